@@ -1,0 +1,1 @@
+"""Pretrained latent diffusion models for the restoration toolkit."""

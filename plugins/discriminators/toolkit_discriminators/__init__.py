@@ -1,0 +1,1 @@
+"""Discriminators for the restoration toolkit."""

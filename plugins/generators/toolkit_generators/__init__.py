@@ -1,0 +1,1 @@
+"""One-step generators for the restoration toolkit."""

@@ -1,0 +1,1 @@
+"""Pixel and perceptual losses for the restoration toolkit."""

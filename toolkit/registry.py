@@ -1,0 +1,207 @@
+"""(kind, name) → component, filled by plugins alone; a broken plugin never takes the rest along."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel, ValidationError
+
+from toolkit import hookspecs
+from toolkit.errors import OptionsError, UnknownComponentError
+from toolkit.interfaces import KINDS, Component, Kind
+from toolkit.specs import Selection
+
+_NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
+_OWN = "restoration-toolkit"
+
+
+class PluginError(Exception):
+    """Why a plugin is set aside."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A plugin that was set aside, why, and how to be rid of it."""
+
+    distribution: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"The plugin {self.distribution} is set aside: {self.reason}. "
+            f"Everything else works. To remove it: pip uninstall {self.distribution}"
+        )
+
+
+@dataclass
+class Registry:
+    """The components of all plugins, and notices of the plugins that were set aside."""
+
+    notices: list[Notice] = field(default_factory=list)
+    _components: dict[tuple[Kind, str], Component] = field(default_factory=dict)
+    _providers: dict[tuple[Kind, str], str] = field(default_factory=dict)
+
+    def add(self, provider: str, components: Iterable[Component]) -> None:
+        """Takes all components of a plugin, or none of them.
+
+        Raises:
+            PluginError: One is no component, has an ill-formed name, or a name already taken.
+        """
+        found: dict[tuple[Kind, str], Component] = {}
+        for component in components:
+            _check_form(component)
+            key = component.kind, component.name
+            holder = self._providers.get(key, provider if key in found else "")
+            if holder:
+                raise PluginError(
+                    f"its {component.kind} {component.name!r} is already provided by {holder}"
+                )
+            found[key] = component
+        self._components |= found
+        self._providers |= dict.fromkeys(found, provider)
+
+    def components(self, kind: Kind | None = None) -> list[Component]:
+        """All components, or those of one kind, by kind and name."""
+        keys = sorted(self._components, key=lambda key: (KINDS.index(key[0]), key[1]))
+        return [self._components[key] for key in keys if kind in (None, key[0])]
+
+    def provider(self, component: Component) -> str:
+        """The distribution that a component comes from."""
+        return self._providers[component.kind, component.name]
+
+    def find(self, kind: Kind, name: str) -> Component:
+        """Looks a component up.
+
+        Raises:
+            UnknownComponentError: There is none; the message suggests the nearest name.
+        """
+        if component := self._components.get((kind, name)):
+            return component
+        names = [component.name for component in self.components(kind)]
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(names) or "none is installed"
+        raise UnknownComponentError(
+            f"There is no {kind} named {name!r}.{meant}",
+            f"Known: {known}. To see all of them: toolkit plugins list",
+        )
+
+    def options(self, kind: Kind, selection: Selection) -> BaseModel:
+        """Validates a selection's options, its variant among them.
+
+        Raises:
+            UnknownComponentError: The name is unknown.
+            OptionsError: An option is unknown, ill-typed or out of range.
+        """
+        component = self.find(kind, selection.name)
+        given = dict(selection.options)
+        if selection.variant:
+            if not component.variant:
+                raise OptionsError(
+                    f"{kind} {component.name!r} has no variants, so {selection.use!r} means nothing.",
+                    f"Say {component.name!r} alone.",
+                )
+            given.setdefault(component.variant, selection.variant)
+        return validate(component.options, given, f"{kind} {component.name!r}")
+
+    def make(self, kind: Kind, selection: Selection) -> Any:
+        """Builds the component's object. Raises what `options` raises, and what `build` does."""
+        return self.find(kind, selection.name).build(self.options(kind, selection))
+
+
+def validate(model: type[BaseModel], given: Mapping[str, Any], owner: str) -> BaseModel:
+    """Makes options from plain values, or one `OptionsError` that names every wrong option."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        details = "; ".join(_explain(model, item) for item in error.errors())
+        known = ", ".join(model.model_fields) or "none"
+        raise OptionsError(f"{owner}: {details}.", f"Its options: {known}.") from None
+
+
+def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, model.model_fields, n=1)
+        return f"unknown option {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return f"option {name!r} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _check_form(component: object) -> None:
+    if not isinstance(component, Component):
+        raise PluginError(f"toolkit_components() gave {component!r}, which is no Component")
+    if component.kind not in KINDS:
+        raise PluginError(f"{component.name!r} is of the unknown kind {component.kind!r}")
+    if not _NAME.fullmatch(component.name):
+        raise PluginError(f"{component.name!r} is no component name (lower case, digits, hyphens)")
+    if component.variant and component.variant not in component.options.model_fields:
+        raise PluginError(f"{component.name!r} has no option {component.variant!r} for its variant")
+
+
+def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
+    """Fills a registry from entry points.
+
+    The toolkit's own distributions come first, so that a newcomer cannot take an established name.
+
+    Args:
+        points: Entry points of the group `toolkit`.
+        only: Comma-separated distributions or entry-point names to load; all if None.
+    """
+    registry = Registry()
+    wanted = None if only is None else {name.strip() for name in only.split(",") if name.strip()}
+    unseen = set(wanted or ())
+    for point in sorted(points, key=_order):
+        names = {_distribution(point), point.name}
+        if wanted is not None and not names & wanted:
+            continue
+        unseen -= names
+        try:
+            registry.add(_distribution(point), _call(point))
+        except KeyboardInterrupt:
+            raise
+        except PluginError as error:
+            registry.notices.append(Notice(_distribution(point), str(error)))
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
+            reason = f"it failed to load ({type(error).__name__}: {error})"
+            registry.notices.append(Notice(_distribution(point), reason))
+    for name in sorted(unseen):
+        registry.notices.append(Notice(name, "TOOLKIT_PLUGINS names it, but it is not installed"))
+    return registry
+
+
+def _call(point: EntryPoint) -> list[Component]:
+    """Imports one plugin and calls its hook, in a plugin manager of its own."""
+    manager = pluggy.PluginManager(hookspecs.ENTRY_POINT_GROUP)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(point.load(), name=point.name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"its hook does not fit ({error})") from error
+    if not manager.hook.toolkit_components.get_hookimpls():
+        raise PluginError(f"{point.value} implements no toolkit_components() hook")
+    return [component for given in manager.hook.toolkit_components() for component in given]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value
+
+
+def _order(point: EntryPoint) -> tuple[bool, str, str]:
+    name = _distribution(point)
+    return not (name == _OWN or name.startswith(f"{_OWN}-")), name, point.name
+
+
+@functools.cache
+def installed() -> Registry:
+    """The registry of this environment; `TOOLKIT_PLUGINS` limits which plugins are loaded."""
+    points = entry_points(group=hookspecs.ENTRY_POINT_GROUP)
+    return load_plugins(points, os.environ.get("TOOLKIT_PLUGINS"))

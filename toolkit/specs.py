@@ -1,0 +1,84 @@
+"""How a component and its options are written: `nad`, `nad:sdxl`, `disc.lora_rank=8`."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from toolkit.errors import UsageError
+
+
+class Selection(BaseModel):
+    """A component chosen by name, with options for it.
+
+    In TOML either a text, `disc = "nad:pocket"`, or a table whose `use` is that text and whose
+    other keys are options.
+
+    Example:
+        >>> Selection.model_validate("nad:pocket")
+        Selection(use='nad:pocket', options={})
+        >>> Selection.model_validate({"use": "nad", "lora_rank": 8}).options
+        {'lora_rank': 8}
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    use: str = Field(min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"use": value}
+        if isinstance(value, dict) and "options" not in value:
+            return {
+                "use": value.get("use", ""),
+                "options": {k: v for k, v in value.items() if k != "use"},
+            }
+        return value
+
+    @property
+    def name(self) -> str:
+        """The component's name, without a variant."""
+        return self.use.partition(":")[0]
+
+    @property
+    def variant(self) -> str:
+        """What follows the colon; empty if nothing does."""
+        return self.use.partition(":")[2]
+
+    def as_toml(self) -> dict[str, Any]:
+        """The table that reads back as this selection."""
+        return {"use": self.use, **self.options}
+
+
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """Splits `slot.option=value`; the value is TOML, or text where it is not TOML.
+
+    Example:
+        >>> parse_override("disc.lora_rank=8")
+        (['disc', 'lora_rank'], 8)
+        >>> parse_override("data.folder=~/photos")
+        (['data', 'folder'], '~/photos')
+
+    Raises:
+        UsageError: There is no `=`, or no slot and option before it.
+    """
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or len(keys) < 2 or not all(keys):
+        raise UsageError(
+            f"--set {text}: expected SLOT.OPTION=VALUE.",
+            "For example: --set disc.lora_rank=8 or --set train.lr=1e-4",
+        )
+    return keys, _toml_or_text(value.strip())
+
+
+def _toml_or_text(value: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
