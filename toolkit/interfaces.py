@@ -104,7 +104,7 @@ class Backbone(Protocol):
     text_tokens: int
     text_width: int
     lora_targets: tuple[str, ...]
-    """Names of the UNet's layers that take LoRA, as the ends of their module paths."""
+    """The UNet's layers that take LoRA, by the ends of their module paths."""
 
     def vae(self) -> nn.Module:
         """The autoencoder (diffusers' `AutoencoderKL`), frozen; images in [-1, 1]."""
@@ -116,6 +116,10 @@ class Backbone(Protocol):
 
     def alphas_cumprod(self) -> Tensor:
         """The schedule's ᾱ, `[1000]`, float64, from the least noise to the most."""
+        ...
+
+    def add_lora(self, module: nn.Module, rank: int, alpha: float) -> dict[str, nn.Parameter]:
+        """Adds LoRA to the UNet, or to a part of it, in place; gives the new parameters by name."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from toolkit.errors import UsageError
 
@@ -33,11 +33,9 @@ class Selection(BaseModel):
     def _read(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"use": value}
-        if isinstance(value, dict) and "options" not in value:
-            return {
-                "use": value.get("use", ""),
-                "options": {k: v for k, v in value.items() if k != "use"},
-            }
+        if isinstance(value, dict) and not isinstance(value.get("options"), dict):
+            options = {key: option for key, option in value.items() if key != "use"}
+            return {"use": value.get("use", ""), "options": options}
         return value
 
     @property
@@ -50,9 +48,10 @@ class Selection(BaseModel):
         """What follows the colon; empty if nothing does."""
         return self.use.partition(":")[2]
 
-    def as_toml(self) -> dict[str, Any]:
-        """The table that reads back as this selection."""
-        return {"use": self.use, **self.options}
+    @model_serializer
+    def _write(self) -> str | dict[str, Any]:
+        """The text or the table that reads back as this selection."""
+        return {"use": self.use, **self.options} if self.options else self.use
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:

@@ -1,0 +1,120 @@
+"""What both pretrainings share: arguments, schedule, averaged weights, log, resuming."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from toolkit.checkpoints import (
+    Parts,
+    checkpoint_path,
+    checkpoints,
+    load_part,
+    read_metadata,
+    save_checkpoint,
+)
+from torch import Tensor, nn
+
+_WARM_UP = 200
+
+
+def arguments(description: str, *, steps: int, batch: int, size: int) -> argparse.Namespace:
+    """The options of both scripts, with defaults of their own."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log")
+    parser.add_argument("--photos", type=Path, help="folder of photographs beside the shipped ones")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--size", type=int, default=size, help="side of a crop, px")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=1000)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+class Stretch:
+    """A stretch of a training that may be stopped and gone on with.
+
+    The learning rate follows the share of the work that is done: of the steps, or of the minutes
+    where these are the limit.
+    """
+
+    def __init__(self, name: str, args: argparse.Namespace) -> None:
+        torch.manual_seed(args.seed)
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
+        self.args = args
+        self.device = torch.device(args.device)
+        self.folder: Path = args.out / "training" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        saved = checkpoints(self.folder)
+        self.saved = saved[-1] if saved else None
+        metadata = read_metadata(self.saved) if self.saved else {}
+        self.step = int(metadata.get("step", 0))
+        self._seconds = float(metadata.get("seconds", 0.0))
+        self._last = time.monotonic()
+
+    def load(self, part: str) -> dict[str, Tensor]:
+        """One part of the checkpoint that the stretch goes on from; empty at the start."""
+        return load_part(self.saved, part) if self.saved else {}
+
+    @property
+    def done(self) -> float:
+        """Share of the work that is done, 0 to 1."""
+        minutes = self._seconds / 60 / self.args.minutes if self.args.minutes < math.inf else 0.0
+        return max(self.step / self.args.steps, minutes)
+
+    def rate(self, peak: float) -> float:
+        """Learning rate: a short warm-up, then a cosine from the peak to a hundredth of it."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(self.done, 1.0)))
+        return peak * min(1.0, (self.step + 1) / _WARM_UP) * (0.01 + 0.99 * cosine)
+
+    def advance(self, figures: Mapping[str, Tensor]) -> bool:
+        """Counts a step and logs now and then; false when the work is done."""
+        now = time.monotonic()
+        self._seconds, self._last = self._seconds + now - self._last, now
+        self.step += 1
+        if self.step % 100 == 0:
+            line = {name: round(figure.item(), 5) for name, figure in figures.items()}
+            record = {"step": self.step, "seconds": round(self._seconds, 1), **line}
+            with (self.folder / "log.jsonl").open("a") as log:
+                log.write(json.dumps(record) + "\n")
+            print(record, flush=True)
+        return self.done < 1
+
+    def save(self, parts: Parts) -> None:
+        """Writes a checkpoint and drops all but the newest two."""
+        path = checkpoint_path(self.folder, self.step)
+        save_checkpoint(path, parts, {"step": str(self.step), "seconds": str(self._seconds)})
+        for old in checkpoints(self.folder)[:-2]:
+            old.unlink()
+
+    def due(self) -> bool:
+        """Whether a checkpoint is due."""
+        return self.step % int(self.args.save_every) == 0
+
+
+class Average:
+    """Exponential moving average of a model's weights; the average is what is kept."""
+
+    def __init__(self, model: nn.Module, state: Mapping[str, Tensor], decay: float) -> None:
+        self._decay = decay
+        self._model = model
+        source = state or model.state_dict()
+        device = next(model.parameters()).device
+        self.weights = {name: tensor.to(device).clone() for name, tensor in source.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Moves towards the model; faster at the start, so that the beginning is forgotten."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        own = self._model.state_dict()
+        torch._foreach_lerp_(list(self.weights.values()), [own[n] for n in self.weights], 1 - decay)  # noqa: SLF001

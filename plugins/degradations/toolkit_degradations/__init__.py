@@ -1,0 +1,1 @@
+"""Degradation pipelines for the restoration toolkit."""

@@ -1,0 +1,104 @@
+"""Blur kernels, `[size, size]`, float32, each summing to 1.
+
+Source: Real-ESRGAN (Wang et al., 2021), sections 3.1 (blur) and 3.3 (sinc).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit_degradations.history import Blur, Sinc
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def kernel(filtering: Blur | Sinc) -> NDArray[np.float32]:
+    """The kernel that a record of a filter stands for.
+
+    Example:
+        >>> kernel(Blur(shape="iso", size=7, sigma=(1.0, 1.0))).shape
+        (7, 7)
+    """
+    if isinstance(filtering, Sinc):
+        return sinc_kernel(filtering.size, filtering.cutoff)
+    return blur_kernel(filtering)
+
+
+def blur_kernel(blur: Blur) -> NDArray[np.float32]:
+    """A kernel of the Gaussian family.
+
+    With the squared Mahalanobis distance m = xᵀ Σ⁻¹ x of a tap from the centre, in standard
+    deviations, the taps are proportional to exp(-m^β / 2), or for the plateau shapes to
+    1 / (1 + m^β). β = 1 in the first formula is the plain Gaussian.
+
+    Source: Real-ESRGAN, section 3.1, which takes the generalised form from Liu et al.,
+    "Estimating Generalized Gaussian Blur Kernels for Out-of-Focus Image Deblurring", 2020.
+
+    Example:
+        >>> taps = blur_kernel(Blur(shape="aniso", size=7, sigma=(2.0, 1.0), rotation=0.5))
+        >>> bool((taps == taps[::-1, ::-1]).all())
+        True
+    """
+    y, x = _grid(blur.size)
+    cos, sin = math.cos(blur.rotation), math.sin(blur.rotation)
+    along = (cos * x + sin * y) / blur.sigma[0]
+    across = (cos * y - sin * x) / blur.sigma[1]
+    distance = (along**2 + across**2) ** blur.beta
+    plateau = blur.shape in {"plateau_iso", "plateau_aniso"}
+    return _normalised(1 / (1 + distance) if plateau else np.exp(-distance / 2))
+
+
+def sinc_kernel(size: int, cutoff: float) -> NDArray[np.float32]:
+    """The ideal circular low-pass filter, cut off to a square; it makes edges ring.
+
+    The taps are proportional to ω J₁(ω r) / (2π r) at radius r, and to ω² / (4π) at the centre.
+
+    Args:
+        size: Taps on a side, odd.
+        cutoff: ω, in radians per pixel.
+
+    Source: Real-ESRGAN, section 3.3.
+
+    Example:
+        >>> sinc_kernel(7, 3.0)[3, 3] > sinc_kernel(7, 1.0)[3, 3]
+        np.True_
+    """
+    y, x = _grid(size)
+    radii, place = np.unique(x**2 + y**2, return_inverse=True)
+    radii = np.sqrt(radii)
+    # The constant ω / 2π falls out in the normalisation.
+    taps = np.full(radii.shape, cutoff / 2)
+    taps[1:] = bessel_j1(cutoff * radii[1:]) / radii[1:]
+    return _normalised(taps[place].reshape(size, size))
+
+
+def bessel_j1(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The Bessel function J₁ of a one-dimensional array, to about 1e-14.
+
+    J₁(x) is the mean of cos(τ - x sin τ) over a period; on a smooth periodic function the plain
+    sum converges faster than any power, as soon as it has more points than x. NumPy has no J₁, and
+    SciPy would be a large dependency for one function.
+
+    Example:
+        >>> bessel_j1(np.array([1.0, 2.0])).round(6)
+        array([0.440051, 0.576725])
+    """
+    points = 2 * math.ceil(float(np.abs(x).max(initial=0))) + 64
+    angles = np.arange(points) * (2 * np.pi / points)
+    values: NDArray[np.float64] = np.cos(angles - x[:, None] * np.sin(angles)).mean(axis=1)
+    return values
+
+
+def _grid(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each tap's offset from the centre, in pixels: (y, x)."""
+    offsets = np.arange(size, dtype=np.float64) - size // 2
+    return offsets[:, None], offsets[None, :]
+
+
+def _normalised(taps: NDArray[np.float64]) -> NDArray[np.float32]:
+    normalised: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+    return normalised

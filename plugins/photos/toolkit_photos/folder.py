@@ -1,0 +1,55 @@
+"""A folder of images as a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+from toolkit.errors import DataError
+from toolkit.images import find_images, read_rgb
+from toolkit.interfaces import Sample
+
+
+class ImageFolder:
+    """The images below a folder, by their paths in it.
+
+    A file that no image reader recognises is set aside at once; one that turns out to be torn
+    raises `ImageError` when it is read.
+
+    Args:
+        name: What the dataset is called.
+        folder: Searched with its subfolders.
+
+    Raises:
+        DataError: There is no such folder, or no image in it.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        folder = folder.expanduser()
+        if not folder.is_dir():
+            raise DataError(
+                f"There is no folder {folder}.", "Name a folder of photographs: --data DIR"
+            )
+        self.name = name
+        self._folder = folder
+        found = find_images(folder)
+        readable = {path: cv2.haveImageReader(str(path)) for path in found}
+        self._paths = [path for path in found if readable[path]]
+        self.skipped = tuple(
+            (path.relative_to(folder).as_posix(), "not an image")
+            for path in found
+            if not readable[path]
+        )
+        if not self._paths:
+            broken = f": none of its {len(found)} image files can be read" if found else ""
+            raise DataError(
+                f"There is no image in {folder}{broken}.",
+                "Subfolders are searched too; png, jpg, webp, tif and bmp are read.",
+            )
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Sample:
+        path = self._paths[index]
+        return Sample(path.relative_to(self._folder).as_posix(), read_rgb(path))

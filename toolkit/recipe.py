@@ -1,0 +1,204 @@
+"""A recipe: the whole of a run as data. The same recipe gives the same run.
+
+Defaults < `--config FILE.toml` < flags < `--set SLOT.OPTION=VALUE`. A resolved recipe names every
+option of every component, so that it repeats the run whatever later defaults are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from toolkit.errors import DataError, UsageError
+from toolkit.interfaces import Kind, Options
+from toolkit.registry import Registry, validate
+from toolkit.specs import Selection, parse_override
+from toolkit.weights import write_atomically
+
+SLOTS: dict[str, Kind] = {
+    "backbone": "backbone",
+    "gen": "generator",
+    "disc": "discriminator",
+    "loss": "loss",
+    "degradation": "degradation",
+    "data": "dataset",
+}
+"""What a recipe chooses, in the order in which it is resolved."""
+
+
+class Objective(Options):
+    """Weights of the losses (eq. 8 and section 3.4)."""
+
+    pixel: float = Field(default=1.0, ge=0)
+    """Of the mean squared error (paper: 1)."""
+    perceptual: float = Field(default=1.0, ge=0)
+    """λ2, of the chosen loss; open in the paper."""
+    adversarial: float = Field(default=5e-3, ge=0)
+    """λ1, of the generator's adversarial loss; open in the paper."""
+    discriminator: float = Field(default=1e-2, ge=0)
+    """Of the discriminator's own loss; open in the paper."""
+
+
+class Training(Options):
+    """How long, how fast, and on what. The defaults suit `pocket` on a CPU."""
+
+    steps: int = Field(default=2000, ge=1)
+    """Training steps (paper: 100,000)."""
+    batch: int = Field(default=4, ge=1)
+    """Images a step (paper: 16)."""
+    crop: int = Field(default=128, ge=16)
+    """Side of the HR crops in pixels (paper: 512)."""
+    seed: int = Field(default=0, ge=0)
+    """Decides everything random."""
+    lr: float = Field(default=2e-4, gt=0)
+    """Learning rate of the generator (paper, on SD2.1: 5e-5)."""
+    disc_lr: float = Field(default=2e-4, gt=0)
+    """Learning rate of the discriminator (paper, on SD2.1: 5e-5)."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """AdamW's, for both; open in the paper."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the networks compute in; weights and losses stay float32."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`; auto takes a GPU where there is one."""
+    prefetch: int = Field(default=2, ge=0)
+    """Batches made ahead, in the background."""
+    sample_every: int = Field(default=200, ge=0)
+    """Steps between sample images; 0 for none."""
+    checkpoint_every: int = Field(default=200, ge=1)
+    """Steps between checkpoints; the last step always has one."""
+    keep: int = Field(default=2, ge=1)
+    """How many checkpoints are kept, the newest."""
+
+
+class Recipe(Options):
+    """What a run is made of."""
+
+    backbone: Selection = Selection(use="pocket")
+    gen: Selection = Selection(use="one-step")
+    disc: Selection = Selection(use="nad")
+    loss: Selection = Selection(use="ea-dists")
+    degradation: Selection = Selection(use="realesrgan")
+    data: Selection = Selection(use="photos")
+    objective: Objective = Objective()
+    train: Training = Training()
+
+    def selection(self, slot: str) -> Selection:
+        """The component in a slot."""
+        chosen: Selection = getattr(self, slot)
+        return chosen
+
+    def toml(self) -> str:
+        """The text that reads back as this recipe."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def save(self, path: Path) -> None:
+        """Writes the recipe, whole or not at all."""
+        write_atomically(path, self.toml().encode())
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The tables of a recipe file, not yet validated.
+
+    Raises:
+        UsageError: There is no such file, or it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"Cannot read the recipe {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The recipe {path} is no valid TOML: {error}.") from None
+
+
+def compose(
+    base: Mapping[str, Any], flags: Mapping[str, Any], overrides: Iterable[str]
+) -> dict[str, Any]:
+    """Lays flags (`{"disc": "nad", "train.steps": 9}`) and overrides over the tables of a file."""
+    tables = {key: _table(key, value) for key, value in base.items()}
+    for key, value in flags.items():
+        section, _, option = key.partition(".")
+        if option:
+            tables.setdefault(section, {})[option] = value
+        else:
+            tables[section] = _table(section, value)
+    for text in overrides:
+        keys, value = parse_override(text)
+        _check_section(keys[0], f"--set {text}")
+        table = tables.setdefault(keys[0], _default_table(keys[0]))
+        for key in keys[1:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"--set {text}: {key!r} is no table, it has no {keys[-1]!r}.")
+        table[keys[-1]] = value
+    return tables
+
+
+def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
+    """Validates the tables, finds every component, and fills in every option.
+
+    Raises:
+        UnknownComponentError: A slot names a component that there is not.
+        OptionsError: An option is unknown, ill-typed or out of range.
+        UsageError: A slot itself is unknown.
+    """
+    for section in tables:
+        _check_section(section, "The recipe")
+    recipe = validate(Recipe, tables, "The recipe")
+    assert isinstance(recipe, Recipe)
+    full: dict[str, Selection] = {}
+    for slot, kind in SLOTS.items():
+        selection = recipe.selection(slot)
+        component = registry.find(kind, selection.name)
+        options = registry.options(kind, selection)
+        if "backbone" in component.options.model_fields and "backbone" not in options.model_fields_set:
+            options = options.model_copy(update={"backbone": full["backbone"]})
+        values = options.model_dump(mode="json", exclude_none=True)
+        full[slot] = Selection(use=component.name, options=values)
+    return recipe.model_copy(update=full)
+
+
+def data_selection(text: str) -> str | dict[str, str]:
+    """What `--data` means: a folder where there is one or a path is written, else a dataset.
+
+    Example:
+        >>> data_selection("photos:heldout")
+        'photos:heldout'
+        >>> data_selection("./holiday")
+        {'use': 'folder', 'folder': './holiday'}
+    """
+    path = Path(text).expanduser()
+    if path.is_dir() or "/" in text or "\\" in text:
+        return {"use": "folder", "folder": text}
+    if path.exists():
+        raise DataError(f"--data {text} is a file.", "Name a folder of photographs, or a dataset.")
+    return text
+
+
+def _table(key: str, value: Any) -> Any:
+    """A selection written as text becomes a table, so that options can be laid over it."""
+    if key in SLOTS and isinstance(value, str):
+        return {"use": value}
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _default_table(section: str) -> dict[str, Any]:
+    if section in SLOTS:
+        return {"use": Recipe().selection(section).use}
+    return {}
+
+
+def _check_section(section: str, where: str) -> None:
+    known = list(Recipe.model_fields)
+    if section not in known:
+        near = difflib.get_close_matches(section, known, n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(
+            f"{where}: there is no section {section!r}.{meant}", f"Sections: {', '.join(known)}."
+        )

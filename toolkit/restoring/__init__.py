@@ -1,0 +1,1 @@
+"""From a restorer to restored files: tiles, colour, folders."""

@@ -1,0 +1,142 @@
+"""Restores files: one broken image never stops the others, and nothing of a file is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from toolkit.errors import ToolkitError
+from toolkit.images import Picture, bicubic_resize, read_picture, write_picture
+from toolkit.restoring.colour import ColourMethod, match_colour
+from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
+from toolkit.restoring.tiles import TILE, restore_tiled
+
+if TYPE_CHECKING:
+    from toolkit.interfaces import Restorer
+
+__all__ = ["Job", "Progress", "Restored", "check_outputs", "plan_jobs", "restore_files", "restore_picture"]
+
+_FALLBACKS = (TILE, TILE // 2, TILE // 4)
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What became of one job.
+
+    Attributes:
+        job: Its source and destination.
+        lr_size: Width and height of the input in pixels; None if it could not be read.
+        sr_size: Width and height of the output; None if there is none.
+        seconds: From opening the source to closing the destination.
+        notes: What the user should know, such as a loss of transparency.
+        error: Why there is no output; None if there is one.
+    """
+
+    job: Job
+    lr_size: tuple[int, int] | None = None
+    sr_size: tuple[int, int] | None = None
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the work stands; sent when a job starts, after each tile, and when a job ends.
+
+    Attributes:
+        job: The present job.
+        index: Its place, from 0.
+        count: Of all jobs.
+        tile: Tiles of this image that are done.
+        tiles: Tiles of this image; 0 until the first is done.
+        result: What became of the job, at its end.
+    """
+
+    job: Job
+    index: int
+    count: int
+    tile: int = 0
+    tiles: int = 0
+    result: Restored | None = None
+
+
+def restore_files(
+    restorer: Restorer,
+    jobs: Iterable[Job],
+    *,
+    tile: int | None = None,
+    colour: ColourMethod = "none",
+    device: torch.device | None = None,
+    on_event: Callable[[Progress], None] | None = None,
+) -> list[Restored]:
+    """Restores every job in turn and says what became of each, in their order.
+
+    Args:
+        restorer: Already on `device`.
+        jobs: From `plan_jobs`.
+        tile: As in `restore_tiled`.
+        colour: As in `match_colour`.
+        device: Where the restorer's network lies; None for the processor.
+        on_event: Told of all progress.
+
+    Raises:
+        UsageError: An output folder cannot be written into; raised before any work is done.
+    """
+    jobs = list(jobs)
+    check_outputs(jobs)
+    tell = on_event or (lambda _: None)
+    results = []
+    for index, job in enumerate(jobs):
+        progress = Progress(job, index, len(jobs))
+        tell(progress)
+
+        def on_tile(done: int, tiles: int, progress: Progress = progress) -> None:
+            tell(replace(progress, tile=done, tiles=tiles))
+
+        results.append(_restore_file(restorer, job, tile, colour, device, on_tile))
+        tell(replace(progress, result=results[-1]))
+    return results
+
+
+def restore_picture(
+    restorer: Restorer,
+    picture: Picture,
+    *,
+    tile: int | None = None,
+    colour: ColourMethod = "none",
+    device: torch.device | None = None,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> tuple[Picture, tuple[str, ...]]:
+    """Restores a picture; alpha is enlarged by bicubic, grey, bits and metadata stay.
+
+    Where memory does not suffice, it is tried again in ever smaller tiles.
+
+    Returns:
+        The restored picture, and notes such as that tiles were used.
+
+    Raises:
+        ToolkitError: Memory does not suffice even for the smallest tiles, or see `restore_tiled`.
+    """
+    lr = picture.rgb[None]
+    notes: tuple[str, ...] = ()
+    for size in _sizes(tile, max(lr.shape[-2:])):
+        try:
+            sr = restore_tiled(restorer, lr, size, device=device, on_tile=on_tile)
+        except (MemoryError, RuntimeError) as error:
+            if not _lacks_memory(error):
+                raise
+        else:
+            notes = () if size == tile else (f"tiles of {size} pixels, as memory was short",)
+            break
+        _free()
+    else:
+        raise ToolkitError("Memory does not suffice, even in small tiles", hint="Use --tile 32")
+    sr = match_colour(sr, lr, colour)
+    return replace(picture, rgb=_grey(sr[0]) if picture.grey else sr[0], alpha=_enlarged(picture, restorer.scale)), notes

@@ -1,0 +1,138 @@
+"""Which file is restored to where, settled before any work starts."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import DataError, UsageError
+from toolkit.images import IMAGE_SUFFIXES, find_images
+
+_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to restore."""
+
+    source: Path
+    destination: Path
+
+
+def plan_jobs(inputs: Sequence[str | Path], out: str | Path | None = None, scale: int = 4) -> list[Job]:
+    """Pairs every input image with its output.
+
+    - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder.
+    - `out` with an image's suffix: the output of the one input image.
+    - Any other `out`: a folder, which gets the inputs' names, relative to the folder they are in.
+
+    A format that is read but not written becomes PNG. Images inside of the output folder are not
+    taken as inputs, so that a second run finds the same ones. Nothing is written here.
+
+    Raises:
+        DataError: There is no input, one does not exist, or a folder holds no image.
+        UsageError: Two inputs would have one output, an input would be overwritten, or `out` names
+            a file where there are several inputs.
+    """
+    if not inputs:
+        raise DataError("No image to restore", hint="Name image files or folders")
+    target = None if out is None else Path(out)
+    single = target is not None and _names_a_file(target)
+    if single and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
+        raise UsageError(
+            f"--out {out} names one file, but there is more than one input",
+            hint=f"Name a folder: --out {Path(str(out)).with_suffix('')}",
+        )
+    jobs: dict[Job, None] = {}
+    for each in map(Path, inputs):
+        if single and target is not None:
+            jobs[Job(_existing(each), target)] = None
+        else:
+            jobs.update(dict.fromkeys(_jobs_of(_existing(each), target, f"_x{scale}")))
+    _refuse_collisions(list(jobs))
+    return list(jobs)
+
+
+def check_outputs(jobs: Iterable[Job]) -> None:
+    """Makes the output folders and tries each, so that no work is lost to a full or closed disk.
+
+    Raises:
+        UsageError: One cannot be made or written into.
+    """
+    for folder in sorted({job.destination.parent for job in jobs}):
+        probe = folder / f".{secrets.token_hex(8)}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"Cannot write into the folder {folder}: {error.strerror}",
+                hint="Name another folder with --out",
+            ) from error
+
+
+def _names_a_file(out: Path) -> bool:
+    suffix = out.suffix.lower()
+    if out.is_dir() or not _SUFFIX.fullmatch(suffix):
+        return False
+    if suffix not in IMAGE_SUFFIXES:
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(
+            f"--out {out}: images cannot be written as '{suffix}'",
+            hint=f"Use one of {known}; if it is meant as a folder: mkdir {out}",
+        )
+    return True
+
+
+def _existing(source: Path) -> Path:
+    if not source.exists():
+        raise DataError(f"{source} does not exist", hint="Check the spelling of the path")
+    return source
+
+
+def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
+    if not source.is_dir():
+        beside = source.with_name(f"{source.stem}{mark}{source.suffix}")
+        yield Job(source, _writable(beside if out is None else out / source.name))
+        return
+    # A folder given as "." has a name only when resolved.
+    named = source if source.name else source.resolve()
+    root = named.with_name(f"{named.name}{mark}") if out is None else out
+    skipped = root.resolve()
+    same = skipped == source.resolve()
+    found = [
+        path
+        for path in find_images(source)
+        if same or not path.resolve().is_relative_to(skipped)
+    ]
+    if not found:
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise DataError(f"The folder {source} holds no image", hint=f"Images are {known}")
+    for path in found:
+        yield Job(path, _writable(root / path.relative_to(source)))
+
+
+def _writable(path: Path) -> Path:
+    return path if path.suffix.lower() in IMAGE_SUFFIXES else path.with_suffix(".png")
+
+
+def _refuse_collisions(jobs: list[Job]) -> None:
+    sources = {job.source.resolve() for job in jobs}
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        place = job.destination.resolve()
+        if place in sources:
+            raise UsageError(
+                f"{job.source} would overwrite the input {job.destination}",
+                hint="Name another folder with --out",
+            )
+        other = taken.setdefault(place, job)
+        if other.source.resolve() != job.source.resolve():
+            raise UsageError(
+                f"{other.source} and {job.source} would both be written to {job.destination}",
+                hint="Restore them one after the other, each with its own --out",
+            )

@@ -1,0 +1,1 @@
+"""Training: the visible step, the order of the data, the state that makes resuming exact."""

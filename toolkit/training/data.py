@@ -1,0 +1,152 @@
+"""The order of the data: which photograph, crop and degradation each sample of a run has.
+
+Everything follows from (seed, number of the sample), so a resumed run goes on with the very
+samples that it would have had, and batches can be made ahead on other threads.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from toolkit.errors import DataError, ImageError
+from toolkit.interfaces import Dataset, Degradation
+from toolkit.streams import stream
+
+_CACHE_BYTES = 1 << 30
+
+
+class Batch(NamedTuple):
+    """LR images and what they should become; `s` is the scale."""
+
+    lr: Tensor
+    """`[b, 3, crop/s, crop/s]`, in [0, 1]."""
+    hr: Tensor
+    """`[b, 3, crop, crop]`, in [0, 1]."""
+
+
+class Pairs:
+    """Degraded crops of a dataset.
+
+    Photographs that cannot be read, or are smaller than a crop, are set aside when they are first
+    met, and named in `skipped`.
+
+    Args:
+        dataset: Supplies the photographs.
+        degradation: Makes LR of HR.
+        crop: Side of an HR crop in pixels.
+        seed: Of the run.
+
+    Raises:
+        DataError: The crop is no multiple of the degradation's scale.
+    """
+
+    def __init__(self, dataset: Dataset, degradation: Degradation, crop: int, seed: int) -> None:
+        if crop % degradation.scale:
+            raise DataError(
+                f"A crop of {crop} px is no multiple of the scale {degradation.scale}.",
+                f"For example: --set train.crop={crop - crop % degradation.scale}",
+            )
+        self._dataset = dataset
+        self._degradation = degradation
+        self._crop = crop
+        self._seed = seed
+        self._photos: dict[int, Tensor] = {}
+        self._spare = _CACHE_BYTES
+        self._unusable: dict[int, tuple[str, str]] = {}
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """What was set aside so far: (name, reason)."""
+        return [*self._dataset.skipped, *dict.fromkeys(self._unusable.values())]
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step, counted from 0."""
+        return _collate([self.sample(step * size + i) for i in range(size)])
+
+    def sample(self, number: int) -> Batch:
+        """Sample `number` of the run, as a batch of one."""
+        photo = self._usable_photo(number)
+        rng = stream(self._seed, "crop", number)
+        top = int(rng.integers(photo.shape[1] - self._crop + 1))
+        left = int(rng.integers(photo.shape[2] - self._crop + 1))
+        hr = photo[:, top : top + self._crop, left : left + self._crop]
+        if rng.random() < 0.5:
+            hr = hr.flip(2)
+        hr = hr.contiguous()
+        lr = self._degradation(hr, stream(self._seed, "degradation", number))
+        return Batch(lr[None], self._degradation.target(hr)[None])
+
+    def check(self) -> None:
+        """Raises `DataError` at once where not a single photograph is usable."""
+        self._usable_photo(0)
+
+    def _usable_photo(self, number: int) -> Tensor:
+        """The photograph of a sample, or the next usable one of its epoch."""
+        count = len(self._dataset)
+        epoch, place = divmod(number, count)
+        order = _epoch_order(self._seed, epoch, count)
+        for offset in range(count):
+            index = order[(place + offset) % count]
+            if index not in self._unusable and (photo := self._read(index)) is not None:
+                return photo
+        raise self._nothing_usable()
+
+    def _read(self, index: int) -> Tensor | None:
+        if index in self._photos:
+            return self._photos[index]
+        try:
+            name, photo, _ = self._dataset[index]
+        except ImageError as error:
+            self._unusable[index] = (f"image {index + 1}", str(error))
+            return None
+        if min(photo.shape[1:]) < self._crop:
+            size = f"{photo.shape[2]}x{photo.shape[1]}"
+            self._unusable[index] = (name, f"{size} px is smaller than a crop of {self._crop} px")
+            return None
+        if (space := photo.element_size() * photo.nelement()) <= self._spare:
+            self._spare -= space
+            self._photos[index] = photo
+        return photo
+
+    def _nothing_usable(self) -> DataError:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:3])
+        more = f"; and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
+        return DataError(
+            f"Of the {len(self._dataset)} images of {self._dataset.name} none can be used "
+            f"({reasons}{more}).",
+            "Give larger images, or smaller crops: --set train.crop=64",
+        )
+
+
+def batches(pairs: Pairs, first: int, last: int, size: int, ahead: int) -> Iterator[Batch]:
+    """The batches of steps `first` to `last - 1`, up to `ahead` of them made in the background."""
+    if not ahead:
+        yield from (pairs.batch(step, size) for step in range(first, last))
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="data") as pool:
+        waiting: list[Future[Batch]] = []
+        try:
+            for step in range(first, last + ahead):
+                if step < last:
+                    waiting.append(pool.submit(pairs.batch, step, size))
+                if step - first >= ahead:
+                    yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _collate(samples: list[Batch]) -> Batch:
+    return Batch(torch.cat([lr for lr, _ in samples]), torch.cat([hr for _, hr in samples]))
+
+
+@functools.lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, count: int) -> list[int]:
+    order: list[int] = stream(seed, "order", epoch).permutation(count).tolist()
+    return order

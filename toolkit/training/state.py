@@ -1,0 +1,67 @@
+"""Optimiser state as plain tensors, by parameter name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from toolkit.errors import CheckpointError
+
+
+def optimizer_state(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> dict[str, Tensor]:
+    """What the optimiser keeps for each parameter, as `name:key`."""
+    return {
+        f"{name}:{key}": torch.as_tensor(value)
+        for name, parameter in parameters.items()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def load_optimizer_state(
+    optimizer: torch.optim.Optimizer,
+    parameters: Mapping[str, nn.Parameter],
+    state: Mapping[str, Tensor],
+) -> None:
+    """Takes over what `optimizer_state` returned.
+
+    Raises:
+        CheckpointError: It belongs to other parameters.
+    """
+    for label, tensor in state.items():
+        name, _, key = label.rpartition(":")
+        if name not in parameters:
+            raise CheckpointError(f"The optimiser's state has {name}, which is not trained here.")
+        parameter = parameters[name]
+        # AdamW counts its steps on the CPU; all other state lies beside its parameter.
+        device = torch.device("cpu") if key == "step" else parameter.device
+        optimizer.state[parameter][key] = tensor.to(device)
+
+
+def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: str) -> None:
+    """Copies a state into tensors of the same names and shapes.
+
+    Raises:
+        CheckpointError: A name is missing, unknown, or of another shape.
+    """
+    _refuse(own.keys() - state.keys(), f"The checkpoint lacks {owner}'s")
+    _refuse(state.keys() - own.keys(), f"{owner} has no")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if tensor.shape != state[name].shape:
+                raise CheckpointError(
+                    f"{owner}'s {name} is {tuple(tensor.shape)} here and "
+                    f"{tuple(state[name].shape)} in the checkpoint.",
+                    "Was it trained with other options, or on another backbone?",
+                )
+            tensor.copy_(state[name])
+
+
+def _refuse(names: Iterable[str], message: str) -> None:
+    if first := sorted(names)[:1]:
+        raise CheckpointError(
+            f"{message} {first[0]}.", "Was it trained with other options, or on another backbone?"
+        )
