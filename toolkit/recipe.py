@@ -164,6 +164,28 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
     return recipe.model_copy(update=full)
 
 
+_MAY_CHANGE = {"steps", "device", "prefetch", "sample_every", "checkpoint_every", "keep"}
+"""Of `train`: what a resumed run may change and still be the same run."""
+
+
+def difference(first: Recipe, second: Recipe) -> list[str]:
+    """What makes two recipes different runs, as `slot.option`, or `slot` for another component."""
+    found = []
+    for section in Recipe.model_fields:
+        one, other = _plain(first, section), _plain(second, section)
+        keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+        if "use" in keys:
+            found.append(section)
+        else:
+            found += [f"{section}.{k}" for k in keys if section != "train" or k not in _MAY_CHANGE]
+    return found
+
+
+def _plain(recipe: Recipe, section: str) -> dict[str, Any]:
+    dumped = recipe.model_dump(mode="json")[section]
+    return {"use": dumped} if isinstance(dumped, str) else dict(dumped)
+
+
 def data_selection(text: str) -> str | dict[str, str]:
     """What `--data` means: a folder where there is one or a path is written, else a dataset.
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from toolkit.errors import ToolkitError
 from toolkit.images import Picture, bicubic_resize, read_picture, write_picture
 from toolkit.restoring.colour import ColourMethod, match_colour
 from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
-from toolkit.restoring.tiles import TILE, restore_tiled
+from toolkit.restoring.tiles import TILE, WHOLE_PIXELS, restore_tiled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from toolkit.interfaces import Restorer
 
-__all__ = ["Job", "Progress", "Restored", "check_outputs", "plan_jobs", "restore_files", "restore_picture"]
+__all__ = [
+    "Job",
+    "Progress",
+    "Restored",
+    "check_outputs",
+    "plan_jobs",
+    "restore_files",
+    "restore_picture",
+]
 
 _FALLBACKS = (TILE, TILE // 2, TILE // 4)
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -126,7 +135,7 @@ def restore_picture(
     """
     lr = picture.rgb[None]
     notes: tuple[str, ...] = ()
-    for size in _sizes(tile, max(lr.shape[-2:])):
+    for size in _sizes(tile, *lr.shape[-2:]):
         try:
             sr = restore_tiled(restorer, lr, size, device=device, on_tile=on_tile)
         except (MemoryError, RuntimeError) as error:
@@ -135,8 +144,61 @@ def restore_picture(
         else:
             notes = () if size == tile else (f"tiles of {size} pixels, as memory was short",)
             break
-        _free()
+        _release_memory()
     else:
         raise ToolkitError("Memory does not suffice, even in small tiles", hint="Use --tile 32")
-    sr = match_colour(sr, lr, colour)
-    return replace(picture, rgb=_grey(sr[0]) if picture.grey else sr[0], alpha=_enlarged(picture, restorer.scale)), notes
+    rgb = match_colour(sr, lr, colour)[0]
+    if picture.grey:
+        rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
+    alpha = picture.alpha
+    if alpha is not None:
+        alpha = bicubic_resize(alpha[None], restorer.scale)[0].clamp_(0, 1)
+    return replace(picture, rgb=rgb, alpha=alpha), notes
+
+
+def _restore_file(
+    restorer: Restorer,
+    job: Job,
+    tile: int | None,
+    colour: ColourMethod,
+    device: torch.device | None,
+    on_tile: Callable[[int, int], None],
+) -> Restored:
+    began = time.perf_counter()
+    result = Restored(job)
+    try:
+        picture = read_picture(job.source)
+        result = replace(result, lr_size=_size(picture))
+        restored, notes = restore_picture(
+            restorer, picture, tile=tile, colour=colour, device=device, on_tile=on_tile
+        )
+        notes += write_picture(restored, job.destination)
+        result = replace(result, sr_size=_size(restored), notes=notes)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+        result = replace(result, error=error)
+    return replace(result, seconds=time.perf_counter() - began)
+
+
+def _size(picture: Picture) -> tuple[int, int]:
+    height, width = picture.rgb.shape[-2:]
+    return width, height
+
+
+def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
+    """The tile asked for, then ever smaller ones."""
+    yield tile
+    automatic = TILE if height * width > WHOLE_PIXELS else 0
+    tried = (automatic if tile is None else tile) or max(height, width)
+    yield from (size for size in _FALLBACKS if size < tried)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        phrase in str(error).lower() for phrase in _NO_MEMORY
+    )
+
+
+def _release_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, UsageError
 from toolkit.images import IMAGE_SUFFIXES, find_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}")
 
@@ -22,7 +25,9 @@ class Job:
     destination: Path
 
 
-def plan_jobs(inputs: Sequence[str | Path], out: str | Path | None = None, scale: int = 4) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[str | Path], out: str | Path | None = None, scale: int = 4
+) -> list[Job]:
     """Pairs every input image with its output.
 
     - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder.
@@ -105,9 +110,7 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
     skipped = root.resolve()
     same = skipped == source.resolve()
     found = [
-        path
-        for path in find_images(source)
-        if same or not path.resolve().is_relative_to(skipped)
+        path for path in find_images(source) if same or not path.resolve().is_relative_to(skipped)
     ]
     if not found:
         known = " ".join(sorted(IMAGE_SUFFIXES))

@@ -16,6 +16,7 @@ from toolkit.recipe import Objective
 from toolkit.streams import torch_stream
 from toolkit.training.data import Batch
 
+_SLOWER = "The last checkpoint is good. To train again at a lower rate: --set train.lr=1e-5"
 
 @dataclass
 class Learner:
@@ -137,7 +138,7 @@ def _descend(learner: Learner, loss: Tensor, losses: Mapping[str, Tensor], step:
         if not value.isfinite():
             raise DivergedError(
                 f"The loss {name!r} became {value.item()} at step {step + 1}.",
-                "Go on from the last checkpoint with a lower rate: --resume --set train.lr=1e-5",
+                _SLOWER,
             )
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -147,7 +148,7 @@ def _descend(learner: Learner, loss: Tensor, losses: Mapping[str, Tensor], step:
             f"A gradient became infinite at step {step + 1}; the losses were "
             + ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
             + ".",
-            "Go on from the last checkpoint with a lower rate: --resume --set train.lr=1e-5",
+            _SLOWER,
         )
     learner.optimizer.step()
 

@@ -18,14 +18,14 @@ POCKET = Path(__file__).parent / "pocket"
 class PocketOptions(Options):
     """Options of `pocket`."""
 
-    folder: Path = POCKET
-    """A diffusers folder with `vae` and `unet`; the shipped one by default."""
+    folder: Path | None = None
+    """A diffusers folder with `vae` and `unet` to use instead of the shipped one."""
 
 
 def _pocket(options: PocketOptions) -> Backbone:
     from toolkit_backbones.latent_diffusion import LatentDiffusion
 
-    return LatentDiffusion("pocket", options.folder)
+    return LatentDiffusion("pocket", options.folder or POCKET)
 
 
 @hookimpl

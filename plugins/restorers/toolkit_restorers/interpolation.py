@@ -1,0 +1,60 @@
+"""Interpolation as restorers."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from toolkit.images import bicubic_resize
+
+
+class Bicubic:
+    """Bicubic enlargement, clamped to [0, 1].
+
+    Example:
+        >>> Bicubic(4)(torch.full((1, 3, 2, 5), 0.5)).shape
+        torch.Size([1, 3, 8, 20])
+    """
+
+    name = "bicubic"
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def __call__(self, lr: Tensor) -> Tensor:
+        """`[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1]."""
+        return bicubic_resize(lr, self.scale).clamp(0, 1)
+
+    def to(self, device: torch.device) -> Bicubic:  # noqa: ARG002
+        """Works where the image lies; nothing to move."""
+        return self
+
+
+class Lanczos:
+    """Lanczos enlargement over 8 x 8 LR pixels (OpenCV's `INTER_LANCZOS4`), clamped to [0, 1].
+
+    Example:
+        >>> Lanczos(4)(torch.full((1, 3, 2, 5), 0.5)).shape
+        torch.Size([1, 3, 8, 20])
+    """
+
+    name = "lanczos"
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def __call__(self, lr: Tensor) -> Tensor:
+        """`[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1]; computed in float32."""
+        return torch.stack([self._enlarged(image) for image in lr]).to(lr).clamp_(0, 1)
+
+    def to(self, device: torch.device) -> Lanczos:  # noqa: ARG002
+        """Works on the processor; nothing to move."""
+        return self
+
+    def _enlarged(self, image: Tensor) -> Tensor:
+        pixels = np.ascontiguousarray(image.detach().float().cpu().permute(1, 2, 0).numpy())
+        size = pixels.shape[1] * self.scale, pixels.shape[0] * self.scale
+        enlarged = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
+        return torch.from_numpy(np.ascontiguousarray(enlarged.transpose(2, 0, 1)))

@@ -1,0 +1,35 @@
+"""The commands, in the order in which a newcomer meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.evaluate import evaluate
+from toolkit.cli.plugins import plugins
+from toolkit.cli.restore import restore
+from toolkit.cli.train import train
+
+app = typer.Typer(
+    name="toolkit",
+    help="Real-world image restoration in one diffusion step, built from plugins.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train)
+app.command("restore")(restore)
+app.command("eval")(evaluate)
+app.add_typer(plugins, name="plugins")
+
+
+@app.callback()
+def _toolkit(
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,136 @@
+"""`toolkit plugins`: what is installed, and what each component takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.cli.output import Format, load_registry, show_json
+from toolkit.errors import UnknownComponentError
+from toolkit.interfaces import KINDS
+
+if TYPE_CHECKING:
+    from toolkit.interfaces import Component
+    from toolkit.registry import Registry
+
+plugins = typer.Typer(help="List the installed components, or show one.", no_args_is_help=True)
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+
+@plugins.command("list")
+def list_components(
+    kind: Annotated[str, typer.Option(help="Only this kind, such as loss.")] = "",
+    output: FormatOption = Format.table,
+) -> None:
+    """List every component: kind, name, where it comes from.
+
+    Example: toolkit plugins list --kind loss
+    """
+    registry = load_registry()
+    if kind and kind not in KINDS:
+        raise UnknownComponentError(f"There is no kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
+    chosen = [component for component in registry.components() if kind in ("", component.kind)]
+    if output is Format.json:
+        notices = [
+            {"distribution": n.distribution, "reason": n.reason} for n in registry.notices
+        ]
+        rows = [_summary(component, registry) for component in chosen]
+        show_json({"components": rows, "notices": notices})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("Kind", "Name", "What it is", "From"):
+        table.add_column(column, no_wrap=column != "What it is")
+    for component in chosen:
+        source = registry.provider(component)
+        table.add_row(component.kind, component.name, component.summary, source)
+    Console().print(table)
+
+
+@plugins.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A component, such as nad or loss/dists.")],
+    output: FormatOption = Format.table,
+) -> None:
+    """Show a component: its options with their defaults, its paper, its licence.
+
+    Example: toolkit plugins show nad
+    """
+    registry = load_registry()
+    found = _named(name, registry)
+    if output is Format.json:
+        show_json([_detail(component, registry) for component in found])
+        return
+    from rich.console import Console
+
+    console = Console()
+    for component in found:
+        _print_detail(console, component, registry)
+
+
+def _named(name: str, registry: Registry) -> list[Component]:
+    """The components of a name, of whatever kind; `kind/name` says which."""
+    kind, _, bare = name.rpartition("/")
+    found = [c for c in registry.components() if c.name == bare and kind in ("", c.kind)]
+    if not found:
+        import difflib
+
+        names = sorted({component.name for component in registry.components()})
+        near = difflib.get_close_matches(bare, names, n=1, cutoff=0.5)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownComponentError(
+            f"There is no component named {name!r}.{meant}", "To see all: toolkit plugins list"
+        )
+    return found
+
+
+def _summary(component: Component, registry: Registry) -> dict[str, Any]:
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "summary": component.summary,
+        "distribution": registry.provider(component),
+    }
+
+
+def _detail(component: Component, registry: Registry) -> dict[str, Any]:
+    return {
+        **_summary(component, registry),
+        "paper": component.paper,
+        "licence": component.licence,
+        "variant": component.variant,
+        "options": component.options.model_json_schema().get("properties", {}),
+        "weights": [
+            {"name": file.name, "sha256": file.sha256, "size": file.size, "licence": file.licence}
+            for file in component.weights
+        ],
+    }
+
+
+def _print_detail(console: Any, component: Component, registry: Registry) -> None:
+    from rich.table import Table
+
+    console.print(f"[bold]{component.name}[/]  {component.kind} from {registry.provider(component)}")
+    console.print(f"{component.summary}.", highlight=False)
+    for label, text in (("Paper", component.paper), ("Licence", component.licence)):
+        if text:
+            console.print(f"{label}: {text}", highlight=False, markup=False)
+    for file in component.weights:
+        console.print(f"Weights: {file.name}, {file.size / 1e6:.1f} MB, {file.licence}")
+    fields = component.options.model_fields
+    if not fields:
+        console.print("It takes no options.\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("Option", "Default", "Meaning"):
+        table.add_column(column)
+    for name, field in fields.items():
+        default = "required" if field.is_required() else str(field.get_default())
+        variant = f" (as {component.name}:…)" if name == component.variant else ""
+        table.add_row(name, default, (field.description or "") + variant)
+    console.print(table)
+    console.print()

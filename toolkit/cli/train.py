@@ -1,0 +1,175 @@
+"""`toolkit train`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.cli.output import Format, load_registry, note, note_all, show_json
+
+if TYPE_CHECKING:
+    from toolkit.recipe import Recipe
+    from toolkit.registry import Registry
+    from toolkit.runs import Run
+    from toolkit.training.loop import Outcome
+
+SlotOption = Annotated[str | None, typer.Option(metavar="NAME[:VARIANT]", rich_help_panel="Parts")]
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Option(help="A recipe to start from, such as another run's recipe.toml.")
+    ] = None,
+    gen: SlotOption = None,
+    backbone: SlotOption = None,
+    disc: SlotOption = None,
+    loss: SlotOption = None,
+    degradation: SlotOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|DIR", help="A dataset, or a folder of photographs.",
+                     rich_help_panel="Parts"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps in all.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; by default runs/DISC-LOSS.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SLOT.OPTION=VALUE",
+                     help="Any option of any part, such as disc.lora_rank=8 or train.lr=1e-4."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the full recipe and train nothing.")
+    ] = False,
+    output: Annotated[Format, typer.Option("--format", help="How to print the outcome.")]
+    = Format.table,
+) -> None:  # fmt: skip
+    """Train a one-step super-resolver. Every part is a plugin, chosen by name.
+
+    Examples:
+
+      toolkit train --disc nad --loss ea-dists
+
+      toolkit train --data ~/photos --steps 5000 --out runs/mine
+
+      toolkit train --resume --out runs/mine
+    """
+    from toolkit.recipe import compose, data_selection, read_recipe, resolve
+    from toolkit.runs import Run
+
+    registry = load_registry()
+    slots = {"gen": gen, "backbone": backbone, "disc": disc, "loss": loss,
+             "degradation": degradation, "data": data and data_selection(data),
+             "train.steps": steps, "train.batch": batch, "train.seed": seed}  # fmt: skip
+    flags = {key: value for key, value in slots.items() if value is not None}
+    if resume:
+        run = _run_to_resume(out)
+        recipe = _resumed_recipe(run, config, flags, overrides or [], registry)
+    else:
+        base = read_recipe(config) if config else {}
+        recipe = resolve(compose(base, flags, overrides or []), registry)
+        run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
+        if run.exists and not dry_run:
+            run.create(recipe)  # refuses, and says how to go on
+    if dry_run:
+        show_json(recipe.model_dump(mode="json")) if output is Format.json else print(recipe.toml())
+        return
+    outcome = _train(run, recipe, registry)
+    _conclude(run, recipe, outcome, output)
+
+
+def _run_to_resume(out: Path | None) -> Run:
+    from toolkit.errors import UsageError
+    from toolkit.runs import Run, newest_run
+
+    found = Run(out) if out else newest_run()
+    if found is None:
+        raise UsageError(
+            "There is no run below runs/ to go on with.", "Name its folder: --resume --out DIR"
+        )
+    return found
+
+
+def _resumed_recipe(
+    run: Run, config: Path | None, flags: dict[str, Any], overrides: list[str], registry: Registry
+) -> Recipe:
+    """The run's own recipe; what would make it another run is refused."""
+    from toolkit.errors import UsageError
+    from toolkit.recipe import compose, difference, resolve
+
+    own = run.recipe_tables()
+    if config:
+        raise UsageError("--resume goes on with the run's own recipe.", "Leave --config out.")
+    recipe = resolve(compose(own, flags, overrides), registry)
+    changed = difference(resolve(own, registry), recipe)
+    if changed:
+        raise UsageError(
+            f"{run.folder} was trained with another {changed[0]}; resuming cannot change it.",
+            "Leave it out, or start another run: --out DIR",
+        )
+    return recipe
+
+
+def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
+    from toolkit.cli.progress import training_progress
+    from toolkit.training.loop import train
+
+    note(
+        f"Training {recipe.gen.name} on {recipe.backbone.name} against {recipe.disc.name} "
+        f"with {recipe.loss.name}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
+    )
+    with _asked_to_stop() as asked, training_progress(recipe.train.steps) as show:
+        return train(run, recipe, registry, on_step=show, should_stop=lambda: bool(asked))
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Collects Ctrl-C and termination; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _frame: Any) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+        note("\nStopping after this step, and saving. Ctrl-C again stops at once, without saving.")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(run: Run, recipe: Recipe, outcome: Outcome, output: Format) -> None:
+    note_all(f"{len(outcome.skipped)} images were skipped:", outcome.skipped)
+    if output is Format.json:
+        show_json(
+            {
+                "run": str(run.folder),
+                "step": outcome.step,
+                "steps": recipe.train.steps,
+                "seconds": round(outcome.seconds, 1),
+                "checkpoint": str(outcome.checkpoint),
+                "stopped": outcome.stopped,
+                "skipped": [{"name": n, "reason": reason} for n, reason in outcome.skipped],
+            }
+        )
+    elif outcome.stopped:
+        print(f"Stopped after step {outcome.step} of {recipe.train.steps}, and saved.")
+        print(f"Go on:   toolkit train --resume --out {run.folder}")
+    else:
+        print(f"Trained {outcome.step} steps; the run is in {run.folder}.")
+        print(f"Use it:  toolkit restore PHOTO.jpg --with {run.folder}")
+    if outcome.stopped:
+        sys.exit(130)

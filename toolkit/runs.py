@@ -1,0 +1,133 @@
+"""A run: a folder with `recipe.toml`, `checkpoints/`, `logs/` and `samples/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.errors import CheckpointError, UsageError
+from toolkit.interfaces import Generator, Restorer
+from toolkit.recipe import Recipe, read_recipe, resolve
+from toolkit.registry import Registry
+from toolkit.weights import write_atomically
+
+RECIPE = "recipe.toml"
+
+
+class Run:
+    """Where the files of a run lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recipe_path = folder / RECIPE
+        self.checkpoints = folder / "checkpoints"
+        self.samples = folder / "samples"
+        self.log = folder / "logs" / "train.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run."""
+        return self.recipe_path.is_file()
+
+    def create(self, recipe: Recipe) -> None:
+        """Makes the folders and writes the recipe.
+
+        Raises:
+            UsageError: The folder already holds something, or cannot be written.
+        """
+        if self.exists:
+            raise UsageError(
+                f"{self.folder} already holds a run.",
+                f"Go on with it: toolkit train --resume --out {self.folder}\n"
+                "Or name another folder: --out DIR",
+            )
+        try:
+            for folder in (self.checkpoints, self.samples, self.log.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            recipe.save(self.recipe_path)
+        except OSError as error:
+            raise UsageError(
+                f"Cannot write to {self.folder}: {error.strerror}.", "Name another: --out DIR"
+            ) from None
+
+    def recipe_tables(self) -> dict[str, Any]:
+        """The recipe as it was written.
+
+        Raises:
+            UsageError: There is no run here.
+        """
+        if not self.exists:
+            raise UsageError(
+                f"{self.folder} holds no run: there is no {RECIPE} in it.",
+                f"Train one: toolkit train --out {self.folder}",
+            )
+        return read_recipe(self.recipe_path)
+
+    def latest(self) -> Path:
+        """The newest checkpoint.
+
+        Raises:
+            CheckpointError: There is none yet.
+        """
+        found = checkpoints(self.checkpoints)
+        if not found:
+            raise CheckpointError(
+                f"The run {self.folder} has no checkpoint yet.",
+                f"Train it: toolkit train --resume --out {self.folder}",
+            )
+        return found[-1]
+
+    def rewind_log(self, step: int) -> None:
+        """Drops log lines of steps after `step`, which a resumed run makes again."""
+        if self.log.is_file():
+            lines = self.log.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+            write_atomically(self.log, "".join(kept).encode())
+
+    def append_log(self, record: Mapping[str, Any]) -> None:
+        """Adds a line of JSON."""
+        with self.log.open("a") as stream:
+            stream.write(json.dumps(record) + "\n")
+
+    def restorer(self, registry: Registry) -> Restorer:
+        """The trained generator, ready for inference.
+
+        Raises:
+            CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
+        """
+        recipe = resolve(self.recipe_tables(), registry)
+        generator: Generator = registry.make("generator", recipe.gen)
+        load_generator(generator, self.latest())
+        return generator.as_restorer()
+
+
+def load_generator(generator: Generator, checkpoint: Path) -> None:
+    """Takes over a generator's trained weights from a checkpoint.
+
+    Raises:
+        CheckpointError: It is torn, or was trained on another backbone.
+    """
+    known = read_metadata(checkpoint).get("fingerprint", "")
+    if known != generator.fingerprint:
+        raise CheckpointError(
+            f"{checkpoint} was trained on another backbone: its fingerprint is "
+            f"{known[:12] or 'missing'}…, this backbone's {generator.fingerprint[:12]}….",
+            "Use the backbone that it was trained on, or train again.",
+        )
+    generator.load_state(load_part(checkpoint, "generator"))
+
+
+def newest_run(folder: Path = Path("runs")) -> Run | None:
+    """The run below a folder whose checkpoint is the newest; none if there is no such run."""
+    found = [(path.stat().st_mtime, path) for path in folder.glob("*/checkpoints/step-*.safetensors")]
+    return Run(max(found)[1].parent.parent) if found else None
+
+
+def _step_of(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return -1

@@ -1,0 +1,93 @@
+"""From a recipe to the parts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from toolkit.errors import UsageError
+from toolkit.interfaces import Trainable
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+from toolkit.specs import Selection
+from toolkit.streams import torch_stream
+from toolkit.training.data import Pairs
+from toolkit.training.step import Learner, System
+
+
+def build_system(recipe: Recipe, registry: Registry) -> System:
+    """Builds what a training step needs; the seed decides every initial weight."""
+    device = choose_device(recipe.train.device)
+    seed = recipe.train.seed
+    generator = _seeded(seed, "generator", lambda: registry.make("generator", recipe.gen))
+    judge = _seeded(seed, "discriminator", lambda: registry.make("discriminator", recipe.disc))
+    learners = {"generator": _learner(generator.to(device), recipe.train.lr, recipe)}
+    if judge.to(device).trainable():
+        learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe)
+    return System(
+        generator=generator,
+        discriminator=judge,
+        spatial=_spatial(recipe, registry, device),
+        objective=recipe.objective,
+        learners=learners,
+        precision=getattr(torch, recipe.train.precision),
+        seed=seed,
+        device=device,
+    )
+
+
+def build_pairs(recipe: Recipe, registry: Registry) -> Pairs:
+    """Builds the data of a run, and makes sure that some of it can be used."""
+    pairs = Pairs(
+        registry.make("dataset", recipe.data),
+        registry.make("degradation", recipe.degradation),
+        recipe.train.crop,
+        recipe.train.seed,
+    )
+    pairs.check()
+    return pairs
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; `auto` is a GPU where there is one.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"There is no device {name!r} here ({reason}).", "Use cpu, or auto.") from None
+    return device
+
+
+def _spatial(recipe: Recipe, registry: Registry, device: torch.device) -> dict[str, tuple[float, Any]]:
+    """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone."""
+    terms = {"mse": (recipe.objective.pixel, Selection(use="mse"))}
+    terms.setdefault(recipe.loss.name, (recipe.objective.perceptual, recipe.loss))
+    return {
+        name: (weight, registry.make("loss", selection).to(device))
+        for name, (weight, selection) in terms.items()
+    }
+
+
+def _learner(part: Trainable, rate: float, recipe: Recipe) -> Learner:
+    parameters = part.trainable()
+    if not parameters:
+        raise UsageError("There is nothing to train: the generator has no trainable parameter.")
+    decay = recipe.train.weight_decay
+    optimizer = torch.optim.AdamW(parameters.values(), lr=rate, weight_decay=decay)
+    return Learner(part, parameters, optimizer)
+
+
+def _seeded(seed: int, purpose: str, build: Callable[[], Any]) -> Any:
+    """Builds with torch's global generator at a state of its own, then puts it back."""
+    with torch.random.fork_rng():
+        torch.manual_seed(torch_stream(seed, f"weights of {purpose}").initial_seed())
+        return build()

@@ -1,0 +1,131 @@
+"""The loop around the step: data, checkpoints, samples, log, and stopping in good order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolkit.checkpoints import (
+    checkpoint_path,
+    checkpoints,
+    load_part,
+    read_metadata,
+    save_checkpoint,
+)
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+from toolkit.runs import Run, load_generator
+from toolkit.training.build import build_pairs, build_system
+from toolkit.training.data import batches
+from toolkit.training.samples import SampleSheet
+from toolkit.training.state import load_optimizer_state, optimizer_state
+from toolkit.training.step import System, train_step
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step came to.
+
+    Attributes:
+        step: How many steps are done.
+        losses: By name, unweighted.
+        sample: The sample sheet that was written after this step, if any.
+    """
+
+    step: int
+    losses: dict[str, float]
+    sample: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """How a training ended.
+
+    Attributes:
+        step: How many steps are done in all.
+        seconds: How long this stretch took.
+        checkpoint: The newest.
+        stopped: Whether it was asked to stop before the end.
+        skipped: Images that were set aside: (name, reason).
+    """
+
+    step: int
+    seconds: float
+    checkpoint: Path
+    stopped: bool = False
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def train(
+    run: Run,
+    recipe: Recipe,
+    registry: Registry,
+    *,
+    on_step: Callable[[Report], None] = lambda _report: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Trains a run to its last step, from its newest checkpoint where it has one.
+
+    Args:
+        run: Its folder; created where it does not exist.
+        recipe: Resolved.
+        registry: Supplies the components.
+        on_step: Told of every step.
+        should_stop: Asked after every step; when it says so, the state is saved and training ends.
+
+    Raises:
+        DivergedError: A loss or gradient is not finite; the last checkpoint is good.
+        CheckpointError: The newest checkpoint is torn, or of another backbone.
+    """
+    pairs = build_pairs(recipe, registry)
+    system = build_system(recipe, registry)
+    if not run.exists:
+        run.create(recipe)
+    saved = checkpoints(run.checkpoints)
+    step = _load(saved[-1], system) if saved else 0
+    run.rewind_log(step)
+    sheet = SampleSheet(pairs) if recipe.train.sample_every else None
+    plan, begin, stopped = recipe.train, time.monotonic(), False
+    checkpoint = saved[-1] if saved else run.checkpoints
+
+    for batch in batches(pairs, step, plan.steps, plan.batch, plan.prefetch):
+        losses = train_step(system, batch, step)
+        step += 1
+        stopped = step < plan.steps and should_stop()
+        last = step == plan.steps
+        sample = None
+        if sheet and (last or step % plan.sample_every == 0):
+            sample = run.samples / f"step-{step:07d}.png"
+            sheet.write(system, sample)
+        run.append_log({"step": step, **losses})
+        if stopped or last or step % plan.checkpoint_every == 0:
+            checkpoint = _save(run, system, step, plan.keep)
+        on_step(Report(step, losses, sample))
+        if stopped:
+            break
+    return Outcome(step, time.monotonic() - begin, checkpoint, stopped, pairs.skipped)
+
+
+def _save(run: Run, system: System, step: int, keep: int) -> Path:
+    parts = {}
+    for name, learner in system.learners.items():
+        parts[name] = learner.part.state()
+        parts[f"{name}.optimizer"] = optimizer_state(learner.optimizer, learner.parameters)
+    path = checkpoint_path(run.checkpoints, step)
+    fingerprint = system.generator.fingerprint
+    save_checkpoint(path, parts, {"step": str(step), "fingerprint": fingerprint})
+    for old in checkpoints(run.checkpoints)[:-keep]:
+        old.unlink()
+    return path
+
+
+def _load(path: Path, system: System) -> int:
+    load_generator(system.generator, path)
+    for name, learner in system.learners.items():
+        if name != "generator":
+            learner.part.load_state(load_part(path, name))
+        state = load_part(path, f"{name}.optimizer")
+        load_optimizer_state(learner.optimizer, learner.parameters, state)
+    return int(read_metadata(path)["step"])
