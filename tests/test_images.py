@@ -1,4 +1,4 @@
-"""Files to tensors and back, and the ways in which files are broken."""
+"""Files to tensors and back, and places that cannot be written."""
 
 import doctest
 import struct
@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from toolkit import images
 from toolkit.errors import ImageError
@@ -194,6 +192,8 @@ def test_palette_png(tmp_path):
     ]
     path.write_bytes(png(2, 2, 8, 3, b"\0\0\1\0\2\1", palette, chunk(b"tRNS", b"\xff\0")))
     assert read_picture(path).alpha.tolist() == [[[1, 0], [1, 0]]]
+    path.write_bytes(png(8, 1, 1, 0, b"\0\xa5"))
+    assert read_rgb(path)[0].tolist() == [[1, 0, 1, 0, 0, 1, 0, 1]]
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -210,12 +210,6 @@ def test_grey_with_alpha(tmp_path, bits):
     again = read_picture(tmp_path / "b.png")
     assert torch.equal(again.rgb, read.rgb)
     assert torch.equal(again.alpha, read.alpha)
-
-
-def test_one_bit_png(tmp_path):
-    (tmp_path / "a.png").write_bytes(png(8, 1, 1, 0, b"\0\xa5"))
-    assert read_picture(tmp_path / "a.png").grey
-    assert read_rgb(tmp_path / "a.png")[0].tolist() == [[1, 0, 1, 0, 0, 1, 0, 1]]
 
 
 def test_jpeg_lays_transparency_on_white_and_says_so(tmp_path):
@@ -236,71 +230,11 @@ def test_values_are_clamped_and_rounded(tmp_path):
     assert (read_rgb(tmp_path / "a.png") * 255).round()[0, 0].tolist() == [0, 255, 127, 127]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
-def test_truncated_files(tmp_path, suffix, share, capfd):
-    path = tmp_path / f"broken{suffix}"
-    write_picture(picture(40, 60), path)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(ImageError, match=f"broken{suffix}"):
-        read_picture(path)
-    assert capfd.readouterr().err == ""
-
-
-def test_only_the_end_is_missing(tmp_path):
-    for suffix, marker in ((".jpg", 2), (".png", 12)):
-        path = tmp_path / f"a{suffix}"
-        write_picture(picture(metadata=Metadata(exif=exif(1) + b"\xff\xd9IEND"[:2])), path)
-        whole = path.read_bytes()
-        path.write_bytes(whole + b"more")  # phones append videos
-        read_picture(path)
-        path.write_bytes(whole[:-marker])
-        with pytest.raises(ImageError, match="cut short"):
-            read_picture(path)
-
-
-def test_files_that_are_no_images(tmp_path, capfd):
-    (tmp_path / "empty.png").touch()
-    (tmp_path / "text.jpg").write_text("not an image")
-    (tmp_path / "folder.png").mkdir()
-    cv2.imwrite(str(tmp_path / "float.tif"), np.zeros((4, 4), np.float32))
-    for name, reason in {
-        "empty.png": "empty", "text.jpg": "not an image", "folder.png": "Is a directory",
-        "float.tif": "float32", "missing.png": "No such file",
-    }.items():  # fmt: skip
-        with pytest.raises(ImageError, match=reason) as caught:
-            read_picture(tmp_path / name)
-        assert name in str(caught.value)
-        assert caught.value.hint
-    assert capfd.readouterr().err == ""
-
-
-def test_a_monstrous_header_is_an_image_error(tmp_path):
-    (tmp_path / "a.png").write_bytes(png(100_000, 100_000, 8, 2, b"\0"))
-    with pytest.raises(ImageError, match=r"a\.png"):
-        read_picture(tmp_path / "a.png")
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"II*\0"]))
-def test_any_bytes_are_read_or_refused(tmp_path_factory, data, head):
-    path = tmp_path_factory.getbasetemp() / "any.bin"
-    path.write_bytes(head + data)
-    with pytest.raises(ImageError):
-        read_picture(path)
-
-
 def test_names_in_any_script(tmp_path):
-    path = tmp_path / "größe 写真 🌄.png"
+    path = tmp_path / ("größe 写真 🌄" + "n" * 229 + ".png")  # the longest that Linux takes
     write_picture(picture(), path)
     assert read_rgb(path).shape == (3, 12, 17)
     assert find_images(tmp_path) == [path]
-
-
-def test_longest_name_that_the_file_system_takes(tmp_path):
-    path = tmp_path / ("n" * 251 + ".png")
-    write_picture(picture(), path)
-    assert path.is_file()
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import CheckpointError
 from toolkit.weights import write_atomically
@@ -45,11 +46,13 @@ def load_part(path: Path, part: str) -> dict[str, Tensor]:
         CheckpointError: The file is torn, altered, no checkpoint, or has no such part.
     """
     prefix = f"{part}{_SEPARATOR}"
-    expected = json.loads(read_metadata(path).get("sha256", "{}")).get(part)
-    if expected is None:
-        raise CheckpointError(f"{path} is no checkpoint with a part {part!r}.")
+    try:
+        expected = json.loads(read_metadata(path)["sha256"])[part]
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path} is no checkpoint with a part {part!r}.") from None
     with _open(path) as stream:
-        tensors = {name: stream.get_tensor(name) for name in stream.keys() if name.startswith(prefix)}  # noqa: SIM118
+        names = [name for name in stream.keys() if name.startswith(prefix)]  # noqa: SIM118
+        tensors = {name: stream.get_tensor(name) for name in names}
     if _digest(part, tensors) != expected:
         raise CheckpointError(
             f"{path} was altered after it was written: {part} has another SHA-256.",
@@ -75,27 +78,50 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"step-{step:07d}.safetensors"
 
 
-class _open:  # noqa: N801 - used as a function
+def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: str) -> None:
+    """Copies a state into tensors of the same names and shapes.
+
+    Raises:
+        CheckpointError: A name is missing, unknown, or of another shape.
+    """
+    _refuse(own.keys() - state.keys(), f"The checkpoint lacks {owner}'s")
+    _refuse(state.keys() - own.keys(), f"{owner} has no")
+    import torch
+
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if tensor.shape != state[name].shape:
+                raise CheckpointError(
+                    f"{owner}'s {name} is {tuple(tensor.shape)} here and "
+                    f"{tuple(state[name].shape)} in the checkpoint.",
+                    "Was it trained with other options, or on another backbone?",
+                )
+            tensor.copy_(state[name])
+
+
+def _refuse(names: Iterable[str], message: str) -> None:
+    if first := sorted(names)[:1]:
+        raise CheckpointError(
+            f"{message} {first[0]}.", "Was it trained with other options, or on another backbone?"
+        )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
     """`safe_open`, with errors that name the file and what to do."""
+    from safetensors import SafetensorError, safe_open
 
-    def __init__(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            self._stream = safe_open(path, framework="pt")
-        except FileNotFoundError:
-            raise CheckpointError(f"There is no checkpoint {path}.") from None
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{path} is torn, or is no safetensors file ({error}).",
-                "Delete it; a run goes on from the checkpoint before it.",
-            ) from None
-
-    def __enter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204 - safetensors has no types
-        return self._stream.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._stream.__exit__(*error)
+    try:
+        stream: Any = safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no checkpoint {path}.") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is torn, or is no safetensors file ({error}).",
+            "Delete it; a run goes on from the checkpoint before it.",
+        ) from None
+    with stream:
+        yield stream
 
 
 def _digest(part: str, tensors: Mapping[str, Tensor]) -> str:

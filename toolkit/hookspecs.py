@@ -25,4 +25,4 @@ hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
 
 @hookspec
 def toolkit_components() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Components that the plugin supplies. Importing its module must load neither torch nor more."""
+    """Components that the plugin supplies; importing its module must load nothing heavy."""

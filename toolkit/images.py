@@ -71,12 +71,13 @@ def read_picture(path: str | Path) -> Picture:
     pixels, metadata = _decode(path, _read_bytes(path))
     orientation, exif = _take_orientation(metadata.exif)
     full = 255 if pixels.dtype == np.uint8 else 65535
-    chw = _turned(pixels, orientation).transpose(2, 0, 1)
-    tensor = torch.from_numpy(np.ascontiguousarray(chw, np.float32)) / full
-    rgb = tensor[:3].flip(0) if len(tensor) >= 3 else tensor[:1].repeat(3, 1, 1)
+    order = {1: [0, 0, 0], 4: [2, 1, 0, 3]}.get(pixels.shape[2], [2, 1, 0])
+    channels = _turned(pixels, orientation).transpose(2, 0, 1)[order]
+    tensor = torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
+    rgb = tensor[:3]
     return Picture(
         rgb=rgb,
-        alpha=tensor[3:4].clone() if len(tensor) == 4 else None,
+        alpha=tensor[3:] if len(tensor) == 4 else None,
         bits=8 if full == 255 else 16,
         grey=torch.equal(rgb[0], rgb[1]) and torch.equal(rgb[1], rgb[2]),
         metadata=replace(metadata, exif=exif),
@@ -151,8 +152,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        hint = "Name an image file, or a folder where folders are taken"
-        raise ImageError(f"Cannot read {path}: {error.strerror}", hint=hint) from error
+        raise ImageError(f"Cannot read {path}: {error.strerror}", "Check the path") from error
     # Checked here because some decoders fill the missing part with grey.
     lost = b"IEND" not in data if data.startswith(b"\x89PNG") else _jpeg_lacks_end(data)
     if lost or not data:

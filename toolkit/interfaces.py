@@ -93,24 +93,51 @@ class Component:
 class Backbone(Protocol):
     """A pretrained latent diffusion model, loaded in parts and only when asked."""
 
-    name: str
-    fingerprint: str
-    """Identity of the weights: a checkpoint made on another backbone is refused by it."""
-    factor: int
-    """Image pixels per latent pixel, on a side."""
-    latent_channels: int
-    latent_scaling: float
-    """What the VAE's own latents are multiplied by to have about unit variance."""
-    text_tokens: int
-    text_width: int
-    lora_targets: tuple[str, ...]
-    """The UNet's layers that take LoRA, by the ends of their module paths."""
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
-    def vae(self) -> nn.Module:
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the weights: a checkpoint made on another backbone is refused by it."""
+        ...
+
+    @property
+    def factor(self) -> int:
+        """Image pixels per latent pixel, on a side."""
+        ...
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent, `c`."""
+        ...
+
+    @property
+    def latent_scaling(self) -> float:
+        """What the VAE's own latents are multiplied by to have about unit variance."""
+        ...
+
+    @property
+    def text_tokens(self) -> int:
+        """How many text embeddings condition the UNet."""
+        ...
+
+    @property
+    def text_width(self) -> int:
+        """Width of a text embedding, `d`."""
+        ...
+
+    @property
+    def lora_targets(self) -> tuple[str, ...]:
+        """The UNet's layers that take LoRA, by the ends of their module paths."""
+        ...
+
+    def vae(self) -> Any:
         """The autoencoder (diffusers' `AutoencoderKL`), frozen; images in [-1, 1]."""
         ...
 
-    def unet(self) -> nn.Module:
+    def unet(self) -> Any:
         """A fresh copy of the noise predictor (diffusers' `UNet2DConditionModel`), frozen."""
         ...
 
@@ -155,11 +182,20 @@ class Trainable(Protocol):
 class Generator(Trainable, Protocol):
     """LR batch to prediction, with gradients to its trainable parameters."""
 
-    scale: int
-    multiple: int
-    """LR sides are padded to a multiple of this many pixels before they enter."""
-    fingerprint: str
-    """Identity of the frozen weights it builds on."""
+    @property
+    def scale(self) -> int:
+        """SR pixels per LR pixel, on a side."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """LR sides are padded to a multiple of this many pixels before they enter."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the frozen weights it builds on."""
+        ...
 
     def predict(self, lr: Tensor) -> Prediction:
         """Restores `lr`, `[b, 3, h, w]`, its sides multiples of `multiple`."""
@@ -177,10 +213,15 @@ class Generator(Trainable, Protocol):
 class Discriminator(Trainable, Protocol):
     """Judges real from fake, region by region. The adversarial objective is the core's."""
 
-    judges: Literal["latents", "images", "nothing"]
-    """What `logits` takes; with "nothing", training has no adversarial term."""
-    shared_draws: bool
-    """Whether real and fake of one step are judged under the same random draws."""
+    @property
+    def judges(self) -> Literal["latents", "images", "nothing"]:
+        """What `logits` takes; with "nothing", training has no adversarial term."""
+        ...
+
+    @property
+    def shared_draws(self) -> bool:
+        """Whether real and fake of one step are judged under the same random draws."""
+        ...
 
     def logits(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Logits that each region of `x` is real, `[b, 1, regions...]`; `rng` decides all noise."""
@@ -210,7 +251,10 @@ class PerceptualLoss(Protocol):
 class Degradation(Protocol):
     """Makes an LR image from an HR image; the random stream alone decides how."""
 
-    scale: int
+    @property
+    def scale(self) -> int:
+        """HR pixels per LR pixel, on a side."""
+        ...
 
     def __call__(self, hr: Tensor, rng: np.random.Generator) -> Tensor:
         """`[3, h, w]` to `[3, h/scale, w/scale]`, in [0, 1]; h and w multiples of the scale."""
@@ -233,9 +277,15 @@ class Sample(NamedTuple):
 class Dataset(Protocol):
     """Named photographs. Reading one may raise `ImageError`; the rest stay usable."""
 
-    name: str
-    skipped: tuple[tuple[str, str], ...]
-    """Files that were found and set aside: (name, reason)."""
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Files that were found and set aside: (name, reason)."""
+        ...
 
     def __len__(self) -> int:
         """How many photographs there are."""
@@ -249,11 +299,20 @@ class Dataset(Protocol):
 class Metric(Protocol):
     """A figure for each image."""
 
-    direction: Literal["higher", "lower"]
-    """Which is better."""
-    needs_reference: bool
-    fingerprint: Mapping[str, str]
-    """What the figure depends on: library, version, weights' SHA-256, protocol."""
+    @property
+    def direction(self) -> Literal["higher", "lower"]:
+        """Which is better."""
+        ...
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with an HR image."""
+        ...
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """What the figure depends on: library, version, weights' SHA-256, protocol."""
+        ...
 
     def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
         """Scores `[b, 3, h, w]`, whole images, as `[b]`."""
@@ -263,8 +322,15 @@ class Metric(Protocol):
 class Restorer(Protocol):
     """LR image in, SR image out: a trained run, or any other system."""
 
-    name: str
-    scale: int
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def scale(self) -> int:
+        """SR pixels per LR pixel, on a side."""
+        ...
 
     def __call__(self, lr: Tensor) -> Tensor:
         """`[b, 3, h, w]` of any size to `[b, 3, scale·h, scale·w]`, in [0, 1]."""

@@ -157,7 +157,10 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
         selection = recipe.selection(slot)
         component = registry.find(kind, selection.name)
         options = registry.options(kind, selection)
-        if "backbone" in component.options.model_fields and "backbone" not in options.model_fields_set:
+        if (
+            "backbone" in component.options.model_fields
+            and "backbone" not in options.model_fields_set
+        ):
             options = options.model_copy(update={"backbone": full["backbone"]})
         values = options.model_dump(mode="json", exclude_none=True)
         full[slot] = Selection(use=component.name, options=values)

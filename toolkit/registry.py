@@ -106,7 +106,7 @@ class Registry:
         if selection.variant:
             if not component.variant:
                 raise OptionsError(
-                    f"{kind} {component.name!r} has no variants, so {selection.use!r} means nothing.",
+                    f"{kind} {component.name!r} has no variants; {selection.use!r} means nothing.",
                     f"Say {component.name!r} alone.",
                 )
             given.setdefault(component.variant, selection.variant)

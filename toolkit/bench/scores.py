@@ -119,5 +119,3 @@ def _score(metrics: dict[str, Metric], sr_path: Path, hr_path: Path | None) -> d
             f"{hr.shape[3]}x{hr.shape[2]} px"
         )
     return {name: metric(sr, hr).item() for name, metric in metrics.items()}
-
-

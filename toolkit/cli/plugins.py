@@ -33,9 +33,7 @@ def list_components(
         raise UnknownComponentError(f"There is no kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
     chosen = [component for component in registry.components() if kind in ("", component.kind)]
     if output is Format.json:
-        notices = [
-            {"distribution": n.distribution, "reason": n.reason} for n in registry.notices
-        ]
+        notices = [{"distribution": n.distribution, "reason": n.reason} for n in registry.notices]
         rows = [_summary(component, registry) for component in chosen]
         show_json({"components": rows, "notices": notices})
         return
@@ -114,7 +112,9 @@ def _detail(component: Component, registry: Registry) -> dict[str, Any]:
 def _print_detail(console: Any, component: Component, registry: Registry) -> None:
     from rich.table import Table
 
-    console.print(f"[bold]{component.name}[/]  {component.kind} from {registry.provider(component)}")
+    console.print(
+        f"[bold]{component.name}[/]  {component.kind} from {registry.provider(component)}"
+    )
     console.print(f"{component.summary}.", highlight=False)
     for label, text in (("Paper", component.paper), ("Licence", component.licence)):
         if text:

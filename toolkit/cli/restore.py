@@ -38,7 +38,7 @@ def restore(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR|FILE", help="Where to write; else beside each input, as NAME_x4."),
+        typer.Option(metavar="DIR|FILE", help="Where to write; else beside the input, as NAME_x4."),
     ] = None,
     tile: Annotated[
         int | None,
@@ -56,7 +56,6 @@ def restore(
     Format, transparency, 16 bits, EXIF and colour profile are kept.
 
     Examples:
-
       toolkit restore photo.jpg --with runs/nad-ea-dists
 
       toolkit restore holiday/ --out restored/ --with runs/nad-ea-dists

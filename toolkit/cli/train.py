@@ -57,7 +57,6 @@ def train(
     """Train a one-step super-resolver. Every part is a plugin, chosen by name.
 
     Examples:
-
       toolkit train --disc nad --loss ea-dists
 
       toolkit train --data ~/photos --steps 5000 --out runs/mine

@@ -40,23 +40,28 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
     Example:
         >>> grey, red = torch.full((1, 3, 8, 8), 0.5), torch.zeros(1, 3, 2, 2)
         >>> red[:, 0] = 1
-        >>> match_colour(grey, red, "wavelet")[0, :, 0, 0].tolist()
+        >>> match_colour(grey, red, "wavelet")[0, :, 0, 0].round(decimals=3).tolist()
         [1.0, 0.0, 0.0]
     """
+    check_method(method)
     if method == "none":
         return sr
     if method == "wavelet":
         # Both splits are linear, so one of the difference does for both.
         drift = bicubic_resize(lr, (sr.shape[-2], sr.shape[-1])) - sr
         return (sr + low_frequencies(drift)).clamp_(0, 1)
-    if method == "adain":
-        spread, middle = torch.std_mean(sr, dim=(2, 3), correction=0, keepdim=True)
-        wanted_spread, wanted_middle = torch.std_mean(lr, dim=(2, 3), correction=0, keepdim=True)
-        return ((sr - middle) * (wanted_spread / (spread + 1e-6)) + wanted_middle).clamp_(0, 1)
-    raise UsageError(
-        f"No colour method is called '{method}'",
-        hint=f"Use --colour with one of {', '.join(COLOUR_METHODS)}",
-    )
+    spread, middle = torch.std_mean(sr, dim=(2, 3), correction=0, keepdim=True)
+    wanted_spread, wanted_middle = torch.std_mean(lr, dim=(2, 3), correction=0, keepdim=True)
+    return ((sr - middle) * (wanted_spread / (spread + 1e-6)) + wanted_middle).clamp_(0, 1)
+
+
+def check_method(method: str) -> None:
+    """Raises `UsageError` unless the method is one of `COLOUR_METHODS`."""
+    if method not in COLOUR_METHODS:
+        raise UsageError(
+            f"No colour method is called '{method}'",
+            hint=f"Use --colour with one of {', '.join(COLOUR_METHODS)}",
+        )
 
 
 def low_frequencies(image: Tensor, levels: int = 5) -> Tensor:

@@ -11,9 +11,9 @@ import torch
 
 from toolkit.errors import ToolkitError
 from toolkit.images import Picture, bicubic_resize, read_picture, write_picture
-from toolkit.restoring.colour import ColourMethod, match_colour
+from toolkit.restoring.colour import ColourMethod, check_method, match_colour
 from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
-from toolkit.restoring.tiles import TILE, WHOLE_PIXELS, restore_tiled
+from toolkit.restoring.tiles import TILE, WHOLE_PIXELS, check_tiles, restore_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,9 +96,12 @@ def restore_files(
         on_event: Told of all progress.
 
     Raises:
-        UsageError: An output folder cannot be written into; raised before any work is done.
+        UsageError: An output folder cannot be written into, or `tile` or `colour` is impossible;
+            raised before any work is done.
     """
     jobs = list(jobs)
+    check_tiles(tile)
+    check_method(colour)
     check_outputs(jobs)
     tell = on_event or (lambda _: None)
     results = []

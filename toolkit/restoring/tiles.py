@@ -82,11 +82,7 @@ def restore_tiled(
         tile = TILE if height * width > WHOLE_PIXELS else 0
     side = tile or max(height, width)
     shared = min(OVERLAP, side // 4) if overlap is None or not tile else overlap
-    if tile < 0 or not 0 <= shared <= side // 2:
-        raise UsageError(
-            f"Tiles of {tile} pixels that share {shared} are not possible",
-            hint="Give tiles of 16 or more, such as --tile 192, or --tile 0 for whole images",
-        )
+    check_tiles(tile, shared)
     scale = restorer.scale
     boxes = [(y, x) for y in windows(height, side, shared) for x in windows(width, side, shared)]
     output = lr.new_zeros(*lr.shape[:2], height * scale, width * scale)
@@ -98,6 +94,15 @@ def restore_tiled(
         if on_tile:
             on_tile(done, len(boxes))
     return output
+
+
+def check_tiles(tile: int | None, overlap: int = 0) -> None:
+    """Raises `UsageError` for a negative tile, and for an overlap of more than half a tile."""
+    if tile is not None and (tile < 0 or overlap < 0 or (tile and overlap > tile // 2)):
+        raise UsageError(
+            f"Tiles of {tile} pixels that share {overlap} are not possible",
+            hint="Give tiles of 16 or more, such as --tile 192, or --tile 0 for whole images",
+        )
 
 
 def windows(size: int, tile: int, overlap: int) -> Iterator[Window]:

@@ -63,11 +63,15 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"There is no device {name!r} here ({reason}).", "Use cpu, or auto.") from None
+        raise UsageError(
+            f"There is no device {name!r} here ({reason}).", "Use cpu, or auto."
+        ) from None
     return device
 
 
-def _spatial(recipe: Recipe, registry: Registry, device: torch.device) -> dict[str, tuple[float, Any]]:
+def _spatial(
+    recipe: Recipe, registry: Registry, device: torch.device
+) -> dict[str, tuple[float, Any]]:
     """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone."""
     terms = {"mse": (recipe.objective.pixel, Selection(use="mse"))}
     terms.setdefault(recipe.loss.name, (recipe.objective.perceptual, recipe.loss))

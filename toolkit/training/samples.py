@@ -34,4 +34,3 @@ def _row(restorer: Restorer, batch: Batch, device: torch.device) -> Tensor:
     restored = restorer(batch.lr.to(device)).cpu()
     height, width = batch.hr.shape[2:]
     return torch.cat([bicubic_resize(batch.lr, (height, width)), restored, batch.hr], dim=3)
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -39,29 +39,3 @@ def load_optimizer_state(
         # AdamW counts its steps on the CPU; all other state lies beside its parameter.
         device = torch.device("cpu") if key == "step" else parameter.device
         optimizer.state[parameter][key] = tensor.to(device)
-
-
-def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: str) -> None:
-    """Copies a state into tensors of the same names and shapes.
-
-    Raises:
-        CheckpointError: A name is missing, unknown, or of another shape.
-    """
-    _refuse(own.keys() - state.keys(), f"The checkpoint lacks {owner}'s")
-    _refuse(state.keys() - own.keys(), f"{owner} has no")
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if tensor.shape != state[name].shape:
-                raise CheckpointError(
-                    f"{owner}'s {name} is {tuple(tensor.shape)} here and "
-                    f"{tuple(state[name].shape)} in the checkpoint.",
-                    "Was it trained with other options, or on another backbone?",
-                )
-            tensor.copy_(state[name])
-
-
-def _refuse(names: Iterable[str], message: str) -> None:
-    if first := sorted(names)[:1]:
-        raise CheckpointError(
-            f"{message} {first[0]}.", "Was it trained with other options, or on another backbone?"
-        )

@@ -18,6 +18,7 @@ from toolkit.training.data import Batch
 
 _SLOWER = "The last checkpoint is good. To train again at a lower rate: --set train.lr=1e-5"
 
+
 @dataclass
 class Learner:
     """A part that learns: its module, its parameters and their optimiser."""
@@ -80,7 +81,8 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
         losses = {
             name: loss(prediction.image, hr).mean() for name, (_, loss) in system.spatial.items()
         }
-        total = sum(weight * losses[name] for name, (weight, _) in system.spatial.items())
+        terms = [weight * losses[name] for name, (weight, _) in system.spatial.items()]
+        total = torch.stack(terms).sum()
         fake = prediction.latent if judges_latents else prediction.image
         if system.adversarial:
             with frozen(system.learners["discriminator"].parameters):
@@ -124,12 +126,12 @@ def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
 def frozen(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
     """Lets gradients pass through parameters without collecting in them."""
     for parameter in parameters.values():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
         for parameter in parameters.values():
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad_(True)
 
 
 def _descend(learner: Learner, loss: Tensor, losses: Mapping[str, Tensor], step: int) -> None:
@@ -141,7 +143,7 @@ def _descend(learner: Learner, loss: Tensor, losses: Mapping[str, Tensor], step:
                 _SLOWER,
             )
     learner.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in learner.parameters.values() if p.grad is not None]
     if not nn.utils.get_total_norm(gradients).isfinite():
         raise DivergedError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import LoraConfig, inject_adapter_in_model
+
 from toolkit.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class LatentDiffusion:
             raise WeightsError(f"{path} is torn, or is no safetensors file ({error}).") from None
         loaded = model.from_config(self._config(part))
         loaded.load_state_dict(state)
-        return loaded.eval().requires_grad_(requires_grad=False)
+        return loaded.eval().requires_grad_(False)
 
     def _config(self, part: str) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(self._file(part, "config.json").read_text())

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 import torch
-from toolkit.training.state import load_tensors
 from torch import Tensor, nn
+
+from toolkit.checkpoints import load_tensors
 
 
 class Absent:

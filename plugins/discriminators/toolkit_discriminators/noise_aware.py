@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 import torch
-from toolkit.errors import UsageError
-from toolkit.interfaces import Backbone
-from toolkit.training.state import load_tensors
 from torch import Tensor, nn
 
+from toolkit.checkpoints import load_tensors
+from toolkit.errors import UsageError
+from toolkit.interfaces import Backbone
 from toolkit_discriminators.trunk import Trunk
 
 _TEXT_SPREAD = 0.02

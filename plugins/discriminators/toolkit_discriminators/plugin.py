@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+
 from toolkit.hookspecs import hookimpl
 from toolkit.interfaces import Component, Options
 from toolkit.specs import Selection
@@ -29,7 +30,6 @@ class NoiseAwareOptions(Options):
 
 def _nad(options: NoiseAwareOptions) -> Discriminator:
     import toolkit
-
     from toolkit_discriminators.noise_aware import NoiseAware
 
     return NoiseAware(

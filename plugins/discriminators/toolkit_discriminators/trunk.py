@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -11,7 +13,7 @@ class Trunk(nn.Module):
     The names of its layers are the UNet's own. The rest of the UNet is let go.
     """
 
-    def __init__(self, unet: nn.Module) -> None:
+    def __init__(self, unet: Any) -> None:
         super().__init__()
         self.latent_channels = int(unet.config.in_channels)
         self.width = int(unet.config.block_out_channels[-1])

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 import torch
-from toolkit.images import bicubic_resize
-from toolkit.interfaces import Backbone, Prediction
-from toolkit.training.state import load_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from toolkit.checkpoints import load_tensors
+from toolkit.images import bicubic_resize
+from toolkit.interfaces import Backbone, Prediction
 
 _TEXT_SPREAD = 0.02
 """Standard deviation of the text embedding at the start; open in the paper."""
@@ -65,7 +66,8 @@ class OneStep:
         """Scaled latents of images in [0, 1], `[b, c, h/f, w/f]`, float32."""
         posterior = self.vae.encode(2 * hr - 1).latent_dist
         latent = posterior.mode() if self.posterior == "mode" else posterior.sample()
-        return latent.float() * self.latent_scaling
+        scaled: Tensor = latent.float() * self.latent_scaling
+        return scaled
 
     def as_restorer(self) -> OneStepRestorer:
         """The same network, for whole images of any size."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
+
 from toolkit.hookspecs import hookimpl
 from toolkit.interfaces import Component, Options
 from toolkit.specs import Selection
@@ -26,12 +27,11 @@ class OneStepOptions(Options):
     lora_alpha: float = Field(default=16.0, gt=0)
     """Scaling factor of the LoRA (paper: 16)."""
     posterior: Literal["mode", "sample"] = "mode"
-    """What is taken of the VAE's posterior; open in the paper. "mode" makes inference a function."""
+    """What is taken of the VAE's posterior; open in the paper. Only the mode repeats."""
 
 
 def _one_step(options: OneStepOptions) -> Generator:
     import toolkit
-
     from toolkit_generators.one_step import OneStep
 
     return OneStep(

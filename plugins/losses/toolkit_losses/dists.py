@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from toolkit import weights
 
+from toolkit import weights
 from toolkit_losses.networks import IMAGENET_MEAN, IMAGENET_STD, Vgg16
 from toolkit_losses.plugin import DISTS
 
@@ -22,9 +22,14 @@ class Dists(nn.Module):
     authors' weights. 0 for equal images.
     """
 
+    alpha: Tensor
+    beta: Tensor
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        self.network = Vgg16(pool="l2").eval().requires_grad_(requires_grad=False)
+        self.network = Vgg16(pool="l2").eval().requires_grad_(False)
         state = torch.load(weights.fetch(DISTS), map_location="cpu", weights_only=True)
         alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
         total = alpha.sum() + beta.sum()
@@ -36,7 +41,9 @@ class Dists(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
         """Distance of each image, `[b]`; the target may be what `prepare` returned."""
         features = self.features(prediction)
-        return self.compare(features, self.prepare(target) if isinstance(target, Tensor) else target)
+        return self.compare(
+            features, self.prepare(target) if isinstance(target, Tensor) else target
+        )
 
     @torch.no_grad()
     def prepare(self, target: Tensor) -> Features:
@@ -50,7 +57,7 @@ class Dists(nn.Module):
     def compare(self, first: Features, second: Features) -> Tensor:
         """The distance, `[b]`, from two sets of features; in float32 at least."""
         similarity = first[0].new_zeros(first[0].shape[0], dtype=torch.float32)
-        alphas, betas = self.alpha.split(_WIDTHS), self.beta.split(_WIDTHS)
+        alphas, betas = torch.split(self.alpha, _WIDTHS), torch.split(self.beta, _WIDTHS)
         for x, y, alpha, beta in zip(first, second, alphas, betas, strict=True):
             texture, structure = _similarities(x, y)
             similarity = similarity + texture @ alpha + structure @ beta

@@ -33,7 +33,7 @@ def sobel(image: Tensor, edges: Literal["grey", "colour"] = "grey") -> Tensor:
     horizontal = torch.tensor(_SOBEL, dtype=image.dtype, device=image.device)
     kernels = torch.stack([horizontal, horizontal.T]).unsqueeze(1).repeat(channels, 1, 1, 1)
     gradients = F.conv2d(image, kernels, padding=1, groups=channels)
-    squares = gradients.square().unflatten(1, (channels, 2)).sum(2)
+    squares = gradients.square().reshape(-1, channels, 2, *image.shape[2:]).sum(2)
     return (squares + _FLAT).sqrt().expand(-1, 3, -1, -1)
 
 
@@ -51,9 +51,10 @@ class EdgeAwareDists(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
         """Distance of each image, `[b]`; the target may be what `prepare` returned."""
         prepared = self.prepare(target) if isinstance(target, Tensor) else target
-        distances = self.dists(self._with_edges(prediction), prepared)
+        distances: Tensor = self.dists(self._with_edges(prediction), prepared)
         images, edges = distances.chunk(2)
-        return self.weights[0] * images + self.weights[1] * edges
+        weighted: Tensor = self.weights[0] * images + self.weights[1] * edges
+        return weighted
 
     @torch.no_grad()
     def prepare(self, target: Tensor) -> Features:

@@ -19,10 +19,13 @@ Features = list[Tensor]
 class Lpips(nn.Module):
     """Weighted squared distance of features, each location's vector scaled to unit length."""
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, network: Literal["vgg", "alex"]) -> None:
         super().__init__()
         self.network: nn.Module = Vgg16(pool="max") if network == "vgg" else AlexNet()
-        self.network.eval().requires_grad_(requires_grad=False)
+        self.network.eval().requires_grad_(False)
         for stage, head in enumerate(heads(VGG16 if network == "vgg" else ALEXNET)):
             self.register_buffer(f"head{stage}", head, persistent=False)
         self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1), persistent=False)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
 from toolkit import weights
 from toolkit.errors import DataError
 from toolkit.interfaces import WeightFile
-
 from toolkit_losses.plugin import ALEXNET, VGG16
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -27,6 +27,8 @@ class Vgg16(nn.Module):
     Args:
         pool: "max" as trained, or "l2": the blurred root of squares of DISTS, free of aliasing.
     """
+
+    blur: Tensor
 
     WIDTHS = (64, 128, 256, 512, 512)
     _STAGES = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))

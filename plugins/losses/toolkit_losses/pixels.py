@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -18,5 +17,3 @@ class MeanSquaredError(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Error of each image, `[b]`, from images `[b, 3, h, w]`."""
         return (prediction - target).square().flatten(1).mean(1)
-
-

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
+
 from toolkit.hookspecs import hookimpl
 from toolkit.interfaces import Component, Options, WeightFile
 
@@ -85,7 +86,9 @@ def _ea_dists(options: EdgeAwareOptions) -> PerceptualLoss:
     return EdgeAwareDists(options.edges, options.image_weight, options.edge_weight)
 
 
-_DISTS_PAPER = "Ding et al., Image Quality Assessment: Unifying Structure and Texture Similarity, 2020"
+_DISTS_PAPER = (
+    "Ding et al., Image Quality Assessment: Unifying Structure and Texture Similarity, 2020"
+)
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+
 from toolkit.errors import DataError
 from toolkit.images import find_images, read_rgb
 from toolkit.interfaces import Sample

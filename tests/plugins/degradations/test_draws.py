@@ -9,11 +9,11 @@ from dataclasses import asdict
 
 import pytest
 from pydantic import TypeAdapter
+
+from toolkit.streams import stream
 from toolkit_degradations.history import Blur, History, Sinc
 from toolkit_degradations.options import RealESRGANOptions
 from toolkit_degradations.plugin import _build_realesrgan
-
-from toolkit.streams import stream
 
 COUNT = 4000
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toolkit_degradations.history import Blur, BlurShape, Sinc
 from toolkit_degradations.kernels import bessel_j1, blur_kernel, kernel, sinc_kernel
 

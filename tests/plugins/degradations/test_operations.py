@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
+
 from toolkit_degradations import kernels, operations
 from toolkit_degradations.history import Noise
-from torch.nn.functional import interpolate
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolkit_degradations.options import BicubicOptions, RealESRGANOptions
-from toolkit_degradations.plugin import _build_bicubic, _build_realesrgan
 
 from toolkit.errors import DataError
 from toolkit.streams import stream
+from toolkit_degradations.options import BicubicOptions, RealESRGANOptions
+from toolkit_degradations.plugin import _build_bicubic, _build_realesrgan
 
 REALESRGAN = _build_realesrgan(RealESRGANOptions())
 BICUBIC = _build_bicubic(BicubicOptions())

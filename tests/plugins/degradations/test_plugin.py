@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import toolkit_degradations
 from pydantic import ValidationError
+
+import toolkit_degradations
 from toolkit_degradations.options import RealESRGANOptions
 from toolkit_degradations.plugin import toolkit_components
 

@@ -9,16 +9,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import toolkit
+from toolkit.errors import DataError
+from toolkit.interfaces import Component, WeightFile
 from toolkit_metrics import pairs, psnr, ssim
 from toolkit_metrics.distance import DistanceMetric
 from toolkit_metrics.pairs import luma
 from toolkit_metrics.plugin import toolkit_components
 from toolkit_metrics.psnr import Psnr
 from toolkit_metrics.ssim import Ssim
-
-import toolkit
-from toolkit.errors import DataError
-from toolkit.interfaces import Component, WeightFile
 
 COMPONENTS = {component.name: component for component in toolkit_components()}
 ALL = [Psnr("y"), Psnr("rgb"), Ssim("y"), Ssim("rgb")]

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from toolkit.images import bicubic_resize
 from toolkit_restorers import interpolation
 from toolkit_restorers.interpolation import Bicubic, Lanczos
 from toolkit_restorers.plugin import InterpolationOptions, toolkit_components
-
-from toolkit.images import bicubic_resize
 
 COMPONENTS = {component.name: component for component in toolkit_components()}
 
@@ -55,7 +55,7 @@ def test_smooth_images_are_recovered(kind):
     grid = torch.linspace(0, 1, 64)
     hr = (0.5 + 0.4 * torch.sin(6 * grid[:, None] + 3 * grid)).expand(1, 3, 64, 64)
     sr = kind(4)(bicubic_resize(hr, 0.25))
-    assert (sr - hr)[..., 8:-8, 8:-8].abs().max() < 2e-3
+    assert (sr - hr)[..., 8:-8, 8:-8].abs().max() < 5e-3
 
 
 def test_half_precision_and_mirroring():

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import toolkit
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import toolkit
 from toolkit.interfaces import Dataset
 from toolkit.specs import Selection
 from toolkit.streams import stream
-from torch import Tensor
-from torch.nn import functional as F
 
 _SMALLEST_SCALE = 0.5
 

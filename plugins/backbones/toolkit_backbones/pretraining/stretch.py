@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
+
 from toolkit.checkpoints import (
     Parts,
     checkpoint_path,
@@ -18,7 +20,6 @@ from toolkit.checkpoints import (
     read_metadata,
     save_checkpoint,
 )
-from torch import Tensor, nn
 
 _WARM_UP = 200
 
@@ -35,7 +36,7 @@ def arguments(description: str, *, steps: int, batch: int, size: int) -> argpars
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--size", type=int, default=size, help="side of a crop, px")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-every", type=int, default=1000)
+    parser.add_argument("--save-every", type=int, default=200)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
@@ -70,7 +71,7 @@ class Stretch:
     def done(self) -> float:
         """Share of the work that is done, 0 to 1."""
         minutes = self._seconds / 60 / self.args.minutes if self.args.minutes < math.inf else 0.0
-        return max(self.step / self.args.steps, minutes)
+        return max(self.step / int(self.args.steps), minutes)
 
     def rate(self, peak: float) -> float:
         """Learning rate: a short warm-up, then a cosine from the peak to a hundredth of it."""
@@ -82,7 +83,7 @@ class Stretch:
         now = time.monotonic()
         self._seconds, self._last = self._seconds + now - self._last, now
         self.step += 1
-        if self.step % 100 == 0:
+        if self.step % 50 == 0:
             line = {name: round(figure.item(), 5) for name, figure in figures.items()}
             record = {"step": self.step, "seconds": round(self._seconds, 1), **line}
             with (self.folder / "log.jsonl").open("a") as log:
@@ -117,4 +118,4 @@ class Average:
         """Moves towards the model; faster at the start, so that the beginning is forgotten."""
         decay = min(self._decay, (1 + step) / (10 + step))
         own = self._model.state_dict()
-        torch._foreach_lerp_(list(self.weights.values()), [own[n] for n in self.weights], 1 - decay)  # noqa: SLF001
+        torch._foreach_lerp_(list(self.weights.values()), [own[n] for n in self.weights], 1 - decay)

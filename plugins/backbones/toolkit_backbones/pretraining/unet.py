@@ -12,36 +12,36 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import save
-from toolkit.streams import torch_stream
-from toolkit.training.state import load_optimizer_state, optimizer_state
-from toolkit.weights import write_atomically
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from toolkit.streams import torch_stream
+from toolkit.training.state import load_optimizer_state, optimizer_state
+from toolkit.weights import write_atomically
 from toolkit_backbones.latent_diffusion import TRAIN_TIMESTEPS, LatentDiffusion, alphas_cumprod
 from toolkit_backbones.plugin import POCKET
 from toolkit_backbones.pretraining.crops import Crops, load_photos
 from toolkit_backbones.pretraining.stretch import Average, Stretch, arguments
 
-_RATE = 5e-4
+_RATE = 6e-4
 _TEXT_SPREAD = 0.02
 
 
 def main() -> None:
     """Trains, then writes the averaged weights beside the autoencoder."""
-    args = arguments(__doc__ or "", steps=40_000, batch=64, size=256)
+    args = arguments(__doc__ or "", steps=4000, batch=12, size=96)
     stretch = Stretch("unet", args)
     config = (POCKET / "unet" / "config.json").read_bytes()
     write_atomically(args.out / "unet" / "config.json", config)
     vae = LatentDiffusion("pocket", args.out).vae().to(stretch.device)
     unet = UNet2DConditionModel.from_config(json.loads(config))
-    unet = unet.to(stretch.device, memory_format=torch.channels_last)
+    unet = unet.to(stretch.device)
     optimizer = torch.optim.AdamW(unet.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     named = dict(unet.named_parameters())
     if stretch.saved:
         unet.load_state_dict(stretch.load("unet"))
         load_optimizer_state(optimizer, named, stretch.load("unet.optimizer"))
-    average = Average(unet, stretch.load("average"), decay=0.9995)
+    average = Average(unet, stretch.load("average"), decay=0.998)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)
     going = stretch.done < 1
     while going:
@@ -51,7 +51,7 @@ def main() -> None:
             latents = vae.encode(images).latent_dist.mean.float() * vae.config.scaling_factor
         loss = noise_loss(stretch, unet, latents)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         average.update(stretch.step)

@@ -1,0 +1,1 @@
+"""An example plugin for the restoration toolkit: one loss and one discriminator."""

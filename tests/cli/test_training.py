@@ -1,0 +1,126 @@
+"""`toolkit train`, really training: the smallest run, stopping it, and going on exactly."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from toolkit.checkpoints import read_metadata
+
+
+def tensors(folder, step):
+    return load_file(folder / "checkpoints" / f"step-{step:07d}.safetensors")
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "logs/train.jsonl").read_text().splitlines()]
+
+
+def test_the_smallest_run(cli, smallest, trained):
+    assert [path.name for path in (trained / "checkpoints").iterdir()] == [
+        "step-0000002.safetensors"
+    ]
+    assert [record["step"] for record in log(trained)] == [1, 2]
+    assert tomllib.loads((trained / "recipe.toml").read_text())["train"]["steps"] == 2
+    assert read_metadata(trained / "checkpoints/step-0000002.safetensors")["step"] == "2"
+
+
+def test_its_recipe_repeats_it(cli, trained, tmp_path):
+    arguments = "--config", trained / "recipe.toml", "--out", tmp_path / "again"
+    result = cli("train", *arguments, "--format", "json")
+    assert result.code == 0
+    document = result.document
+    assert (document["step"], document["steps"], document["stopped"]) == (2, 2, False)
+    assert document["checkpoint"] == str(tmp_path / "again/checkpoints/step-0000002.safetensors")
+    assert_same(tensors(trained, 2), tensors(tmp_path / "again", 2))
+
+
+def test_another_seed_is_another_run(cli, trained, tmp_path):
+    cli("train", "--config", trained / "recipe.toml", "--seed", 1, "--out", tmp_path / "other")
+    first, other = tensors(trained, 2), tensors(tmp_path / "other", 2)
+    assert not torch.equal(first["generator/text"], other["generator/text"])
+
+
+@pytest.mark.parametrize("disc", ["none", "nad"])
+def test_a_resumed_run_ends_as_one_that_never_stopped(cli, smallest, tmp_path, disc):
+    options = (*smallest, "--disc", disc, "--set", "train.sample_every=2")
+    assert cli("train", *options, "--steps", 3, "--out", tmp_path / "whole").code == 0
+    assert cli("train", *options, "--steps", 1, "--out", tmp_path / "parts").code == 0
+    assert cli("train", "--resume", "--steps", 3, "--out", tmp_path / "parts").code == 0
+    assert_same(tensors(tmp_path / "whole", 3), tensors(tmp_path / "parts", 3))
+    assert log(tmp_path / "whole") == log(tmp_path / "parts")
+    samples = [tmp_path / name / "samples/step-0000003.png" for name in ("whole", "parts")]
+    assert samples[0].read_bytes() == samples[1].read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(cli, trained):
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    result = cli("train", "--resume", "--out", trained, "--steps", 1)
+    assert result.code == 0
+    assert "Trained 2 steps" in result.out
+    assert {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_images_that_cannot_be_used_are_named_and_the_rest_trained_on(
+    cli, smallest, photo_folder, tmp_path
+):
+    first, *others = sorted(photo_folder.iterdir())
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / first.name).write_bytes(first.read_bytes())
+    (tmp_path / "mixed" / "torn.png").write_bytes(others[0].read_bytes()[:100])
+    (tmp_path / "mixed" / "none.jpg").write_text("none")
+    result = cli(
+        "train", *smallest, "--data", tmp_path / "mixed", "--steps", 2, "--set", "train.batch=2",
+        "--out", tmp_path / "run", "--format", "json",
+    )  # fmt: skip
+    assert result.code == 0
+    assert "2 images were skipped" in result.err
+    assert len(result.document["skipped"]) == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(cli, smallest, tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["train", *map(str, smallest), "--steps", "100000", "--out", str(folder)]
+    command = [sys.executable, "-c", "from toolkit.cli import main; main()", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if line.startswith("step 1/"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert f"Go on:   toolkit train --resume --out {folder}" in out
+    stopped = int(re.search(r"Stopped after step (\d+) of 100000, and saved", out)[1])
+    assert read_metadata(folder / f"checkpoints/step-{stopped:07d}.safetensors")
+    resumed = cli("train", "--resume", "--out", folder, "--steps", stopped + 1)
+    assert resumed.code == 0
+    assert [record["step"] for record in log(folder)] == list(range(1, stopped + 2))
+
+
+def test_a_torn_checkpoint_is_told_and_the_one_before_it_goes_on(cli, mistake, smallest, tmp_path):
+    options = ("--set", "train.checkpoint_every=1", "--steps", 2, "--out", tmp_path / "run")
+    assert cli("train", *smallest, *options).code == 0
+    newest = tmp_path / "run/checkpoints/step-0000002.safetensors"
+    good = tensors(tmp_path / "run", 2)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    told = mistake("train", "--resume", "--out", tmp_path / "run", code=1)
+    assert f"{newest} is torn" in told
+    assert "Delete it" in told
+    newest.unlink()
+    assert cli("train", "--resume", "--out", tmp_path / "run").code == 0
+    assert_same(good, tensors(tmp_path / "run", 2))

@@ -1,0 +1,115 @@
+"""Where outputs go, and what is refused before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import DataError, UsageError
+from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.gif", "photos/a.jpg", "photos/deep/c.PNG", "photos/notes.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    Path("empty").mkdir()
+
+
+def planned(*inputs, out=None, **more):
+    return {str(j.source): str(j.destination) for j in plan_jobs(inputs, out, **more)}
+
+
+def test_beside_the_input():
+    assert planned("a.jpg") == {"a.jpg": "a_x4.jpg"}
+    assert planned("photos") == {
+        "photos/a.jpg": "photos_x4/a.jpg",
+        "photos/deep/c.PNG": "photos_x4/deep/c.PNG",
+    }
+    assert planned("a.jpg", scale=2) == {"a.jpg": "a_x2.jpg"}
+
+
+def test_the_present_folder_has_a_name(tmp_path):
+    destinations = [job.destination for job in plan_jobs(["."])]
+    assert tmp_path.with_name(f"{tmp_path.name}_x4") / "photos/deep/c.PNG" in destinations
+
+
+def test_into_a_folder():
+    assert planned("a.jpg", "photos/deep", out="sr") == {
+        "a.jpg": "sr/a.jpg",
+        "photos/deep/c.PNG": "sr/c.PNG",
+    }
+    Path("sr.png").mkdir()
+    assert planned("a.jpg", out="sr.png") == {"a.jpg": "sr.png/a.jpg"}
+    assert planned("a.jpg", out="run-0.5") == {"a.jpg": "run-0.5/a.jpg"}
+
+
+def test_to_one_file():
+    assert planned("a.jpg", out="b.png") == {"a.jpg": "b.png"}
+
+
+def test_formats_that_are_not_written_become_png():
+    assert planned("b.gif") == {"b.gif": "b_x4.png"}
+
+
+def test_a_second_run_does_not_restore_the_first_ones_output():
+    first = planned("photos", out="photos/sr")
+    Path("photos/sr").mkdir()
+    Path("photos/sr/a.jpg").touch()
+    assert planned("photos", out="photos/sr") == first
+
+
+def test_the_same_image_twice_is_one_job():
+    assert len(plan_jobs(["photos", "photos/a.jpg", "photos"], "sr")) == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "message"),
+    [
+        ([], None, "No image"),
+        (["missing.png"], None, r"missing\.png does not exist"),
+        (["missing.png"], "out.png", r"missing\.png does not exist"),
+        (["empty"], None, "folder empty holds no image"),
+        (["a.jpg", "b.gif"], "one.png", r"one\.png names one file"),
+        (["photos"], "one.png", r"one\.png names one file"),
+        (["a.jpg"], "one.heic", r"one\.heic: images cannot be written as '\.heic'"),
+        (["a.jpg"], "a.jpg", r"would overwrite the input a\.jpg"),
+        (["a.jpg"], ".", r"would overwrite the input a\.jpg"),
+        (["photos"], "photos", "would overwrite the input"),
+        (["a.jpg", "photos"], "sr", r"a\.jpg and photos/a\.jpg would both be written to sr/a\.jpg"),
+    ],
+)
+def test_what_is_refused(inputs, out, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        plan_jobs(inputs, out)
+    assert caught.value.hint
+
+
+def test_a_link_to_the_input_is_the_input():
+    Path("link").symlink_to("photos", target_is_directory=True)
+    with pytest.raises(UsageError, match="would overwrite"):
+        plan_jobs(["photos/a.jpg"], "link")
+
+
+def test_missing_data_is_a_data_error():
+    with pytest.raises(DataError):
+        plan_jobs(["missing.png"])
+
+
+def test_output_folders_are_made_and_left_empty():
+    check_outputs([Job(Path("a.jpg"), Path("new/deep/a.jpg"))])
+    assert list(Path("new/deep").iterdir()) == []
+
+
+def test_an_unwritable_folder_is_named(monkeypatch):
+    with pytest.raises(UsageError, match=r"folder a\.jpg/sr") as caught:
+        check_outputs([Job(Path("a.jpg"), Path("a.jpg/sr/a.jpg"))])
+    assert "--out" in caught.value.hint
+
+    def closed(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", closed)
+    with pytest.raises(UsageError, match="folder empty: Permission denied"):
+        check_outputs([Job(Path("a.jpg"), Path("empty/a.jpg"))])
