@@ -4,8 +4,13 @@ from pathlib import Path
 
 import cv2
 import pytest
+from hypothesis import settings
 
 HELDOUT = Path(__file__).parents[1] / "plugins/photos/toolkit_photos/data/heldout"
+
+# The same examples every time, however busy the machine is.
+settings.register_profile("toolkit", derandomize=True, deadline=None)
+settings.load_profile("toolkit")
 
 
 @pytest.fixture(scope="session")

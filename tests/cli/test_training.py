@@ -9,13 +9,13 @@ import tomllib
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from toolkit.checkpoints import read_metadata
 
 
 def tensors(folder, step):
-    return load_file(folder / "checkpoints" / f"step-{step:07d}.safetensors")
+    return load((folder / "checkpoints" / f"step-{step:07d}.safetensors").read_bytes())
 
 
 def assert_same(one, other):
@@ -52,9 +52,8 @@ def test_another_seed_is_another_run(cli, trained, tmp_path):
     assert not torch.equal(first["generator/text"], other["generator/text"])
 
 
-@pytest.mark.parametrize("disc", ["none", "nad"])
-def test_a_resumed_run_ends_as_one_that_never_stopped(cli, smallest, tmp_path, disc):
-    options = (*smallest, "--disc", disc, "--set", "train.sample_every=2")
+def test_a_resumed_run_ends_as_one_that_never_stopped(cli, smallest, tmp_path):
+    options = (*smallest, "--disc", "nad", "--set", "train.sample_every=2")
     assert cli("train", *options, "--steps", 3, "--out", tmp_path / "whole").code == 0
     assert cli("train", *options, "--steps", 1, "--out", tmp_path / "parts").code == 0
     assert cli("train", "--resume", "--steps", 3, "--out", tmp_path / "parts").code == 0

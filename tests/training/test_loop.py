@@ -1,0 +1,124 @@
+"""Runs: repeatable, resumable, and never half written."""
+
+import json
+
+import pytest
+import torch
+
+from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.errors import DivergedError
+from toolkit.recipe import resolve
+from toolkit.registry import installed
+from toolkit.runs import Run
+from toolkit.training import loop
+
+
+def recipe(**train):
+    plan = {"steps": 4, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 2}
+    plan |= {"checkpoint_every": 2, **train}
+    tables = {"disc": {"use": "nad", "lora_rank": 2}, "gen": {"use": "one-step", "lora_rank": 2},
+              "loss": "mse", "data": "photos:heldout", "train": plan}  # fmt: skip
+    return resolve(tables, installed())
+
+
+def run_in(folder, **train):
+    run = Run(folder)
+    plan = recipe(**train)
+    return run, loop.train(run, plan, installed())
+
+
+def parts(run):
+    newest = checkpoints(run.checkpoints)[-1]
+    names = json.loads(read_metadata(newest)["sha256"])
+    return {name: load_part(newest, name) for name in names}
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for part, tensors in first.items():
+        assert tensors.keys() == second[part].keys()
+        assert tensors
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, second[part][name]), f"{part} {name}"
+
+
+def test_the_same_recipe_and_seed_give_the_same_weights(tmp_path):
+    first, _ = run_in(tmp_path / "a")
+    torch.rand(7)  # the global generator has no say
+    second, _ = run_in(tmp_path / "b", prefetch=0)
+    assert_same(parts(first), parts(second))
+
+
+def test_another_seed_gives_other_weights(tmp_path):
+    first, _ = run_in(tmp_path / "a", steps=1)
+    second, _ = run_in(tmp_path / "b", steps=1, seed=1)
+    assert not torch.equal(parts(first)["generator"]["text"], parts(second)["generator"]["text"])
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path):
+    whole, _ = run_in(tmp_path / "whole")
+    halves = Run(tmp_path / "halves")
+    stops = iter([True])
+    first = loop.train(
+        halves, recipe(), installed(), should_stop=lambda: next(stops, False)
+    )
+    assert first.stopped
+    assert first.step == 1
+    second = loop.train(halves, recipe(), installed())
+    assert second.step == 4
+    assert not second.stopped
+    assert_same(parts(whole), parts(halves))
+    assert halves.log.read_text() == whole.log.read_text()
+
+
+def test_a_crash_costs_no_more_than_the_steps_since_the_last_checkpoint(tmp_path, monkeypatch):
+    whole, _ = run_in(tmp_path / "whole")
+    real_step = loop.train_step
+
+    def crash(system, batch, step):
+        if step == 3:
+            raise RuntimeError("power cut")
+        return real_step(system, batch, step)
+
+    crashed = Run(tmp_path / "crashed")
+    monkeypatch.setattr(loop, "train_step", crash)
+    with pytest.raises(RuntimeError, match="power cut"):
+        loop.train(crashed, recipe(), installed())
+    assert [path.name for path in checkpoints(crashed.checkpoints)] == ["step-0000002.safetensors"]
+    monkeypatch.setattr(loop, "train_step", real_step)
+    loop.train(crashed, recipe(), installed())
+    assert_same(parts(whole), parts(crashed))
+    assert crashed.log.read_text() == whole.log.read_text()
+
+
+def test_a_run_leaves_recipe_log_samples_and_the_newest_checkpoints(tmp_path):
+    run, outcome = run_in(tmp_path / "run", steps=6, keep=2)
+    assert outcome.checkpoint == checkpoints(run.checkpoints)[-1]
+    assert [p.name[5:12] for p in checkpoints(run.checkpoints)] == ["0000004", "0000006"]
+    assert len(list(run.samples.glob("*.png"))) == 3
+    records = [json.loads(line) for line in run.log.read_text().splitlines()]
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
+    assert {"mse", "adversarial", "discriminator"} <= records[0].keys()
+    assert resolve(run.recipe_tables(), installed()) == recipe(steps=6, keep=2)
+
+
+def test_divergence_names_the_loss_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    from toolkit.training import build
+
+    real = build.build_system
+
+    def poisoned(plan, registry):
+        system = real(plan, registry)
+        weight, loss = system.spatial["mse"]
+        calls = iter(range(100))
+        system.spatial["mse"] = (
+            weight,
+            lambda x, y: loss(x, y) * (float("nan") if next(calls) == 2 else 1.0),
+        )
+        return system
+
+    monkeypatch.setattr(loop, "build_system", poisoned)
+    with pytest.raises(DivergedError, match="'mse' became nan at step 3"):
+        run_in(tmp_path / "run")
+    saved = checkpoints(tmp_path / "run" / "checkpoints")
+    assert [path.name for path in saved] == ["step-0000002.safetensors"]
