@@ -48,7 +48,8 @@ def command(*words: str, quiet: bool = False) -> str:
     """Runs `toolkit WORDS...`, and gives what it printed where that is not shown."""
     print(f"\n$ toolkit {shlex.join(words)}", flush=True)
     line = [sys.executable, "-m", "toolkit", *words]
-    done = subprocess.run(line, text=True, check=False, stdout=subprocess.PIPE if quiet else None)
+    stdout = subprocess.PIPE if quiet else None
+    done = subprocess.run(line, text=True, check=False, stdout=stdout)  # noqa: S603 - our own words
     if done.returncode:
         sys.exit(done.returncode)
     return done.stdout or ""

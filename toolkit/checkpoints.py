@@ -1,7 +1,8 @@
 """Checkpoints: one safetensors file each, whole or not there at all, and checked when read.
 
 A checkpoint holds parts ("generator", "generator.optimizer", …), each a dictionary of tensors. Its
-header carries a SHA-256 of every part, so a torn or altered file is told apart from a good one.
+header carries a SHA-256 of every part and one of itself, so a torn or altered file is told apart
+from a good one.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ def save_checkpoint(path: Path, parts: Parts, metadata: Mapping[str, str]) -> No
     """Writes parts atomically; an interrupted write leaves nothing under `path`."""
     from safetensors.torch import save
 
+    # Cloned, as safetensors takes no two tensors that share memory.
     tensors = {
-        f"{part}{_SEPARATOR}{name}": tensor.detach().cpu().contiguous()
+        f"{part}{_SEPARATOR}{name}": tensor.detach().cpu().contiguous().clone()
         for part, content in parts.items()
         for name, tensor in content.items()
     }
     digests = {part: _digest(part, tensors) for part in parts}
-    write_atomically(path, save(tensors, {**metadata, "sha256": json.dumps(digests)}))
+    header = {**metadata, "parts": json.dumps(digests)}
+    write_atomically(path, save(tensors, {**header, "sha256": _header_digest(header)}))
 
 
 def load_part(path: Path, part: str) -> dict[str, Tensor]:
@@ -47,7 +50,7 @@ def load_part(path: Path, part: str) -> dict[str, Tensor]:
     """
     prefix = f"{part}{_SEPARATOR}"
     try:
-        expected = json.loads(read_metadata(path)["sha256"])[part]
+        expected = json.loads(read_metadata(path)["parts"])[part]
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path} is no checkpoint with a part {part!r}.") from None
     with _open(path) as stream:
@@ -62,9 +65,19 @@ def load_part(path: Path, part: str) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What was saved beside the tensors."""
+    """What was saved beside the tensors.
+
+    Raises:
+        CheckpointError: The file is torn, altered, or no checkpoint.
+    """
     with _open(path) as stream:
-        return stream.metadata() or {}
+        header: dict[str, str] = stream.metadata() or {}
+    if header.pop("sha256", "") != _header_digest(header):
+        raise CheckpointError(
+            f"{path} is no checkpoint, or its header was altered after it was written.",
+            "Delete it; the run goes on from the checkpoint before it.",
+        )
+    return header
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -86,16 +99,17 @@ def load_tensors(own: Mapping[str, Tensor], state: Mapping[str, Tensor], owner: 
     """
     _refuse(own.keys() - state.keys(), f"The checkpoint lacks {owner}'s")
     _refuse(state.keys() - own.keys(), f"{owner} has no")
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            raise CheckpointError(
+                f"{owner}'s {name} is {tuple(tensor.shape)} here and "
+                f"{tuple(state[name].shape)} in the checkpoint.",
+                "Was it trained with other options, or on another backbone?",
+            )
     import torch
 
     with torch.no_grad():
         for name, tensor in own.items():
-            if tensor.shape != state[name].shape:
-                raise CheckpointError(
-                    f"{owner}'s {name} is {tuple(tensor.shape)} here and "
-                    f"{tuple(state[name].shape)} in the checkpoint.",
-                    "Was it trained with other options, or on another backbone?",
-                )
             tensor.copy_(state[name])
 
 
@@ -122,6 +136,10 @@ def _open(path: Path) -> Iterator[Any]:
         ) from None
     with stream:
         yield stream
+
+
+def _header_digest(header: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(part: str, tensors: Mapping[str, Tensor]) -> str:

@@ -6,16 +6,17 @@ option of every component, so that it repeats the run whatever later defaults ar
 
 from __future__ import annotations
 
+import copy
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from toolkit.errors import DataError, UsageError
-from toolkit.interfaces import Kind, Options
+from toolkit.interfaces import Component, Kind, Options
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
 from toolkit.weights import write_atomically
@@ -121,18 +122,25 @@ def compose(
     base: Mapping[str, Any], flags: Mapping[str, Any], overrides: Iterable[str]
 ) -> dict[str, Any]:
     """Lays flags (`{"disc": "nad", "train.steps": 9}`) and overrides over the tables of a file."""
-    tables = {key: _table(key, value) for key, value in base.items()}
+    tables = {key: _table(key, value) for key, value in copy.deepcopy(dict(base)).items()}
+    for slot in SLOTS:
+        # A part on the recipe's own backbone follows it, wherever the recipe goes.
+        table = tables.get(slot)
+        if isinstance(table, dict) and table.get("backbone", "") == base.get("backbone"):
+            del table["backbone"]
     for key, value in flags.items():
         section, _, option = key.partition(".")
         if option:
-            tables.setdefault(section, {})[option] = value
+            _section(tables, section, f"--{option}")[option] = value
         else:
             tables[section] = _table(section, value)
     for text in overrides:
         keys, value = parse_override(text)
         _check_section(keys[0], f"--set {text}")
-        table = tables.setdefault(keys[0], _default_table(keys[0]))
+        table = _section(tables, keys[0], f"--set {text}")
         for key in keys[1:-1]:
+            if key == "backbone":
+                table[key] = _table(key, table.get(key, tables.get(key, Recipe().backbone.use)))
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
                 raise UsageError(f"--set {text}: {key!r} is no table, it has no {keys[-1]!r}.")
@@ -157,14 +165,22 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
         selection = recipe.selection(slot)
         component = registry.find(kind, selection.name)
         options = registry.options(kind, selection)
-        if (
-            "backbone" in component.options.model_fields
-            and "backbone" not in options.model_fields_set
-        ):
-            options = options.model_copy(update={"backbone": full["backbone"]})
-        values = options.model_dump(mode="json", exclude_none=True)
-        full[slot] = Selection(use=component.name, options=values)
+        if "backbone" in component.options.model_fields:
+            own = "backbone" in options.model_fields_set
+            backbone = _full(registry, "backbone", options.backbone) if own else full["backbone"]  # type: ignore[attr-defined]
+            options = options.model_copy(update={"backbone": backbone})
+        full[slot] = _named(component, options)
     return recipe.model_copy(update=full)
+
+
+def _full(registry: Registry, kind: Kind, selection: Selection) -> Selection:
+    """The selection with every option filled in."""
+    return _named(registry.find(kind, selection.name), registry.options(kind, selection))
+
+
+def _named(component: Component, options: BaseModel) -> Selection:
+    values = options.model_dump(mode="json", exclude_none=True)
+    return Selection(use=component.name, options=values)
 
 
 _MAY_CHANGE = {"steps", "device", "prefetch", "sample_every", "checkpoint_every", "keep"}
@@ -211,6 +227,14 @@ def _table(key: str, value: Any) -> Any:
     if key in SLOTS and isinstance(value, str):
         return {"use": value}
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _section(tables: dict[str, Any], section: str, where: str) -> dict[str, Any]:
+    """A section's table to lay something over; made where there is none."""
+    table = tables.setdefault(section, _default_table(section))
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: the recipe's {section!r} is {table!r}, which is no table.")
+    return table
 
 
 def _default_table(section: str) -> dict[str, Any]:

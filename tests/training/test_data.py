@@ -80,6 +80,20 @@ def test_nothing_usable_is_one_clear_error():
         pairs(None, 16).check()
 
 
+def test_recorded_pairs_are_cropped_alike_and_not_degraded():
+    class Recorded(Photos):
+        def __getitem__(self, index):
+            rng = torch.Generator().manual_seed(index)
+            lr = torch.rand(3, 20, 24, generator=rng)
+            return Sample(str(index), lr.repeat_interleave(4, 1).repeat_interleave(4, 2), lr)
+
+    source = Pairs(Recorded(1, 2), toolkit.make("degradation", "realesrgan"), 32, 0)
+    for number in range(6):
+        batch = source.sample(number)
+        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        assert torch.equal(enlarged, batch.hr)
+
+
 def test_a_crop_must_fit_the_scale():
     with pytest.raises(DataError, match="no multiple of the scale 4"):
         pairs(64, crop=30)

@@ -39,7 +39,12 @@ def changed(before, part):
 
 def all_weights(system):
     generator, judge = system.generator, system.discriminator
-    modules = {"vae": generator.vae, "unet": generator.unet, "trunk": judge.trunk, "head": judge.head}
+    modules = {
+        "vae": generator.vae,
+        "unet": generator.unet,
+        "trunk": judge.trunk,
+        "head": judge.head,
+    }
     return {
         f"{part}.{name}": tensor.clone()
         for part, module in modules.items()

@@ -29,7 +29,7 @@ def run_in(folder, **train):
 
 def parts(run):
     newest = checkpoints(run.checkpoints)[-1]
-    names = json.loads(read_metadata(newest)["sha256"])
+    names = json.loads(read_metadata(newest)["parts"])
     return {name: load_part(newest, name) for name in names}
 
 
@@ -59,9 +59,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path):
     whole, _ = run_in(tmp_path / "whole")
     halves = Run(tmp_path / "halves")
     stops = iter([True])
-    first = loop.train(
-        halves, recipe(), installed(), should_stop=lambda: next(stops, False)
-    )
+    first = loop.train(halves, recipe(), installed(), should_stop=lambda: next(stops, False))
     assert first.stopped
     assert first.step == 1
     second = loop.train(halves, recipe(), installed())

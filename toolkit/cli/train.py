@@ -78,8 +78,8 @@ def train(
         base = read_recipe(config) if config else {}
         recipe = resolve(compose(base, flags, overrides or []), registry)
         run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
-        if run.exists and not dry_run:
-            run.create(recipe)  # refuses, and says how to go on
+        if not dry_run:
+            run.check_free()
     if dry_run:
         show_json(recipe.model_dump(mode="json")) if output is Format.json else print(recipe.toml())
         return

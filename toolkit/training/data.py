@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from toolkit.errors import DataError, ImageError
-from toolkit.interfaces import Dataset, Degradation
+from toolkit.interfaces import Dataset, Degradation, Sample
 from toolkit.streams import stream
 
 _CACHE_BYTES = 1 << 30
@@ -56,7 +56,7 @@ class Pairs:
         self._degradation = degradation
         self._crop = crop
         self._seed = seed
-        self._photos: dict[int, Tensor] = {}
+        self._photos: dict[int, Sample] = {}
         self._spare = _CACHE_BYTES
         self._unusable: dict[int, tuple[str, str]] = {}
 
@@ -72,13 +72,17 @@ class Pairs:
     def sample(self, number: int) -> Batch:
         """Sample `number` of the run, as a batch of one."""
         photo = self._usable_photo(number)
-        rng = stream(self._seed, "crop", number)
-        top = int(rng.integers(photo.shape[1] - self._crop + 1))
-        left = int(rng.integers(photo.shape[2] - self._crop + 1))
-        hr = photo[:, top : top + self._crop, left : left + self._crop]
-        if rng.random() < 0.5:
-            hr = hr.flip(2)
-        hr = hr.contiguous()
+        scale, rng = self._degradation.scale, stream(self._seed, "crop", number)
+        # In steps of an LR pixel where the LR image is recorded, so that both crops agree.
+        grid = 1 if photo.lr is None else scale
+        top, left = (
+            grid * int(rng.integers((side - self._crop) // grid + 1)) for side in photo.hr.shape[1:]
+        )
+        turned = (2,) if rng.random() < 0.5 else ()
+        hr = _window(photo.hr, top, left, self._crop).flip(turned).contiguous()
+        if photo.lr is not None:
+            lr = _window(photo.lr, top // scale, left // scale, self._crop // scale).flip(turned)
+            return Batch(lr[None], hr[None])
         lr = self._degradation(hr, stream(self._seed, "degradation", number))
         return Batch(lr[None], self._degradation.target(hr)[None])
 
@@ -86,7 +90,7 @@ class Pairs:
         """Raises `DataError` at once where not a single photograph is usable."""
         self._usable_photo(0)
 
-    def _usable_photo(self, number: int) -> Tensor:
+    def _usable_photo(self, number: int) -> Sample:
         """The photograph of a sample, or the next usable one of its epoch."""
         count = len(self._dataset)
         epoch, place = divmod(number, count)
@@ -97,19 +101,20 @@ class Pairs:
                 return photo
         raise self._nothing_usable()
 
-    def _read(self, index: int) -> Tensor | None:
+    def _read(self, index: int) -> Sample | None:
         if index in self._photos:
             return self._photos[index]
         try:
-            name, photo, _ = self._dataset[index]
+            photo = self._dataset[index]
         except ImageError as error:
             self._unusable[index] = (f"image {index + 1}", str(error))
             return None
-        if min(photo.shape[1:]) < self._crop:
-            size = f"{photo.shape[2]}x{photo.shape[1]}"
-            self._unusable[index] = (name, f"{size} px is smaller than a crop of {self._crop} px")
+        height, width = photo.hr.shape[1:]
+        if min(height, width) < self._crop:
+            reason = f"{width}x{height} px is smaller than a crop of {self._crop} px"
+            self._unusable[index] = (photo.name, reason)
             return None
-        if (space := photo.element_size() * photo.nelement()) <= self._spare:
+        if (space := photo.hr.element_size() * photo.hr.nelement()) <= self._spare:
             self._spare -= space
             self._photos[index] = photo
         return photo
@@ -140,6 +145,10 @@ def batches(pairs: Pairs, first: int, last: int, size: int, ahead: int) -> Itera
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _window(image: Tensor, top: int, left: int, side: int) -> Tensor:
+    return image[:, top : top + side, left : left + side]
 
 
 def _collate(samples: list[Batch]) -> Batch:

@@ -79,6 +79,8 @@ def train(
         DivergedError: A loss or gradient is not finite; the last checkpoint is good.
         CheckpointError: The newest checkpoint is torn, or of another backbone.
     """
+    if not run.exists:
+        run.check_free()
     pairs = build_pairs(recipe, registry)
     system = build_system(recipe, registry)
     if not run.exists:

@@ -38,4 +38,5 @@ def load_optimizer_state(
         parameter = parameters[name]
         # AdamW counts its steps on the CPU; all other state lies beside its parameter.
         device = torch.device("cpu") if key == "step" else parameter.device
-        optimizer.state[parameter][key] = tensor.to(device)
+        # A copy: what safetensors gives may lie in the file itself.
+        optimizer.state[parameter][key] = tensor.to(device, copy=True)

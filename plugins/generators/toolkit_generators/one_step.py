@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,6 @@ class OneStep:
         timestep: T_L of eq. 1.
         lora_rank: Rank of the UNet's LoRA.
         lora_alpha: Its scaling factor.
-        posterior: What is taken of the VAE's posterior.
     """
 
     scale = 4
@@ -37,12 +36,10 @@ class OneStep:
         timestep: int,
         lora_rank: int,
         lora_alpha: float,
-        posterior: Literal["mode", "sample"],
     ) -> None:
         self.vae, self.unet = backbone.vae(), backbone.unet()
         self.fingerprint = backbone.fingerprint
         self.timestep = timestep
-        self.posterior = posterior
         self.latent_scaling = backbone.latent_scaling
         signal = backbone.alphas_cumprod()[timestep].item()
         self._signal, self._noise = signal**0.5, (1 - signal) ** 0.5
@@ -63,10 +60,12 @@ class OneStep:
 
     @torch.no_grad()
     def encode(self, hr: Tensor) -> Tensor:
-        """Scaled latents of images in [0, 1], `[b, c, h/f, w/f]`, float32."""
-        posterior = self.vae.encode(2 * hr - 1).latent_dist
-        latent = posterior.mode() if self.posterior == "mode" else posterior.sample()
-        scaled: Tensor = latent.float() * self.latent_scaling
+        """Scaled latents of images in [0, 1], `[b, c, h/f, w/f]`, float32.
+
+        The mode of the VAE's posterior, so that restoring is a function; open in the paper.
+        """
+        mode = self.vae.encode(2 * hr - 1).latent_dist.mode()
+        scaled: Tensor = mode.float() * self.latent_scaling
         return scaled
 
     def as_restorer(self) -> OneStepRestorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -26,8 +26,6 @@ class OneStepOptions(Options):
     """Rank of the UNet's LoRA (paper: 16)."""
     lora_alpha: float = Field(default=16.0, gt=0)
     """Scaling factor of the LoRA (paper: 16)."""
-    posterior: Literal["mode", "sample"] = "mode"
-    """What is taken of the VAE's posterior; open in the paper. Only the mode repeats."""
 
 
 def _one_step(options: OneStepOptions) -> Generator:
@@ -39,7 +37,6 @@ def _one_step(options: OneStepOptions) -> Generator:
         timestep=options.timestep,
         lora_rank=options.lora_rank,
         lora_alpha=options.lora_alpha,
-        posterior=options.posterior,
     )
 
 

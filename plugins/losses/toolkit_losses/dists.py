@@ -10,7 +10,7 @@ from toolkit_losses.networks import IMAGENET_MEAN, IMAGENET_STD, Vgg16
 from toolkit_losses.plugin import DISTS
 
 _STABILITY = 1e-6
-_WIDTHS = (3, *Vgg16.WIDTHS)
+_WIDTHS = [3, *Vgg16.WIDTHS]
 
 Features = list[Tensor]
 

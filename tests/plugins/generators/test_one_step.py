@@ -1,0 +1,73 @@
+"""The one-step generator: eq. 1 by hand."""
+
+import pytest
+import torch
+
+import toolkit
+from toolkit.images import bicubic_resize
+from toolkit.streams import torch_stream
+
+
+def generator(**options):
+    return toolkit.make("generator", "one-step", lora_rank=2, **options)
+
+
+def lr(height=16, width=24):
+    return torch.rand(1, 3, height, width, generator=torch_stream(0, "lr"))
+
+
+@pytest.mark.parametrize("timestep", [0, 399, 999])
+def test_the_latent_is_equation_1(timestep):
+    made = generator(timestep=timestep)
+    backbone = toolkit.make("backbone", "pocket")
+    with torch.no_grad():
+        prediction = made.predict(lr())
+        enlarged = bicubic_resize(lr(), 4) * 2 - 1
+        z_l = made.vae.encode(enlarged).latent_dist.mode() * backbone.latent_scaling
+        noise = made.unet(z_l, timestep, made.text).sample
+    signal = backbone.alphas_cumprod()[timestep]
+    expected = (z_l.double() - (1 - signal).sqrt() * noise.double()) / signal.sqrt()
+    torch.testing.assert_close(prediction.latent.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_image_is_the_decoded_latent():
+    made = generator()
+    backbone = toolkit.make("backbone", "pocket")
+    with torch.no_grad():
+        prediction = made.predict(lr())
+        decoded = made.vae.decode(prediction.latent / backbone.latent_scaling).sample
+    torch.testing.assert_close(prediction.image, (decoded + 1) / 2)
+
+
+def test_fresh_lora_changes_nothing_yet():
+    made = generator()
+    backbone = toolkit.make("backbone", "pocket")
+    latent = made.encode(torch.rand(1, 3, 32, 32))
+    with torch.no_grad():
+        adapted = made.unet(latent, 399, made.text).sample
+        plain = backbone.unet()(latent, 399, made.text).sample
+    torch.testing.assert_close(adapted, plain)
+
+
+def test_only_lora_and_text_are_trainable():
+    made = generator()
+    trainable = {id(parameter) for parameter in made.trainable().values()}
+    for module in (made.vae, made.unet):
+        for name, parameter in module.named_parameters():
+            assert parameter.requires_grad == (id(parameter) in trainable), name
+    assert made.text.shape == (1, 77, 64)
+    assert {name.rpartition(".lora_")[0] for name in made.trainable() if "lora_" in name}
+
+
+def test_every_kind_of_layer_takes_lora():
+    backbone = toolkit.make("backbone", "pocket")
+    names = set(generator().trainable())
+    for target in backbone.lora_targets:
+        assert any(f".{target}.lora_A" in name for name in names), target
+
+
+def test_restoring_does_not_depend_on_the_padding():
+    restorer = generator().as_restorer()
+    image = lr(13, 18)
+    assert restorer(image).shape == (1, 3, 52, 72)
+    assert torch.equal(restorer(image), restorer(image))

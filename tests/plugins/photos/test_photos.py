@@ -1,0 +1,74 @@
+"""The shipped photographs, and folders of one's own."""
+
+import tomllib
+
+import pytest
+
+import toolkit
+from toolkit.errors import DataError, ImageError
+from toolkit_photos.plugin import SHIPPED
+
+
+def attribution():
+    return tomllib.loads((SHIPPED / "ATTRIBUTION.toml").read_text())["photo"]
+
+
+def test_both_splits_are_there_and_apart():
+    train, heldout = toolkit.make("dataset", "photos"), toolkit.make("dataset", "photos:heldout")
+    assert len(train) >= 60
+    assert len(heldout) == 20
+    names = [{source[i].name for i in range(len(source))} for source in (train, heldout)]
+    assert not names[0] & names[1]
+
+
+def test_held_out_photographs_are_large_enough():
+    heldout = toolkit.make("dataset", "photos:heldout")
+    for index in range(len(heldout)):
+        height, width = heldout[index].hr.shape[1:]
+        assert min(height, width) >= 512
+        assert height % 32 == width % 32 == 0
+
+
+def test_every_photograph_is_attributed():
+    files = {path.relative_to(SHIPPED).as_posix() for path in SHIPPED.rglob("*.webp")}
+    assert {entry["file"] for entry in attribution()} == files
+    for entry in attribution():
+        assert entry["author"], entry["file"]
+        assert entry["licence"], entry["file"]
+        assert entry["package"], entry["file"]
+
+
+def test_they_ship_within_their_budget():
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*")) < 25_000_000
+
+
+def test_a_folder_is_searched_with_its_subfolders(tmp_path, photo_folder):
+    first, *rest = sorted(photo_folder.iterdir())
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / first.name).write_bytes(first.read_bytes())
+    (tmp_path / rest[0].name).write_bytes(rest[0].read_bytes())
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "fake.png").write_text("no image either")
+    dataset = toolkit.make("dataset", f"folder:{tmp_path}")
+    names = {dataset[index].name for index in range(len(dataset))}
+    assert names == {f"deep/er/{first.name}", rest[0].name}
+    assert dataset.skipped == (("fake.png", "not an image"),)
+
+
+def test_a_torn_file_is_an_error_of_its_own(tmp_path, photo_folder):
+    source = min(photo_folder.iterdir())
+    (tmp_path / source.name).write_bytes(source.read_bytes()[:2000])
+    with pytest.raises(ImageError, match=source.stem):
+        toolkit.make("dataset", f"folder:{tmp_path}")[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "nowhere", "There is no folder"),
+        (lambda folder: folder, "There is no image in"),
+    ],
+)
+def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path, make, message):
+    with pytest.raises(DataError, match=message):
+        toolkit.make("dataset", f"folder:{make(tmp_path)}")

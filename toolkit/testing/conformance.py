@@ -1,0 +1,205 @@
+"""One check for each kind of component: members, shapes, range, gradients, repeatability.
+
+They raise `AssertionError` with what was expected. Components are built with their `tiny` options.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from toolkit.interfaces import (
+    Backbone,
+    Component,
+    Dataset,
+    Degradation,
+    Discriminator,
+    Generator,
+    Kind,
+    Metric,
+    PerceptualLoss,
+    Restorer,
+    Trainable,
+)
+from toolkit.streams import stream, torch_stream
+
+_SIDE = 64
+
+
+def check_component(component: Component) -> None:
+    """Builds a component with its tiny options and checks it against its kind's contract."""
+    assert component.summary, "a component needs a summary"
+    for name, field in component.options.model_fields.items():
+        assert field.description, f"option {name!r} needs a docstring"
+    options = component.options.model_validate(dict(component.tiny))
+    _CHECKS[component.kind](component.build(options))
+
+
+def check_backbone(backbone: Backbone) -> None:
+    """Its parts agree with what it says of itself, and are frozen."""
+    vae, unet = backbone.vae(), backbone.unet()
+    assert len(backbone.fingerprint) >= 16
+    parameters = [*vae.parameters(), *unet.parameters()]
+    assert not any(parameter.requires_grad for parameter in parameters), "parts must be frozen"
+    with torch.no_grad():
+        latent = vae.encode(_image(1) * 2 - 1).latent_dist.mode() * backbone.latent_scaling
+        side = _SIDE // backbone.factor
+        assert latent.shape == (1, backbone.latent_channels, side, side)
+        text = torch.zeros(1, backbone.text_tokens, backbone.text_width)
+        assert unet(latent, 399, text).sample.shape == latent.shape
+    schedule = backbone.alphas_cumprod()
+    assert schedule.shape == (1000,)
+    assert bool((schedule.diff() < 0).all()), "alphas_cumprod must fall"
+    assert not torch.equal(*_first_two(backbone.unet, unet)), "each unet() must be a fresh copy"
+
+
+def check_generator(generator: Generator) -> None:
+    """Predicts image and latent, with gradients to all of its parameters; keeps its state."""
+    lr = _image(2, _SIDE // generator.scale)
+    prediction = generator.predict(lr)
+    assert prediction.image.shape == (2, 3, _SIDE, _SIDE)
+    _check_gradients(generator, prediction.image.mean() + prediction.latent.mean())
+    encoded = generator.encode(_image(2))
+    assert encoded.shape == prediction.latent.shape
+    assert not encoded.requires_grad, "encode must give no gradients"
+    _check_state(generator)
+    check_restorer(generator.as_restorer())
+
+
+def check_discriminator(judge: Discriminator) -> None:
+    """Judges by regions, the same under the same draws; keeps its state."""
+    assert judge.judges in ("latents", "images", "nothing")
+    if judge.judges == "nothing":
+        assert not judge.trainable()
+    else:
+        x = _image(2) if judge.judges == "images" else _latents(judge)
+        logits = judge.logits(x, torch_stream(0, "draws"))
+        assert logits.shape[:2] == (2, 1), "logits are [b, 1, regions...]"
+        assert torch.equal(logits, judge.logits(x, torch_stream(0, "draws")))
+        judge.observe(logits.detach(), logits.detach())
+        _check_gradients(judge, logits.mean())
+        x = x.clone().requires_grad_(True)
+        judge.logits(x, torch_stream(0, "draws")).mean().backward()  # type: ignore[no-untyped-call]
+        assert x.grad is not None, "gradients must reach what is judged"
+        assert x.grad.abs().sum() > 0, "gradients must reach what is judged"
+    _check_state(judge)
+
+
+def check_loss(loss: PerceptualLoss) -> None:
+    """`[b]`, zero at identity, positive elsewhere, finite gradients on flat images too."""
+    target = _image(2)
+    for image in (_image(2, seed=1), torch.zeros(2, 3, _SIDE, _SIDE), target):
+        prediction = image.clone().requires_grad_(True)
+        distance = loss(prediction, target)
+        assert distance.shape == (2,), "a loss gives one number for each image"
+        distance.sum().backward()  # type: ignore[no-untyped-call]
+        assert prediction.grad is not None, "gradients must reach the prediction"
+        assert bool(prediction.grad.isfinite().all()), "gradients must be finite"
+    at_identity, elsewhere = loss(target, target).max(), loss(_image(2, seed=1), target).min()
+    assert elsewhere.item() > at_identity.item(), "equal images must be nearest"
+    prepare: Callable[[Tensor], Any] | None = getattr(loss, "prepare", None)
+    if prepare:
+        torch.testing.assert_close(loss(target, prepare(target)), loss(target, target))
+
+
+def check_degradation(degradation: Degradation) -> None:
+    """The stream alone decides; size and range are right; HR is left as it is."""
+    hr = _image(1)[0]
+    before = hr.clone()
+    for number in range(4):
+        lr = degradation(hr, stream(0, "degradation", number))
+        side = _SIDE // degradation.scale
+        assert lr.shape == (3, side, side)
+        assert lr.dtype == torch.float32
+        assert bool(lr.isfinite().all())
+        assert 0 <= lr.min() <= lr.max() <= 1
+        assert torch.equal(lr, degradation(hr, stream(0, "degradation", number)))
+    assert degradation.target(hr).shape == hr.shape
+    assert torch.equal(hr, before), "the HR image must not be changed"
+
+
+def check_metric(metric: Metric) -> None:
+    """`[b]`, finite, better for equal images, with a fingerprint."""
+    assert metric.direction in ("higher", "lower")
+    assert metric.fingerprint, "a figure without its protocol says nothing"
+    hr = _image(2)
+    if not metric.needs_reference:
+        assert metric(hr).shape == (2,)
+        return
+    same, other = metric(hr, hr), metric(_image(2, seed=1), hr)
+    assert same.shape == (2,)
+    better = same > other if metric.direction == "higher" else same < other
+    assert bool(better.all()), "equal images must score better than unlike ones"
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Has named photographs in [0, 1], the same at every reading."""
+    assert len(dataset) > 0
+    sample = dataset[0]
+    assert sample.name
+    assert sample.hr.shape[0] == 3
+    assert 0 <= sample.hr.min() <= sample.hr.max() <= 1
+    assert torch.equal(sample.hr, dataset[0].hr)
+
+
+def check_restorer(restorer: Restorer) -> None:
+    """Any size in, exactly `scale` times that size out, in [0, 1], without gradients."""
+    for height, width in ((16, 16), (13, 21), (1, 1)):
+        lr = torch.rand(1, 3, height, width, generator=torch_stream(0, "image"))
+        sr = restorer(lr)
+        assert sr.shape == (1, 3, restorer.scale * height, restorer.scale * width)
+        assert 0 <= sr.min() <= sr.max() <= 1
+        assert not sr.requires_grad
+
+
+def _check_gradients(part: Trainable, scalar: Tensor) -> None:
+    parameters = part.trainable()
+    scalar.backward()  # type: ignore[no-untyped-call]
+    without = [name for name, parameter in parameters.items() if parameter.grad is None]
+    assert not without, f"no gradient reaches {without[:3]}"
+    for parameter in parameters.values():
+        parameter.grad = None
+
+
+def _check_state(part: Trainable) -> None:
+    """Its state holds everything trainable, and can be taken over again."""
+    state = {name: tensor.clone() for name, tensor in part.state().items()}
+    assert part.trainable().keys() <= state.keys()
+    assert all(math.prod(tensor.shape) > 0 for tensor in state.values())
+    part.load_state({name: tensor + 1 for name, tensor in state.items()})
+    for name, tensor in part.state().items():
+        assert torch.equal(tensor, state[name] + 1), f"{name} was not taken over"
+    part.load_state(state)
+
+
+def _image(count: int, side: int = _SIDE, seed: int = 0) -> Tensor:
+    return torch.rand(count, 3, side, side, generator=torch_stream(seed, "image"))
+
+
+def _latents(judge: Any) -> Tensor:
+    """Latents with as many channels as the judge's trunk takes."""
+    channels = judge.trunk.latent_channels
+    return torch.randn(2, channels, 16, 16, generator=torch_stream(0, "latents"))
+
+
+def _first_two(make: Callable[[], Any], made: Any) -> tuple[Tensor, Tensor]:
+    """A parameter of a fresh copy, and the same of a copy that was changed."""
+    with torch.no_grad():
+        first = next(made.parameters()).add_(1)
+    return next(make().parameters()), first
+
+
+_CHECKS: dict[Kind, Callable[[Any], None]] = {
+    "backbone": check_backbone,
+    "generator": check_generator,
+    "discriminator": check_discriminator,
+    "loss": check_loss,
+    "degradation": check_degradation,
+    "metric": check_metric,
+    "dataset": check_dataset,
+    "restorer": check_restorer,
+}
