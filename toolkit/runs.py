@@ -51,7 +51,7 @@ class Run:
         if not standing.is_dir() or not os.access(standing, os.W_OK):
             reason = "is not writable" if standing.is_dir() else "is a file"
             raise UsageError(
-                f"Cannot make a run in {self.folder}: {standing} {reason}.",
+                f"Cannot write to {self.folder}: {standing} {reason}.",
                 "Name another: --out DIR",
             )
 

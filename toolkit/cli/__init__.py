@@ -19,7 +19,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
+        app(prog_name="toolkit")
     except ToolkitError as error:
         if debug:
             traceback.print_exc()
