@@ -38,6 +38,10 @@ class Selection(BaseModel):
             return {"use": value.get("use", ""), "options": options}
         return value
 
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.use} ({options})" if options else self.use
+
     @property
     def name(self) -> str:
         """The component's name, without a variant."""

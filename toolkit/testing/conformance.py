@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import toolkit
 from toolkit.interfaces import (
     Backbone,
     Component,
@@ -25,6 +26,7 @@ from toolkit.interfaces import (
     Restorer,
     Trainable,
 )
+from toolkit.recipe import Recipe
 from toolkit.streams import stream, torch_stream
 
 _SIDE = 64
@@ -76,7 +78,7 @@ def check_discriminator(judge: Discriminator) -> None:
     if judge.judges == "nothing":
         assert not judge.trainable()
     else:
-        x = _image(2) if judge.judges == "images" else _latents(judge)
+        x = _image(2) if judge.judges == "images" else _latents()
         logits = judge.logits(x, torch_stream(0, "draws"))
         assert logits.shape[:2] == (2, 1), "logits are [b, 1, regions...]"
         assert torch.equal(logits, judge.logits(x, torch_stream(0, "draws")))
@@ -180,9 +182,9 @@ def _image(count: int, side: int = _SIDE, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, side, side, generator=torch_stream(seed, "image"))
 
 
-def _latents(judge: Any) -> Tensor:
-    """Latents with as many channels as the judge's trunk takes."""
-    channels = judge.trunk.latent_channels
+def _latents() -> Tensor:
+    """Latents of the default backbone, which every latent discriminator can judge."""
+    channels = toolkit.make("backbone", Recipe().backbone).latent_channels
     return torch.randn(2, channels, 16, 16, generator=torch_stream(0, "latents"))
 
 
