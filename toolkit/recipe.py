@@ -62,8 +62,9 @@ class Training(Options):
     """Learning rate of the discriminator (paper, on SD2.1: 5e-5)."""
     weight_decay: float = Field(default=1e-2, ge=0)
     """AdamW's, for both; open in the paper."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """What the networks compute in; weights and losses stay float32."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the networks compute in; weights and losses stay float32. auto: bfloat16 where the
+    processor or GPU is fast in it."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; auto takes a GPU where there is one."""
     prefetch: int = Field(default=2, ge=0)

@@ -17,7 +17,13 @@ def tiny_system(*, adversarial=5e-3, pixel=1.0, disc="nad", loss="mse"):
         "disc": {"use": disc} | ({"lora_rank": 2} if disc == "nad" else {}),
         "loss": loss,
         "objective": {"adversarial": adversarial, "pixel": pixel},
-        "train": {"device": "cpu", "lr": 1e-3, "disc_lr": 1e-3, "weight_decay": 0.0},
+        "train": {
+            "device": "cpu",
+            "precision": "float32",
+            "lr": 1e-3,
+            "disc_lr": 1e-3,
+            "weight_decay": 0.0,
+        },
     }
     return build_system(resolve(tables, installed()), installed())
 

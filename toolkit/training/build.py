@@ -32,7 +32,7 @@ def build_system(recipe: Recipe, registry: Registry) -> System:
         spatial=_spatial(recipe, registry, device),
         objective=recipe.objective,
         learners=learners,
-        precision=getattr(torch, recipe.train.precision),
+        precision=choose_precision(recipe.train.precision, device),
         seed=seed,
         device=device,
     )
@@ -67,6 +67,19 @@ def choose_device(name: str) -> torch.device:
             f"There is no device {name!r} here ({reason}).", "Use cpu, or auto."
         ) from None
     return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The precision of this name; `auto` is bfloat16 where the hardware computes in it."""
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Elsewhere bfloat16 is emulated, and slower than float32. Older torch cannot tell.
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
 
 
 def _spatial(
