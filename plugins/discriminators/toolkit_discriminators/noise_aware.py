@@ -97,8 +97,9 @@ def add_noise(z: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
         alphas_cumprod: ᾱ_t of each image, `[b]`.
 
     Example:
-        >>> add_noise(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1), torch.tensor([0.36])).item()
-        1.399999976158142
+        >>> one = torch.ones(1, 1, 1, 1)
+        >>> round(add_noise(one, one, torch.tensor([0.36])).item(), 4)
+        1.4
     """
     signal = alphas_cumprod.view(-1, 1, 1, 1)
     return signal.sqrt() * z + (1 - signal).sqrt() * noise

@@ -9,6 +9,7 @@ class MeanSquaredError(nn.Module):
     """Mean squared error (eq. 8's first term).
 
     Example:
+        >>> import torch
         >>> loss = MeanSquaredError()
         >>> loss(torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5))
         tensor([0.2500, 0.2500])
