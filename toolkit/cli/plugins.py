@@ -8,7 +8,6 @@ import typer
 
 from toolkit.cli.output import Format, load_registry, show_json
 from toolkit.errors import UnknownComponentError
-from toolkit.interfaces import KINDS
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Component
@@ -28,6 +27,8 @@ def list_components(
 
     Example: toolkit plugins list --kind loss
     """
+    from toolkit.interfaces import KINDS
+
     registry = load_registry()
     if kind and kind not in KINDS:
         raise UnknownComponentError(f"There is no kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
