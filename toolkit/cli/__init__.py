@@ -5,6 +5,7 @@ Importing it must load neither torch nor diffusers: `--help` answers at once.
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 
@@ -16,6 +17,9 @@ def main() -> None:
     from toolkit.cli.app import app
     from toolkit.cli.output import show_error
 
+    # The core says what takes long, such as a download, through its logger.
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("toolkit").setLevel(logging.INFO)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
