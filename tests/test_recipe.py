@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from toolkit import recipe as module
+from toolkit.components import KINDS
 from toolkit.errors import DataError, OptionsError, UnknownComponentError, UsageError
-from toolkit.interfaces import KINDS
 from toolkit.recipe import (
     SLOTS,
     Recipe,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from toolkit import weights
+from toolkit.components import WeightFile
 from toolkit.errors import WeightsError
-from toolkit.interfaces import WeightFile
 
 DATA = b"pretend that these are weights" * 9
 MEMBER = "package/weights/net.bin"

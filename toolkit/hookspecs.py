@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from toolkit.interfaces import Component
+from toolkit.components import Component
 
 ENTRY_POINT_GROUP = "toolkit"
 

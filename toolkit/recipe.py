@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from toolkit.components import Component, Kind, Options
 from toolkit.errors import DataError, UsageError
-from toolkit.interfaces import Component, Kind, Options
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
 from toolkit.weights import write_atomically

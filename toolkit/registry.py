@@ -15,8 +15,8 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
+from toolkit.components import KINDS, Component, Kind
 from toolkit.errors import OptionsError, UnknownComponentError
-from toolkit.interfaces import KINDS, Component, Kind
 from toolkit.specs import Selection
 
 _NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")

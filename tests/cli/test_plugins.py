@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.interfaces import KINDS
+from toolkit.components import KINDS
 from toolkit.registry import installed
 
 

@@ -19,23 +19,21 @@ if TYPE_CHECKING:
     from toolkit.runs import Run
     from toolkit.training.loop import Outcome
 
-SlotOption = Annotated[str | None, typer.Option(metavar="NAME[:VARIANT]", rich_help_panel="Parts")]
+
+def _slot(meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
+    return typer.Option(metavar=metavar, help=meaning, rich_help_panel="Parts")
 
 
 def train(
     config: Annotated[
         Path | None, typer.Option(help="A recipe to start from, such as another run's recipe.toml.")
     ] = None,
-    gen: SlotOption = None,
-    backbone: SlotOption = None,
-    disc: SlotOption = None,
-    loss: SlotOption = None,
-    degradation: SlotOption = None,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="A dataset, or a folder of photographs.",
-                     rich_help_panel="Parts"),
-    ] = None,
+    gen: Annotated[str | None, _slot("What is trained, such as one-step.")] = None,
+    backbone: Annotated[str | None, _slot("The diffusion model under it, such as pocket.")] = None,
+    disc: Annotated[str | None, _slot("What it is trained against: nad, none.")] = None,
+    loss: Annotated[str | None, _slot("What is added to the pixels' error: ea-dists.")] = None,
+    degradation: Annotated[str | None, _slot("What makes LR of HR: realesrgan.")] = None,
+    data: Annotated[str | None, _slot("A dataset, or your photographs.", "NAME|DIR")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps in all.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 import toolkit
+from toolkit.components import Component, Kind
 from toolkit.interfaces import (
     Backbone,
-    Component,
     Dataset,
     Degradation,
     Discriminator,
     Generator,
-    Kind,
     Metric,
     PerceptualLoss,
     Restorer,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from toolkit.components import Component, Options
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component, Options
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Discriminator, PerceptualLoss

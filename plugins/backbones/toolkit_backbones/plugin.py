@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.components import Component, Options
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component, Options
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Backbone

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toolkit.components import Component
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component
 from toolkit_degradations.options import BicubicOptions, RealESRGANOptions
 
 if TYPE_CHECKING:

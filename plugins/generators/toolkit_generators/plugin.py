@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from toolkit.components import Component, Options
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component, Options
 from toolkit.specs import Selection
 
 if TYPE_CHECKING:

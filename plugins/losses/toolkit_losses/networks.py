@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from toolkit import weights
+from toolkit.components import WeightFile
 from toolkit.errors import DataError
-from toolkit.interfaces import WeightFile
 from toolkit_losses.plugin import ALEXNET, VGG16
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

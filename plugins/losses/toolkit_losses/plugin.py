@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from toolkit.components import Component, Options, WeightFile
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component, Options, WeightFile
 
 if TYPE_CHECKING:
     from toolkit.interfaces import PerceptualLoss

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from toolkit.components import Component, Options
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Component, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit
+from toolkit.components import Component, WeightFile
 from toolkit.errors import DataError
-from toolkit.interfaces import Component, WeightFile
 from toolkit_metrics import pairs, psnr, ssim
 from toolkit_metrics.distance import DistanceMetric
 from toolkit_metrics.pairs import luma
