@@ -26,8 +26,20 @@ app.command("eval")(evaluate)
 app.add_typer(plugins, name="plugins")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("restoration-toolkit"))
+        raise typer.Exit
+
+
 @app.callback()
 def _toolkit(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
     _debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")
     ] = False,
