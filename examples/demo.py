@@ -21,7 +21,7 @@ from toolkit.streams import stream
 
 RUN = Path("runs/demo")
 LR, HR = RUN / "heldout" / "lr", RUN / "heldout" / "hr"
-STEPS = 500
+STEPS = 240
 METRICS = ("psnr-y", "ssim-y", "dists")
 SHOWN = ("hedgehog", "red-panda", "carcassonne-walls", "sally-lightfoot-crab")
 CROP = 256

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from toolkit import recipe as module
-from toolkit.components import KINDS
+from toolkit.component import KINDS
 from toolkit.errors import DataError, OptionsError, UnknownComponentError, UsageError
 from toolkit.recipe import (
     SLOTS,

@@ -7,12 +7,12 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 from pydantic import Field
 
-from toolkit.components import KINDS, Component, Options
+from toolkit.component import KINDS, Component, Options
 from toolkit.errors import OptionsError, UnknownComponentError
 from toolkit.registry import PluginError, Registry, installed, load_plugins
 from toolkit.specs import Selection
 
-HEAD = "from toolkit.hookspecs import hookimpl\nfrom toolkit.components import Component\n"
+HEAD = "from toolkit.hookspecs import hookimpl\nfrom toolkit.component import Component\n"
 HOOK = "@hookimpl\ndef toolkit_components():\n    "
 YIELD = "yield Component(kind='loss', name='{}', summary='', build=dict)"
 GOOD = f"{HEAD}{HOOK}{YIELD}"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from toolkit import weights
-from toolkit.components import WeightFile
+from toolkit.component import WeightFile
 from toolkit.errors import WeightsError
 
 DATA = b"pretend that these are weights" * 9

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.components import Component, Kind
+    from toolkit.component import Component, Kind
     from toolkit.specs import Selection
 
 __all__ = ["components", "make"]

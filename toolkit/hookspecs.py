@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from toolkit.components import Component
+from toolkit.component import Component
 
 ENTRY_POINT_GROUP = "toolkit"
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from toolkit.components import Component, Kind, Options
+from toolkit.component import Component, Kind, Options
 from toolkit.errors import DataError, UsageError
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
@@ -56,9 +56,9 @@ class Training(Options):
     """Side of the HR crops in pixels (paper: 512)."""
     seed: int = Field(default=0, ge=0)
     """Decides everything random."""
-    lr: float = Field(default=2e-4, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the generator (paper, on SD2.1: 5e-5)."""
-    disc_lr: float = Field(default=2e-4, gt=0)
+    disc_lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the discriminator (paper, on SD2.1: 5e-5)."""
     weight_decay: float = Field(default=1e-2, ge=0)
     """AdamW's, for both; open in the paper."""
@@ -68,7 +68,7 @@ class Training(Options):
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; auto takes a GPU where there is one."""
     prefetch: int = Field(default=2, ge=0)
-    """Batches made ahead, in the background."""
+    """Batches made ahead, in the background, for a GPU; on a CPU that slows the step itself."""
     sample_every: int = Field(default=200, ge=0)
     """Steps between sample images; 0 for none."""
     checkpoint_every: int = Field(default=200, ge=1)

@@ -15,7 +15,7 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
-from toolkit.components import KINDS, Component, Kind
+from toolkit.component import KINDS, Component, Kind
 from toolkit.errors import OptionsError, UnknownComponentError
 from toolkit.specs import Selection
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import WeightsError
 
 if TYPE_CHECKING:
-    from toolkit.components import WeightFile
+    from toolkit.component import WeightFile
 
 _LOG = logging.getLogger(__name__)
 

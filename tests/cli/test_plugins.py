@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.components import KINDS
+from toolkit.component import KINDS
 from toolkit.registry import installed
 
 

@@ -10,7 +10,7 @@ from toolkit.cli.output import Format, load_registry, show_json
 from toolkit.errors import UnknownComponentError
 
 if TYPE_CHECKING:
-    from toolkit.components import Component
+    from toolkit.component import Component
     from toolkit.registry import Registry
 
 plugins = typer.Typer(help="List the installed components, or show one.", no_args_is_help=True)
@@ -27,7 +27,7 @@ def list_components(
 
     Example: toolkit plugins list --kind loss
     """
-    from toolkit.components import KINDS
+    from toolkit.component import KINDS
 
     registry = load_registry()
     if kind and kind not in KINDS:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import toolkit
-from toolkit.components import Component, Kind
+from toolkit.component import Component, Kind
 from toolkit.interfaces import (
     Backbone,
     Dataset,

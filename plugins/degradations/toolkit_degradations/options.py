@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from toolkit.components import Options
+from toolkit.component import Options
 from toolkit_degradations.history import BlurShape, ResizeMode
 
 

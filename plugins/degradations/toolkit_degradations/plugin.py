@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.components import Component
+from toolkit.component import Component
 from toolkit.hookspecs import hookimpl
 from toolkit_degradations.options import BicubicOptions, RealESRGANOptions
 

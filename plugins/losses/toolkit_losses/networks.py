@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from toolkit import weights
-from toolkit.components import WeightFile
+from toolkit.component import WeightFile
 from toolkit.errors import DataError
 from toolkit_losses.plugin import ALEXNET, VGG16
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from toolkit.components import Component, Options, WeightFile
+from toolkit.component import Component, Options, WeightFile
 from toolkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from toolkit.components import Component, Options
+from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from toolkit.components import Component, Options
+from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:

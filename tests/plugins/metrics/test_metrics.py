@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toolkit
-from toolkit.components import Component, WeightFile
+from toolkit.component import Component, WeightFile
 from toolkit.errors import DataError
 from toolkit_metrics import pairs, psnr, ssim
 from toolkit_metrics.distance import DistanceMetric
