@@ -16,7 +16,7 @@ from toolkit.errors import UnknownComponentError, UsageError
 if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
     from toolkit.registry import Registry
-    from toolkit.restoring.folder import Restored
+    from toolkit.restoring.folder import Progress, Restored
 
 
 class Colour(StrEnum):
@@ -72,7 +72,7 @@ def restore(
     with counting("Restoring") as show:
         results = restore_files(
             restorer, jobs, tile=tile, colour=colour.value, device=chosen,
-            on_event=lambda p: None if p.result else show(str(p.job.source), p.index, p.count),
+            on_event=lambda p: show(str(p.job.source), p.index, p.count) if _starts(p) else None,
         )  # fmt: skip
     failed = [result for result in results if result.error]
     if output is Format.json:
@@ -109,6 +109,10 @@ def _restorer(source: str | None, registry: Registry) -> Restorer:
             f"Name a run's folder, such as runs/nad-ea-dists. {error.hint}",
         ) from None
     return made
+
+
+def _starts(progress: Progress) -> bool:
+    return progress.tiles == 0 and progress.result is None
 
 
 def _report(result: Restored) -> None:
