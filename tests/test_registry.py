@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from toolkit.component import KINDS, Component, Options
-from toolkit.errors import OptionsError, UnknownComponentError
+from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError
 from toolkit.registry import PluginError, Registry, installed, load_plugins
 from toolkit.specs import Selection
 
@@ -258,3 +258,13 @@ def test_every_shipped_plugin_loads_without_a_notice():
     registry = installed()
     assert registry.notices == []
     assert {found.kind for found in registry.components()} == set(KINDS)
+
+
+def test_a_missing_library_is_named_with_the_component():
+    def build(_options):
+        import no_such_library  # noqa: F401
+
+    registry = Registry()
+    registry.add("some-dist", [Component(kind="loss", name="far", summary="far", build=build)])
+    with pytest.raises(ToolkitError, match=r"'far' needs no_such_library, which is not installed"):
+        registry.make("loss", Selection(use="far"))

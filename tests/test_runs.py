@@ -109,3 +109,10 @@ def test_a_checkpoint_of_the_same_backbone_is_taken(tmp_path):
     generator = Recorder()
     load_generator(generator, path)
     assert generator.loaded == {}
+
+
+def test_restoring_needs_no_part_that_only_trained(tmp_path):
+    run = Run(tmp_path)
+    run.recipe_path.write_text('disc = "long-gone"\n[gen]\nuse = "one-step"\nlora_rank = 2\n')
+    with pytest.raises(CheckpointError, match="has no checkpoint yet"):
+        run.restorer(installed())

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
 from toolkit.component import KINDS, Component, Kind
-from toolkit.errors import OptionsError, UnknownComponentError
+from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError
 from toolkit.specs import Selection
 
 _NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
@@ -113,8 +113,21 @@ class Registry:
         return validate(component.options, given, f"{kind} {component.name!r}")
 
     def make(self, kind: Kind, selection: Selection) -> Any:
-        """Builds the component's object. Raises what `options` raises, and what `build` does."""
-        return self.find(kind, selection.name).build(self.options(kind, selection))
+        """Builds the component's object.
+
+        Raises:
+            UnknownComponentError: The name is unknown.
+            OptionsError: An option is unknown, ill-typed or out of range.
+            ToolkitError: A library that it needs is not installed; or what its `build` raises.
+        """
+        component = self.find(kind, selection.name)
+        try:
+            return component.build(self.options(kind, selection))
+        except ModuleNotFoundError as error:
+            raise ToolkitError(
+                f"The {kind} {component.name!r} needs {error.name}, which is not installed.",
+                f"Install what {self.provider(component)} needs: pip install {error.name}",
+            ) from error
 
 
 def validate(model: type[BaseModel], given: Mapping[str, Any], owner: str) -> BaseModel:

@@ -11,8 +11,8 @@ from typing import Any
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
-from toolkit.recipe import Recipe, read_recipe, resolve
-from toolkit.registry import Registry
+from toolkit.recipe import Recipe, read_recipe
+from toolkit.registry import Registry, validate
 from toolkit.weights import write_atomically
 
 RECIPE = "recipe.toml"
@@ -116,7 +116,9 @@ class Run:
         Raises:
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
-        recipe = resolve(self.recipe_tables(), registry)
+        # Only the generator is looked up: what it was trained with may be gone by now.
+        recipe = validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
+        assert isinstance(recipe, Recipe)
         generator: Generator = registry.make("generator", recipe.gen)
         load_generator(generator, self.latest())
         return generator.as_restorer()

@@ -6,6 +6,7 @@ Importing it must load neither torch nor diffusers: `--help` answers at once.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 
@@ -29,6 +30,16 @@ def main() -> None:
             traceback.print_exc()
         show_error(str(error), error.hint)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone; the interpreter must not try to flush into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        place = f"{error.filename}: " if error.filename else ""
+        show_error(f"{place}{error.strerror or error}.", "Is there space, and may it be written?")
+        sys.exit(1)
     except KeyboardInterrupt:
         show_error("Stopped.", "")
         sys.exit(130)

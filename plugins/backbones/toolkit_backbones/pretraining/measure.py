@@ -1,0 +1,61 @@
+"""Measures a backbone on the held-out photographs: the figures of its model card, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import toolkit
+from toolkit.streams import torch_stream
+from toolkit_backbones.plugin import POCKET
+
+_TIMES = (100, 399, 700)
+_NOISED_SIDE = 64
+"""Latent pixels of the corner whose noise is predicted."""
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Prints the means over all held-out photographs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=POCKET, help="a diffusers folder")
+    backbone = toolkit.make("backbone", "pocket", folder=parser.parse_args().folder)
+    vae, unet = backbone.vae(), backbone.unet()
+    photos = toolkit.make("dataset", "photos:heldout")
+    scores = {
+        "psnr-y": toolkit.make("metric", "psnr-y"),
+        "lpips:alex": toolkit.make("loss", "lpips:alex"),
+        "dists": toolkit.make("loss", "dists"),
+    }
+    found: dict[str, list[float]] = {}
+    for index in range(len(photos)):
+        photo = photos[index].hr[None]
+        latent = vae.encode(2 * photo - 1).latent_dist.mode()
+        rebuilt = (vae.decode(latent).sample / 2 + 0.5).clamp(0, 1)
+        for name, score in scores.items():
+            found.setdefault(name, []).append(score(rebuilt, photo).item())
+        corner = latent[..., :_NOISED_SIDE, :_NOISED_SIDE] * backbone.latent_scaling
+        for t in _TIMES:
+            error = noise_error(backbone, unet, corner, t, index)
+            found.setdefault(f"noise at {t}", []).append(error)
+    print(json.dumps({name: round(statistics.fmean(each), 4) for name, each in found.items()}))
+
+
+def noise_error(backbone: Any, unet: Any, latent: Tensor, t: int, index: int) -> float:
+    """Mean squared error of the predicted noise at one timestep; predicting nothing gives 1."""
+    rng = torch_stream(0, "noise", index, t)
+    noise = torch.randn(latent.shape, generator=rng)
+    text = 0.02 * torch.randn((1, backbone.text_tokens, backbone.text_width), generator=rng)
+    signal = backbone.alphas_cumprod()[t].float()
+    noisy = signal.sqrt() * latent + (1 - signal).sqrt() * noise
+    return float((unet(noisy, t, text).sample - noise).square().mean())
+
+
+if __name__ == "__main__":
+    main()
