@@ -69,6 +69,14 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path):
     assert halves.log.read_text() == whole.log.read_text()
 
 
+def test_a_run_that_is_made_longer_keeps_its_recipe_true(tmp_path):
+    run, _ = run_in(tmp_path / "run", steps=2)
+    loop.train(run, recipe(steps=3), installed())
+    whole, _ = run_in(tmp_path / "whole", steps=3)
+    assert resolve(run.recipe_tables(), installed()).train.steps == 3
+    assert_same(parts(whole), parts(run))
+
+
 def test_a_crash_costs_no_more_than_the_steps_since_the_last_checkpoint(tmp_path, monkeypatch):
     whole, _ = run_in(tmp_path / "whole")
     real_step = loop.train_step

@@ -85,6 +85,8 @@ def train(
     system = build_system(recipe, registry)
     if not run.exists:
         run.create(recipe)
+    elif run.recipe_path.read_text() != recipe.toml():
+        recipe.save(run.recipe_path)  # more steps, say; fed back, it repeats the whole run
     saved = checkpoints(run.checkpoints)
     step = _load(saved[-1], system) if saved else 0
     run.rewind_log(step)
