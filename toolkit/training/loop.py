@@ -85,10 +85,10 @@ def train(
     system = build_system(recipe, registry)
     if not run.exists:
         run.create(recipe)
-    elif run.recipe_path.read_text() != recipe.toml():
-        recipe.save(run.recipe_path)  # more steps, say; fed back, it repeats the whole run
     saved = checkpoints(run.checkpoints)
     step = _load(saved[-1], system) if saved else 0
+    if step < recipe.train.steps:
+        recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
     run.rewind_log(step)
     sheet = SampleSheet(pairs) if recipe.train.sample_every else None
     plan, begin, stopped = recipe.train, time.monotonic(), False
