@@ -31,16 +31,11 @@ def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
     columns = (BarColumn(bar_width=24), MofNCompleteColumn(), rate, Remaining(), losses)
     with Progress(*columns, console=console, speed_estimate_period=120) as bar:
         task = bar.add_task("", total=total, losses="", rate="")
-        begun: list[tuple[int, float]] = []
+        pace = _Pace()
 
         def show(report: Report) -> None:
-            begun.append((report.step, time.monotonic())) if not begun else None
-            bar.update(
-                task,
-                completed=report.step,
-                losses=_figures(report.losses),
-                rate=_rate(report.step, *begun[0]),
-            )
+            rate = pace.rate(report.step)
+            bar.update(task, completed=report.step, losses=_figures(report.losses), rate=rate)
             if report.sample:
                 bar.console.print(f"Samples: {report.sample}", highlight=False)
 
@@ -48,18 +43,16 @@ def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
 
 
 def _lines(total: int) -> Callable[[Report], None]:
-    begun: list[tuple[int, float]] = []
+    pace = _Pace()
     shown = [0.0]
 
     def show(report: Report) -> None:
         now = time.monotonic()
-        if not begun:
-            begun.append((report.step, now))
+        rate, left = pace.rate(report.step), pace.left(report.step, total)
         if report.step < total and now - shown[0] < _SECONDS_BETWEEN_LINES and not report.sample:
             return
         shown[0] = now
-        line = f"step {report.step}/{total}  {_rate(report.step, *begun[0])}"
-        line += f"  {_left(report.step, total, *begun[0])}  {_figures(report.losses)}"
+        line = f"step {report.step}/{total}  {rate}  {left}  {_figures(report.losses)}"
         note(line + (f"  samples: {report.sample}" if report.sample else ""))
 
     return show
@@ -69,16 +62,31 @@ def _figures(losses: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
 
 
-def _rate(step: int, first: int, begun: float) -> str:
-    passed = time.monotonic() - begun
-    return f"{(step - first) / passed:.2f} steps/s" if step > first and passed else "… steps/s"
+class _Pace:
+    """Rate and time left, counted from the first step that was seen, which a resume makes late."""
 
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._begun = 0.0
 
-def _left(step: int, total: int, first: int, begun: float) -> str:
-    if step <= first:
-        return "… left"
-    seconds = int((total - step) * (time.monotonic() - begun) / (step - first))
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+    def rate(self, step: int) -> str:
+        """Steps a second."""
+        done, passed = self._since(step)
+        return f"{done / passed:.2f} steps/s" if done and passed else "… steps/s"
+
+    def left(self, step: int, total: int) -> str:
+        """Hours, minutes and seconds to the last step."""
+        done, passed = self._since(step)
+        if not done:
+            return "… left"
+        seconds = int((total - step) * passed / done)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+
+    def _since(self, step: int) -> tuple[int, float]:
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._begun = step, now
+        return step - self._first, now - self._begun
 
 
 @contextmanager

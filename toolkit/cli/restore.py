@@ -61,11 +61,10 @@ def restore(
       toolkit restore holiday/ --out restored/ --with runs/nad-ea-dists
     """
     registry = load_registry()
-    from toolkit.restoring.folder import check_outputs, plan_jobs, restore_files
+    from toolkit.restoring.folder import plan_jobs, restore_files
     from toolkit.training.build import choose_device
 
     jobs = plan_jobs(inputs, out)
-    check_outputs(jobs)
     chosen = choose_device(device)
     restorer = _restorer(source, registry)
     restorer.to(chosen)

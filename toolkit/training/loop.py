@@ -83,11 +83,11 @@ def train(
         run.check_free()
     pairs = build_pairs(recipe, registry)
     system = build_system(recipe, registry)
-    if not run.exists:
-        run.create(recipe)
     saved = checkpoints(run.checkpoints)
     step = _load(saved[-1], system) if saved else 0
-    if step < recipe.train.steps:
+    if not run.exists:
+        run.create(recipe)
+    elif step < recipe.train.steps:
         recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
     run.rewind_log(step)
     sheet = SampleSheet(pairs) if recipe.train.sample_every else None
