@@ -25,7 +25,7 @@ LORA_TARGETS = (
 
 TRAIN_TIMESTEPS = 1000
 _BETA_START, _BETA_END = 0.00085, 0.012
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MODEL = TypeVar("_MODEL", AutoencoderKL, UNet2DConditionModel)
 
 
@@ -58,7 +58,7 @@ class LatentDiffusion:
         digest = hashlib.sha256()
         for part in ("vae", "unet"):
             digest.update(self._file(part, "config.json").read_bytes())
-            digest.update(self._file(part, _WEIGHTS).read_bytes())
+            digest.update(self._file(part, WEIGHTS).read_bytes())
         return digest.hexdigest()
 
     def vae(self) -> AutoencoderKL:
@@ -87,7 +87,7 @@ class LatentDiffusion:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        path = self._file(part, _WEIGHTS)
+        path = self._file(part, WEIGHTS)
         try:
             state = {name: tensor.float() for name, tensor in load_file(path).items()}
         except SafetensorError as error:

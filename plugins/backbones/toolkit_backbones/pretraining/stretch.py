@@ -1,4 +1,4 @@
-"""What both pretrainings share: arguments, schedule, averaged weights, log, resuming."""
+"""What both pretrainings share: arguments, schedule, loop, averaged weights, log, resuming."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from toolkit.checkpoints import (
@@ -20,8 +21,13 @@ from toolkit.checkpoints import (
     read_metadata,
     save_checkpoint,
 )
+from toolkit.training.state import load_optimizer_state, optimizer_state
+from toolkit.weights import write_atomically
+from toolkit_backbones.latent_diffusion import WEIGHTS
 
 _WARM_UP = 200
+_DECAY = 0.998
+"""Of the averaged weights."""
 
 
 def arguments(description: str, *, steps: int, batch: int, size: int) -> argparse.Namespace:
@@ -119,3 +125,49 @@ class Average:
         decay = min(self._decay, (1 + step) / (10 + step))
         own = self._model.state_dict()
         torch._foreach_lerp_(list(self.weights.values()), [own[n] for n in self.weights], 1 - decay)
+
+
+def fit(
+    stretch: Stretch,
+    model: nn.Module,
+    peak: float,
+    losses: Callable[[], dict[str, Tensor]],
+    weights: Mapping[str, float],
+) -> None:
+    """Trains a model to the end of the stretch, and leaves it with its averaged weights.
+
+    Args:
+        stretch: Says how far the work is; its checkpoint is gone on with.
+        model: Trained in place.
+        peak: Learning rate after the warm-up.
+        losses: Makes the losses of the stretch's present step, by name.
+        weights: Of each loss.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), peak, betas=(0.9, 0.99), weight_decay=1e-4)
+    named = dict(model.named_parameters())
+    if stretch.saved:
+        model.load_state_dict(stretch.load("model"))
+        load_optimizer_state(optimizer, named, stretch.load("optimizer"))
+    average = Average(model, stretch.load("average"), _DECAY)
+    going = stretch.done < 1
+    while going:
+        optimizer.param_groups[0]["lr"] = stretch.rate(peak)
+        figures = losses()
+        optimizer.zero_grad(set_to_none=True)
+        total = torch.stack([weights[name] * figure for name, figure in figures.items()]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update(stretch.step)
+        going = stretch.advance(figures)
+        if stretch.due() or not going:
+            state = optimizer_state(optimizer, named)
+            parts = {"model": model.state_dict(), "optimizer": state, "average": average.weights}
+            stretch.save(parts)
+    model.load_state_dict(average.weights)
+
+
+def write_half(model: nn.Module, folder: Path) -> None:
+    """Writes a model's weights where diffusers looks for them, in float16."""
+    half = {name: tensor.half().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(folder / WEIGHTS, save(half, {"format": "pt"}))

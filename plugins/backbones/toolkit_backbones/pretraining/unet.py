@@ -7,21 +7,18 @@ of generator and discriminator start.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from toolkit.streams import torch_stream
-from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.weights import write_atomically
 from toolkit_backbones.latent_diffusion import TRAIN_TIMESTEPS, LatentDiffusion, alphas_cumprod
 from toolkit_backbones.plugin import POCKET
 from toolkit_backbones.pretraining.crops import Crops, load_photos
-from toolkit_backbones.pretraining.stretch import Average, Stretch, arguments
+from toolkit_backbones.pretraining.stretch import Stretch, arguments, fit, write_half
 
 _RATE = 6e-4
 _TEXT_SPREAD = 0.02
@@ -36,36 +33,16 @@ def main() -> None:
     vae = LatentDiffusion("pocket", args.out).vae().to(stretch.device)
     unet = UNet2DConditionModel.from_config(json.loads(config))
     unet = unet.to(stretch.device)
-    optimizer = torch.optim.AdamW(unet.parameters(), _RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    named = dict(unet.named_parameters())
-    if stretch.saved:
-        unet.load_state_dict(stretch.load("unet"))
-        load_optimizer_state(optimizer, named, stretch.load("unet.optimizer"))
-    average = Average(unet, stretch.load("average"), decay=0.998)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)
-    going = stretch.done < 1
-    while going:
-        optimizer.param_groups[0]["lr"] = stretch.rate(_RATE)
+
+    def losses() -> dict[str, Tensor]:
         with torch.no_grad(), torch.autocast(stretch.device.type, torch.bfloat16):
             images = crops.batch(args.seed, stretch.step, args.batch)
             latents = vae.encode(images).latent_dist.mean.float() * vae.config.scaling_factor
-        loss = noise_loss(stretch, unet, latents)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
-        average.update(stretch.step)
-        going = stretch.advance({"noise": loss.detach()})
-        if stretch.due() or not going:
-            stretch.save(
-                {
-                    "unet": unet.state_dict(),
-                    "unet.optimizer": optimizer_state(optimizer, named),
-                    "average": average.weights,
-                }
-            )
-    unet.load_state_dict(average.weights)
-    publish(unet, args.out)
+        return {"noise": noise_loss(stretch, unet, latents)}
+
+    fit(stretch, unet, _RATE, losses, {"noise": 1.0})
+    write_half(unet, args.out / "unet")
 
 
 def noise_loss(stretch: Stretch, unet: UNet2DConditionModel, latents: Tensor) -> Tensor:
@@ -81,13 +58,6 @@ def noise_loss(stretch: Stretch, unet: UNet2DConditionModel, latents: Tensor) ->
     with torch.autocast(device.type, torch.bfloat16):
         predicted = unet(noisy, t, text).sample
     return F.mse_loss(predicted.float(), noise)
-
-
-def publish(unet: UNet2DConditionModel, folder: Path) -> None:
-    """Writes the UNet's weights in diffusers' layout, in float16."""
-    half = {name: tensor.half().cpu().contiguous() for name, tensor in unet.state_dict().items()}
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    write_atomically(weights, save(half, {"format": "pt"}))
 
 
 if __name__ == "__main__":
