@@ -6,6 +6,8 @@ Every error that a user can cause is a `ToolkitError`: it says what was wrong an
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -56,3 +58,14 @@ class CheckpointError(ToolkitError):
 
 class DivergedError(ToolkitError):
     """A loss or a gradient is no longer a finite number."""
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """A question with the nearest known word, to follow a sentence; empty where none is near.
+
+    Example:
+        >>> did_you_mean("dist", ["mse", "dists"])
+        " Did you mean 'dists'?"
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -7,7 +7,6 @@ option of every component, so that it repeats the run whatever later defaults ar
 from __future__ import annotations
 
 import copy
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from toolkit.component import Component, Kind, Options
-from toolkit.errors import DataError, UsageError
+from toolkit.errors import DataError, UsageError, did_you_mean
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
 from toolkit.weights import write_atomically
@@ -247,8 +246,7 @@ def _default_table(section: str) -> dict[str, Any]:
 def _check_section(section: str, where: str) -> None:
     known = list(Recipe.model_fields)
     if section not in known:
-        near = difflib.get_close_matches(section, known, n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(section, known)
         raise UsageError(
             f"{where}: there is no section {section!r}.{meant}", f"Sections: {', '.join(known)}."
         )

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
 from toolkit.component import KINDS, Component, Kind
-from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError
+from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
 from toolkit.specs import Selection
 
 _NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
@@ -86,8 +86,7 @@ class Registry:
         if component := self._components.get((kind, name)):
             return component
         names = [component.name for component in self.components(kind)]
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(name, names, cutoff=0.5)
         known = ", ".join(names) or "none is installed"
         raise UnknownComponentError(
             f"There is no {kind} named {name!r}.{meant}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, show_json
-from toolkit.errors import UnknownComponentError
+from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
     from toolkit.component import Component
@@ -76,11 +76,8 @@ def _named(name: str, registry: Registry) -> list[Component]:
     kind, _, bare = name.rpartition("/")
     found = [c for c in registry.components() if c.name == bare and kind in ("", c.kind)]
     if not found:
-        import difflib
-
         names = sorted({component.name for component in registry.components()})
-        near = difflib.get_close_matches(bare, names, n=1, cutoff=0.5)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(bare, names, cutoff=0.5)
         raise UnknownComponentError(
             f"There is no component named {name!r}.{meant}", "To see all: toolkit plugins list"
         )
