@@ -11,11 +11,11 @@ import torch
 
 from toolkit import images
 from toolkit.errors import ImageError
+from toolkit.image_files import find_images
 from toolkit.images import (
     Metadata,
     Picture,
     bicubic_resize,
-    find_images,
     read_picture,
     read_rgb,
     write_picture,
@@ -270,15 +270,6 @@ def test_a_written_file_has_the_usual_permissions(tmp_path):
     write_picture(picture(), tmp_path / "a.png")
     (tmp_path / "b").touch()
     assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b").stat().st_mode
-
-
-def test_find_images(tmp_path):
-    for name in ("b.PNG", "a/z.jpg", "a/y.tiff", ".hidden.png", ".cache/c.png", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    found = [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)]
-    assert found == ["a/y.tiff", "a/z.jpg", "b.PNG"]
 
 
 def test_bicubic_in_half_precision():

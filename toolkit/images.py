@@ -18,9 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.errors import ImageError
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Formats that folders are searched for, and that can be written."""
+from toolkit.image_files import IMAGE_SUFFIXES
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"  # before the packet in JPEG, and only there
@@ -110,18 +108,6 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
     picture, notes = _fit_format(picture, suffix)
     _write_bytes(path, _encode(picture, path, suffix))
     return notes
-
-
-def find_images(folder: str | Path) -> list[Path]:
-    """Image files below a folder, by suffix, sorted; hidden files and folders are left out."""
-    folder = Path(folder)
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
 
 
 def bicubic_resize(image: Tensor, scale: float | tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, UsageError
-from toolkit.images import IMAGE_SUFFIXES, find_images
+from toolkit.image_files import IMAGE_SUFFIXES, find_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 
 from toolkit.errors import DataError
-from toolkit.images import find_images, read_rgb
+from toolkit.image_files import find_images
+from toolkit.images import read_rgb
 from toolkit.interfaces import Sample
 
 
