@@ -28,26 +28,48 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackageMember:
+    """A file inside a pinned registry package.
+
+    Attributes:
+        package: As `name==version`.
+        sha256: Of the package's archive, so that nothing else is ever unpacked.
+        member: The file's path inside the archive (without a source archive's top folder).
+    """
+
+    package: str
+    sha256: str
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mirrors:
+    """A file on the web: the same content at every address, tried in order.
+
+    Attributes:
+        urls: HTTPS addresses.
+    """
+
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightFile:
     """One file of pretrained weights that a component needs, and where it may come from.
 
     Attributes:
         name: The file's name in the cache.
-        sha256: Of the file itself.
+        sha256: Of the file itself; its leading digits, eight or more, where no more is published.
         size: In bytes.
         licence: SPDX identifier.
-        package: Pinned registry package that carries the file, as `name==version`.
-        package_sha256: Of the package's archive, so that nothing else is ever unpacked.
-        member: The file's path inside the archive (without a source archive's top folder).
+        sources: Tried in order, after a file that the user names and the cache.
     """
 
     name: str
     sha256: str
     size: int
     licence: str
-    package: str
-    package_sha256: str
-    member: str
+    sources: tuple[PackageMember | Mirrors, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +86,7 @@ class Component:
         paper: What it implements: title, authors, year, or equation of the DFOSD paper.
         licence: SPDX identifier of the code and of the weights it loads.
         weights: Files that it needs beyond its own distribution.
+        uses: Components that it asks the registry for, as `kind/name`; their files are needed too.
         tiny: Options that make it small enough for a test.
     """
 
@@ -76,4 +99,5 @@ class Component:
     paper: str = ""
     licence: str = "Apache-2.0"
     weights: tuple[WeightFile, ...] = ()
+    uses: tuple[str, ...] = ()
     tiny: Mapping[str, Any] = field(default_factory=dict)

@@ -15,7 +15,7 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
-from toolkit.component import KINDS, Component, Kind
+from toolkit.component import KINDS, Component, Kind, WeightFile
 from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
 from toolkit.specs import Selection
 
@@ -77,6 +77,19 @@ class Registry:
         """The distribution that a component comes from."""
         return self._providers[component.kind, component.name]
 
+    def weights(self, component: Component) -> tuple[WeightFile, ...]:
+        """The files that a component needs, with those of the components that it uses."""
+        found: dict[WeightFile, None] = {}
+        named = {f"{kind}/{name}": each for (kind, name), each in self._components.items()}
+        waiting, seen = [component], set[str]()
+        while waiting:
+            current = waiting.pop(0)
+            found |= dict.fromkeys(current.weights)
+            new = [use for use in current.uses if use in named and use not in seen]
+            seen.update(new)
+            waiting += [named[use] for use in new]
+        return tuple(found)
+
     def find(self, kind: Kind, name: str) -> Component:
         """Looks a component up.
 
@@ -123,9 +136,10 @@ class Registry:
         try:
             return component.build(self.options(kind, selection))
         except ModuleNotFoundError as error:
+            lacks = (error.name or "").partition(".")[0]
             raise ToolkitError(
-                f"The {kind} {component.name!r} needs {error.name}, which is not installed.",
-                f"Install what {self.provider(component)} needs: pip install {error.name}",
+                f"The {kind} {component.name!r} needs {lacks}, which is not installed.",
+                f"Install what {self.provider(component)} needs: pip install {lacks}",
             ) from error
 
 

@@ -10,6 +10,7 @@ from toolkit.cli.evaluate import evaluate
 from toolkit.cli.plugins import plugins
 from toolkit.cli.restore import restore
 from toolkit.cli.train import train
+from toolkit.cli.weights import weights
 
 app = typer.Typer(
     name="toolkit",
@@ -24,6 +25,7 @@ app.command("train")(train)
 app.command("restore")(restore)
 app.command("eval")(evaluate)
 app.add_typer(plugins, name="plugins")
+app.add_typer(weights, name="weights")
 
 
 def _show_version(asked: bool) -> None:

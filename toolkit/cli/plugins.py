@@ -102,7 +102,7 @@ def _detail(component: Component, registry: Registry) -> dict[str, Any]:
         "options": component.options.model_json_schema().get("properties", {}),
         "weights": [
             {"name": file.name, "sha256": file.sha256, "size": file.size, "licence": file.licence}
-            for file in component.weights
+            for file in registry.weights(component)
         ],
     }
 
@@ -117,7 +117,7 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
     for label, text in (("Paper", component.paper), ("Licence", component.licence)):
         if text:
             console.print(f"{label}: {text}", highlight=False, markup=False)
-    for file in component.weights:
+    for file in registry.weights(component):
         console.print(f"Weights: {file.name}, {file.size / 1e6:.1f} MB, {file.licence}")
     fields = component.options.model_fields
     if not fields:

