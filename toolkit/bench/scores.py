@@ -1,121 +1,270 @@
-"""Scores of a folder of SR images, against a folder of HR images of the same names."""
+"""Scores of a folder of SR images, against a folder of HR images of the same names.
+
+What is in the cache is neither decoded nor computed, and then torch is not even imported.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from pydantic import ValidationError
 
-from toolkit.errors import DataError, ImageError, UsageError
-from toolkit.images import find_images, read_rgb
+from toolkit.bench import statistics
+from toolkit.bench.cache import ScoreCache
+from toolkit.bench.pairs import Pair, find_pairs
+from toolkit.errors import DataError, ImageError, ToolkitError, UsageError, WeightsError
 from toolkit.interfaces import Metric
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-@dataclass(frozen=True)
+READING = "whole images, float32 RGB in [0, 1], without alpha"
+"""What a metric is given. A change of it must change this text, as it is part of every key."""
+
+# What third parties' metrics raise at an image that is too small or too large for them.
+_FAULTS = (RuntimeError, ValueError, ArithmeticError, AssertionError, MemoryError)
+
+
+@dataclass
 class Scores:
     """Figures of each image, and what they depend on.
 
     Attributes:
         metrics: By the name they were asked for.
-        images: Name of each image, with its figures by metric.
-        skipped: Images that could not be scored: (name, reason).
+        selections: How each was asked for.
+        pairs: The images, in order.
+        figures: By image and metric; a figure that could not be computed is absent.
+        skipped: Images that were not scored: (name, reason).
+        missing: Figures that could not be computed: (image, metric, reason).
+        unavailable: Metrics that could not be loaded, and why.
     """
 
     metrics: dict[str, Metric]
-    images: dict[str, dict[str, float]] = field(default_factory=dict)
+    selections: dict[str, Selection]
+    pairs: list[Pair]
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[tuple[str, str, str]] = field(default_factory=list)
+    unavailable: dict[str, ToolkitError] = field(default_factory=dict)
 
-    def mean(self, metric: str) -> float:
-        """Mean over all images."""
-        return math.fsum(figures[metric] for figures in self.images.values()) / len(self.images)
+    def of(self, metric: str) -> list[float]:
+        """A metric's figures, of the images that have one."""
+        return [found[metric] for found in self.figures.values() if metric in found]
+
+    def mean(self, metric: str) -> float | None:
+        """Mean over all images that have a figure."""
+        figures = self.of(metric)
+        return statistics.mean(figures) if figures else None
+
+    def interval(self, metric: str) -> statistics.Interval | None:
+        """Bootstrap interval of the mean."""
+        return statistics.bootstrap_interval(self.of(metric))
+
+    def key(self, pair: Pair, metric: str) -> str:
+        """What a figure depends on, as one SHA-256."""
+        made = self.metrics[metric]
+        document = {
+            "reading": READING,
+            "sr": pair.sr_sha256,
+            "hr": pair.hr_sha256 if made.needs_reference else None,
+            "metric": self.selections[metric].model_dump(mode="json"),
+            "fingerprint": dict(made.fingerprint),
+        }
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def score_folder(
-    sr: Path,
-    hr: Path | None,
-    names: Sequence[str],
-    registry: Registry,
-    *,
-    on_image: Callable[[str, int, int], None] = lambda _name, _done, _total: None,
-) -> Scores:
-    """Scores every image of `sr`; an image that cannot be read is set aside.
-
-    Args:
-        sr: Folder of restored images.
-        hr: Folder of the images that they should be; none for metrics that need none.
-        names: Metrics, as specs.
-        registry: Supplies them.
-        on_image: Told of each image: its name, how many are done, how many there are.
+def default_metrics(registry: Registry, hr: Path | None) -> list[str]:
+    """What is measured where nothing else is said.
 
     Raises:
-        UsageError: A metric needs HR images and there are none.
-        DataError: The folders hold no pair of equal names, or none can be scored.
+        UsageError: There are no HR images, and no metric for that is installed.
     """
-    scores = Scores({name: registry.make("metric", Selection(use=name)) for name in names})
+    if hr is not None:
+        return ["psnr-y", "ssim-y", "dists"]
+    if any(each.name == "niqe" for each in registry.components("metric")):
+        return ["niqe"]
+    raise UsageError(
+        "Without HR images there is nothing to compare with.",
+        "Name their folder, --hr DIR, or a metric that needs none, --metric NAME",
+    )
+
+
+def prepare(
+    sr: Path, hr: Path | None, selections: Iterable[str | Selection], registry: Registry
+) -> Scores:
+    """Makes the metrics, pairs the images and hashes their files; scores nothing yet.
+
+    Raises:
+        UsageError: A metric is unknown, or needs HR images and there are none.
+        DataError: The folders hold no pair of equal names.
+        ToolkitError: No metric can be loaded.
+    """
+    scores = Scores({}, _asked(selections), [])
+    for name, selection in scores.selections.items():
+        try:
+            scores.metrics[name] = registry.make("metric", selection)
+        except UsageError:
+            raise
+        except (ToolkitError, ImportError, OSError) as error:
+            scores.unavailable[name] = _told(name, error)
     needing = [name for name, metric in scores.metrics.items() if metric.needs_reference]
     if needing and hr is None:
         raise UsageError(f"{needing[0]} compares with HR images.", "Name their folder: --hr DIR")
-    pairs = pair_by_name(sr, hr, scores.skipped)
-    for done, (name, sr_path, hr_path) in enumerate(pairs):
-        on_image(name, done, len(pairs))
-        try:
-            scores.images[name] = _score(scores.metrics, sr_path, hr_path)
-        except (ImageError, DataError) as error:
-            scores.skipped.append((name, str(error)))
-    if not scores.images:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in scores.skipped[:3])
-        raise DataError(f"No image of {sr} could be scored ({reasons}).")
+    _refuse_without_metrics(scores)
+    scores.pairs, scores.skipped = find_pairs(sr, hr)
     return scores
 
 
-def pair_by_name(
-    sr: Path, hr: Path | None, unpaired: list[tuple[str, str]]
-) -> list[tuple[str, Path, Path | None]]:
-    """(name, SR file, HR file) of each image; the suffix does not matter, nor a `_x4` at its end.
+def _asked(selections: Iterable[str | Selection]) -> dict[str, Selection]:
+    """By name; what is asked for twice counts once."""
+    try:
+        return {str(each): each for each in map(Selection.model_validate, selections)}
+    except ValidationError as error:
+        raise UsageError("A metric has no name.", "Say, for example: --metric psnr-y") from error
+
+
+def score(
+    scores: Scores,
+    cache: ScoreCache | None = None,
+    *,
+    on_image: Callable[[str, int, int], None] = lambda _name, _done, _total: None,
+) -> Scores:
+    """Fills in the figures, and what stood in the way of the others.
+
+    Args:
+        scores: As prepared.
+        cache: Knows figures already, and keeps each new one as soon as it is computed.
+        on_image: Told of each image: its name, how many are done, how many there are.
+
+    Returns:
+        The same object.
 
     Raises:
-        DataError: A folder does not exist, or nothing is left to compare.
+        DataError: Not one figure could be computed.
+        ToolkitError: No metric could be loaded.
     """
-    restored = _by_name(sr)
-    if hr is None:
-        return [(name, path, None) for name, path in restored.items()]
-    originals = _by_name(hr)
-    unpaired += [(name, f"has no counterpart in {hr}") for name in restored.keys() - originals]
-    pairs = [(n, path, originals[n]) for n, path in restored.items() if n in originals]
-    if not pairs:
-        raise DataError(
-            f"No image of {sr} has the name of an image of {hr}.",
-            "Files are paired by their names without suffix.",
-        )
-    return list(pairs)
+    for done, pair in enumerate(scores.pairs):
+        on_image(pair.name, done, len(scores.pairs))
+        try:
+            scores.figures[pair.name] = _score(scores, pair, cache)
+        except ImageError as error:
+            scores.skipped.append((pair.name, str(error)))
+    if any(scores.figures.values()):
+        for name in scores.unavailable:
+            if not scores.of(name):
+                scores.metrics.pop(name, None)
+        return scores
+    _refuse_without_metrics(scores)
+    reasons = [f"{name}: {reason}" for name, reason in scores.skipped]
+    reasons += [f"{image}, {metric}: {reason}" for image, metric, reason in scores.missing]
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    raise DataError(
+        f"Not one image could be scored ({'; '.join(reasons[:3])}{more}).",
+        "Look at the files that are named.",
+    )
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.", "Name a folder of images.")
-    found: dict[str, Path] = {}
-    for path in find_images(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix().removesuffix("_x4")
-        if name in found:
-            raise DataError(f"{path} and {found[name]} have the same name.", "Keep one of them.")
-        found[name] = path
-    if not found:
-        raise DataError(f"There is no image in {folder}.", "Subfolders are searched too.")
-    return found
+def _refuse_without_metrics(scores: Scores) -> None:
+    lost = scores.unavailable
+    if len(lost) == len(scores.selections):
+        kind = WeightsError if WeightsError in map(type, lost.values()) else ToolkitError
+        reasons = "; ".join(f"{name}: {error}" for name, error in lost.items())
+        hints = dict.fromkeys(error.hint for error in lost.values() if error.hint)
+        raise kind(f"No metric can be loaded. {reasons}", "\n".join(hints))
 
 
-@torch.inference_mode()
-def _score(metrics: dict[str, Metric], sr_path: Path, hr_path: Path | None) -> dict[str, float]:
-    sr = read_rgb(sr_path)[None]
-    hr = None if hr_path is None else read_rgb(hr_path)[None]
+def _score(scores: Scores, pair: Pair, cache: ScoreCache | None) -> dict[str, float]:
+    """One image's figures.
+
+    Raises:
+        ImageError: A file that is needed cannot be read.
+    """
+    images = _Images(pair)
+    figures = {}
+    for name, metric in scores.metrics.items():
+        key = scores.key(pair, name)
+        figure = cache.get(key) if cache else None
+        if figure is None and name not in scores.unavailable:
+            try:
+                figure = _figure(metric, images)
+            except DataError as error:
+                scores.missing.append((pair.name, name, str(error)))
+            except ImageError:
+                raise
+            except (ToolkitError, ImportError, OSError) as error:
+                scores.unavailable[name] = _told(name, error)
+            except _FAULTS as error:
+                reason = f"it failed with {type(error).__name__}: {error}"
+                scores.missing.append((pair.name, name, reason))
+            if figure is not None and cache:
+                cache.put(key, figure)
+        if figure is not None:
+            figures[name] = figure
+    return figures
+
+
+def _figure(metric: Metric, images: _Images) -> float:
+    """Calls the metric.
+
+    Raises:
+        DataError: The images differ in size, or the metric has no finite figure for them.
+        ImageError: An image cannot be read.
+    """
+    import torch
+
+    sr, hr = images.sr, images.hr if metric.needs_reference else None
     if hr is not None and sr.shape != hr.shape:
         raise DataError(
-            f"{sr_path.name} is {sr.shape[3]}x{sr.shape[2]} px, its HR image "
-            f"{hr.shape[3]}x{hr.shape[2]} px"
+            f"{images.pair.sr} is {sr.shape[3]}x{sr.shape[2]} px, "
+            f"but {images.pair.hr} {hr.shape[3]}x{hr.shape[2]} px"
         )
-    return {name: metric(sr, hr).item() for name, metric in metrics.items()}
+    with torch.inference_mode():
+        figure = float(metric(sr, hr).item())
+    if not math.isfinite(figure):
+        raise DataError(f"it gave {figure}, which is no figure")
+    return figure
+
+
+class _Images:
+    """A pair as `[1, 3, h, w]`, each decoded when it is first needed, once."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+
+    @cached_property
+    def sr(self) -> Tensor:
+        return _read(self.pair.sr)
+
+    @cached_property
+    def hr(self) -> Tensor | None:
+        return None if self.pair.hr is None else _read(self.pair.hr)
+
+
+def _read(path: Path) -> Tensor:
+    import torch
+
+    from toolkit.images import read_rgb
+
+    return read_rgb(path)[None].to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _told(name: str, error: Exception) -> ToolkitError:
+    """The error in words for a user."""
+    if isinstance(error, ToolkitError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        lacks = error.name.partition(".")[0]
+        return ToolkitError(f"It needs {lacks}, which is not installed.", f"pip install {lacks}")
+    if isinstance(error, ImportError):
+        return ToolkitError(f"A library of {name} cannot be loaded: {error}.")
+    return WeightsError(f"A file or an address of {name} cannot be read: {error}.")

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.output import Format, load_registry, note_all, show_json
+from toolkit.cli.output import load_registry, note, note_all, show_json
 from toolkit.cli.progress import counting
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from toolkit.bench.documents import Row
+    from toolkit.bench.earlier import Comparison
     from toolkit.bench.scores import Scores
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+class ScoresFormat(StrEnum):
+    """How scores are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
 
 
 def evaluate(
@@ -25,44 +39,120 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Such as psnr-y, ssim-y, dists; give it several times for several."),
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="What another system's `toolkit eval --format json` wrote: compare."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor keep scores of earlier runs.")
+    ] = False,
+    output: Annotated[
+        ScoresFormat, typer.Option("--format", help="How to print it.")
+    ] = ScoresFormat.table,
 ) -> None:
     """Score restored images: whole images, no crops, paired by name.
 
     Example: toolkit eval --sr restored --hr originals --metric psnr-y --metric dists
     """
     registry = load_registry()
-    from toolkit.bench.scores import score_folder
+    from toolkit.bench.cache import ScoreCache, default_path
+    from toolkit.bench.earlier import compare_with, read_earlier, refuse_unlike
+    from toolkit.bench.scores import default_metrics, prepare, score
 
-    names = metric or ["psnr-y", "ssim-y", "dists"]
-    with counting("Scoring") as show:
-        scores = score_folder(sr, hr, names, registry, on_image=show)
+    earlier = read_earlier(against) if against else None
+    chosen = metric or list(earlier.metrics if earlier else default_metrics(registry, hr))
+    scores = prepare(sr, hr, chosen, registry)
+    if earlier and against:
+        refuse_unlike(scores, earlier, against)
+    kept = nullcontext() if no_cache else ScoreCache(default_path(), note)
+    with kept as cache, counting("Scoring") as show:
+        score(scores, cache, on_image=show)
+    _note_gaps(scores)
+    comparison = compare_with(scores, earlier, against) if earlier and against else None
+    _show(scores, comparison, output)
+
+
+def _note_gaps(scores: Scores) -> None:
     note_all(f"{len(scores.skipped)} images were skipped:", scores.skipped)
-    if output is Format.json:
-        show_json(_document(scores))
-        return
-    from rich.console import Console
+    missing = [(f"{image}, {metric}", reason) for image, metric, reason in scores.missing]
+    note_all(f"{len(missing)} figures are missing:", missing)
+    lost = [(name, f"{error} {error.hint}") for name, error in scores.unavailable.items()]
+    note_all(f"{len(lost)} metrics are not available:", lost)
+
+
+def _show(scores: Scores, comparison: Comparison | None, output: ScoresFormat) -> None:
+    from toolkit.bench.documents import comparison_rows, document, image_rows
+
+    if output is ScoresFormat.json:
+        show_json(document(scores, comparison))
+    elif output is ScoresFormat.csv:
+        _show_csv(comparison_rows(comparison) if comparison else image_rows(scores))
+    else:
+        from rich.console import Console
+
+        console = Console()
+        console.print(_table(scores))
+        if comparison:
+            console.print()
+            console.print(_comparison_table(comparison))
+            console.print(_remarks(comparison), style="dim", highlight=False, markup=False)
+
+
+def _show_csv(rows: list[Row]) -> None:
+    import csv
+    import sys
+
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+
+
+def _table(scores: Scores) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
-    table.add_column("Image", f"Mean of {len(scores.images)}")
+    table.add_column("Image", f"Mean of {len(scores.figures)}\n95 % from\nto", overflow="fold")
     for name, made in scores.metrics.items():
+        ends = scores.interval(name) or (None, None)
+        footer = "\n".join(map(_figure, (scores.mean(name), *ends)))
         arrow = _ARROWS[made.direction]
-        table.add_column(f"{name} {arrow}", f"{scores.mean(name):.4f}", justify="right")
-    for name, figures in scores.images.items():
-        table.add_row(name, *(f"{figures[column]:.4f}" for column in scores.metrics))
-    Console().print(table)
+        table.add_column(f"{name} {arrow}", footer, justify="right", min_width=8)
+    for image, figures in scores.figures.items():
+        # Text, as brackets in a name would be taken for markup.
+        table.add_row(Text(image), *(_figure(figures.get(name)) for name in scores.metrics))
+    return table
 
 
-def _document(scores: Scores) -> dict[str, Any]:
-    metrics = {
-        name: {
-            "mean": scores.mean(name),
-            "direction": metric.direction,
-            "fingerprint": dict(metric.fingerprint),
-        }
-        for name, metric in scores.metrics.items()
-    }
-    images = [{"name": name, **figures} for name, figures in scores.images.items()]
-    skipped = [{"name": name, "reason": reason} for name, reason in scores.skipped]
-    return {"metrics": metrics, "images": images, "skipped": skipped}
+def _comparison_table(comparison: Comparison) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Metric", overflow="fold")
+    for title in ("Here", "There", "Difference", "from", "to", "p"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    for name, each in comparison.differences.items():
+        ends = each.interval or (None, None)
+        figures = map(_figure, (each.here, each.there, each.difference, *ends))
+        p = "<0.0001" if each.p_corrected < 1e-4 else f"{each.p_corrected:.4f}"
+        table.add_row(f"{name} {_ARROWS[each.direction]}", *figures, p, each.verdict)
+    return table
+
+
+def _remarks(comparison: Comparison) -> str:
+    """How the comparison is to be read."""
+    from toolkit.bench.statistics import images_needed
+
+    differences = comparison.differences.values()
+    level = next(iter(differences)).level
+    said = f"Here minus {comparison.path}, over {comparison.shared} images in both"
+    if comparison.only_here or comparison.only_there:
+        said += f"; {comparison.only_here} are only here, {comparison.only_there} only there"
+    said += f". Intervals hold together at 95 % (each at {level:.4g}); p: Wilcoxon, Holm-corrected."
+    needed = images_needed(len(differences))
+    if min(each.count for each in differences) < needed:
+        said += f" With fewer than {needed} images nothing can be shown."
+    return said
+
+
+def _figure(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.4f}"
