@@ -2,79 +2,83 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from toolkit import weights
-from toolkit_losses.networks import IMAGENET_MEAN, IMAGENET_STD, Vgg16
+from toolkit_losses.features import FeatureLoss, Features, at_least_float32
+from toolkit_losses.networks import Vgg16, vgg16
 from toolkit_losses.plugin import DISTS
 
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STABILITY = 1e-6
 _WIDTHS = [3, *Vgg16.WIDTHS]
 
-Features = list[Tensor]
 
-
-class Dists(nn.Module):
+def dists() -> FeatureLoss:
     """1 − Σ(α·structure + β·texture) over the image itself and five stages of VGG16.
 
     Texture compares the means of feature maps, structure their correlation; α and β are the
     authors' weights. 0 for equal images.
     """
+    state = weights.read_tensors(weights.fetch(DISTS))
+    alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
+    total = alpha.sum() + beta.sum()
+    alphas, betas = torch.split(alpha / total, _WIDTHS), torch.split(beta / total, _WIDTHS)
 
-    alpha: Tensor
-    beta: Tensor
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = Vgg16(pool="l2").eval().requires_grad_(False)
-        state = torch.load(weights.fetch(DISTS), map_location="cpu", weights_only=True)
-        alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
-        total = alpha.sum() + beta.sum()
-        self.register_buffer("alpha", alpha / total, persistent=False)
-        self.register_buffer("beta", beta / total, persistent=False)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
-        """Distance of each image, `[b]`; the target may be what `prepare` returned."""
-        features = self.features(prediction)
-        return self.compare(
-            features, self.prepare(target) if isinstance(target, Tensor) else target
-        )
-
-    @torch.no_grad()
-    def prepare(self, target: Tensor) -> Features:
-        """The target's features, to be computed once where it is compared often."""
-        return self.features(target)
-
-    def features(self, image: Tensor) -> Features:
-        """The image `[b, 3, h, w]`, in [0, 1], and its features at five stages."""
-        return [image, *self.network((image - self.mean) / self.std)]
-
-    def compare(self, first: Features, second: Features) -> Tensor:
-        """The distance, `[b]`, from two sets of features; in float32 at least."""
-        similarity = first[0].new_zeros(first[0].shape[0], dtype=torch.float32)
-        alphas, betas = torch.split(self.alpha, _WIDTHS), torch.split(self.beta, _WIDTHS)
+    def compare(first: Features, second: Features) -> Tensor:
+        similarity = first[0].new_zeros(())
         for x, y, alpha, beta in zip(first, second, alphas, betas, strict=True):
-            texture, structure = _similarities(x, y)
-            similarity = similarity + texture @ alpha + structure @ beta
+            texture, structure = _similarities(at_least_float32(x), at_least_float32(y))
+            similarity = similarity + texture @ alpha.to(texture) + structure @ beta.to(texture)
         return 1 - similarity
+
+    return FeatureLoss(_features, compare)
+
+
+def _features(image: Tensor) -> Features:
+    """The image `[b, 3, h, w]`, in [0, 1], and its features at five stages."""
+    mean, std = (image.new_tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+    return [image, *vgg16(image)((image - mean) / std, pool="l2")]
 
 
 def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Texture and structure similarity of each feature map, `[b, channels]` each."""
-    x, y = _float32(x).flatten(2), _float32(y).flatten(2)
-    x_mean, y_mean = x.mean(2), y.mean(2)
+    x_mean, x_variance, y_mean, y_variance, covariance = _Moments.apply(x, y)
     texture = (2 * x_mean * y_mean + _STABILITY) / (x_mean**2 + y_mean**2 + _STABILITY)
-    x, y = x - x_mean.unsqueeze(2), y - y_mean.unsqueeze(2)
-    covariance = (x * y).mean(2)
-    variances = x.square().mean(2) + y.square().mean(2)
-    return texture, (2 * covariance + _STABILITY) / (variances + _STABILITY)
+    return texture, (2 * covariance + _STABILITY) / (x_variance + y_variance + _STABILITY)
 
 
-def _float32(x: Tensor) -> Tensor:
-    """Statistics of half-precision features are kept in float32; float64 stays."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+class _Moments(torch.autograd.Function):
+    """Means, variances and covariance of maps; by hand, the backward pass is one walk over both.
+
+    There is no gradient to `y`, the target.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        if x.is_contiguous():
+            y = y.contiguous()  # one layout, or every walk over both is a slow one
+        x_mean, y_mean = x.mean((2, 3), keepdim=True), y.mean((2, 3), keepdim=True)
+        ctx.save_for_backward(x, y, x_mean, y_mean)
+        x, y = x - x_mean, y - y_mean
+        return x_mean.flatten(1), _dot(x, x), y_mean.flatten(1), _dot(y, y), _dot(x, y)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        x, y, x_mean, y_mean = ctx.saved_tensors
+        places = x.shape[2] * x.shape[3]
+        to_mean, to_variance, _, _, to_covariance = (
+            g[:, :, None, None] / places for g in gradients
+        )
+        to_variance = 2 * to_variance
+        constant = to_mean - to_variance * x_mean - to_covariance * y_mean
+        return torch.addcmul(constant, x, to_variance).addcmul_(y, to_covariance), None
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """The mean product of maps, `[b, channels]`, by one walk over both."""
+    return torch.einsum("bchw,bchw->bc", x, y) / (x.shape[2] * x.shape[3])

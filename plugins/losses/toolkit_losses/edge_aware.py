@@ -1,21 +1,24 @@
-"""EA-DISTS: DISTS between the images plus DISTS between their edges (eqs. 5-7)."""
+"""Edge-aware losses: a distance between the images plus one between their edges (eqs. 5-7)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit_losses.dists import Dists, Features
+from toolkit_losses.features import FeatureLoss, Features, at_least_float32, check_shapes
+
+Edges = Literal["grey", "colour"]
 
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 _FLAT = 1e-6
 """Added under the root, so that flat regions have a gradient; open in the paper."""
 
 
-def sobel(image: Tensor, edges: Literal["grey", "colour"] = "grey") -> Tensor:
+def sobel(image: Tensor, edges: Edges = "grey") -> Tensor:
     """Sobel magnitude √((Gx∗x)² + (Gy∗x)² + 1e-6) (eqs. 6, 7), `[b, 3, h, w]` to the same shape.
 
     Args:
@@ -37,29 +40,35 @@ def sobel(image: Tensor, edges: Literal["grey", "colour"] = "grey") -> Tensor:
     return (squares + _FLAT).sqrt().expand(-1, 3, -1, -1)
 
 
-class EdgeAwareDists(nn.Module):
-    """DISTS(x, y) + DISTS(S(x), S(y)) (eq. 5); image and edges go through VGG16 in one batch."""
+class EdgeAware:
+    """d(x, y) + d(S(x), S(y)) (eq. 5) of any distance d; images and edges make one batch."""
 
     def __init__(
-        self, edges: Literal["grey", "colour"], image_weight: float, edge_weight: float
+        self, distance: FeatureLoss, edges: Edges, image_weight: float, edge_weight: float
     ) -> None:
-        super().__init__()
-        self.dists = Dists()
-        self.edges = edges
-        self.weights = (image_weight, edge_weight)
+        self._distance = distance
+        self._edges: Edges = edges
+        self._weights = (image_weight, edge_weight)
 
-    def forward(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
+    def __call__(self, prediction: Tensor, target: Tensor | Sequence[Features]) -> Tensor:
         """Distance of each image, `[b]`; the target may be what `prepare` returned."""
-        prepared = self.prepare(target) if isinstance(target, Tensor) else target
-        distances: Tensor = self.dists(self._with_edges(prediction), prepared)
-        images, edges = distances.chunk(2)
-        weighted: Tensor = self.weights[0] * images + self.weights[1] * edges
-        return weighted
+        if isinstance(target, Tensor):
+            check_shapes(prediction, target)
+            target = self._with_edges(target.detach())
+        images, edges = self._distance(self._with_edges(prediction), target).chunk(2)
+        return self._weights[0] * images + self._weights[1] * edges
 
     @torch.no_grad()
-    def prepare(self, target: Tensor) -> Features:
+    def prepare(self, target: Tensor) -> list[Features]:
         """The features of the target and of its edges."""
-        return self.dists.features(self._with_edges(target))
+        return self._distance.prepare(self._with_edges(target))
+
+    def to(self, device: torch.device) -> Self:
+        """Moves what the distance keeps."""
+        self._distance.to(device)
+        return self
 
     def _with_edges(self, image: Tensor) -> Tensor:
-        return torch.cat([image, sobel(image, self.edges)])
+        with torch.autocast(image.device.type, enabled=False):  # no edges of 8 bits
+            image = at_least_float32(image)
+            return torch.cat([image, sobel(image, self._edges)])

@@ -4,51 +4,38 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from toolkit_losses.networks import AlexNet, Vgg16, heads
+from toolkit_losses.features import FeatureLoss, Features, at_least_float32
+from toolkit_losses.networks import alexnet, heads, vgg16
 from toolkit_losses.plugin import ALEXNET, VGG16
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 
-Features = list[Tensor]
 
+def lpips(network: Literal["vgg", "alex"]) -> FeatureLoss:
+    """Weighted squared distance of features, each location's vector scaled to unit length.
 
-class Lpips(nn.Module):
-    """Weighted squared distance of features, each location's vector scaled to unit length."""
+    Sides of 16 px are enough. (The authors' package stops at 31 px with AlexNet, whose second
+    pooling window is then larger than the map; here it is cut to the map.)
+    """
+    weightings = heads(VGG16 if network == "vgg" else ALEXNET)
 
-    shift: Tensor
-    scale: Tensor
+    def features(image: Tensor) -> Features:
+        shift, scale = (image.new_tensor(each).view(1, 3, 1, 1) for each in (_SHIFT, _SCALE))
+        x = (2 * image - 1 - shift) / scale
+        stages = vgg16(x)(x, pool="max") if network == "vgg" else alexnet(x)(x)
+        return [_unit(at_least_float32(stage)) for stage in stages]
 
-    def __init__(self, network: Literal["vgg", "alex"]) -> None:
-        super().__init__()
-        self.network: nn.Module = Vgg16(pool="max") if network == "vgg" else AlexNet()
-        self.network.eval().requires_grad_(False)
-        for stage, head in enumerate(heads(VGG16 if network == "vgg" else ALEXNET)):
-            self.register_buffer(f"head{stage}", head, persistent=False)
-        self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(_SCALE).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
-        """Distance of each image, `[b]`; the target may be what `prepare` returned."""
-        second = self.prepare(target) if isinstance(target, Tensor) else target
-        distance = prediction.new_zeros(prediction.shape[0], dtype=torch.float32)
-        for stage, (x, y) in enumerate(zip(self.features(prediction), second, strict=True)):
-            weighted = (x - y).square() * getattr(self, f"head{stage}")
-            distance = distance + weighted.sum(1).mean((1, 2))
+    def compare(first: Features, second: Features) -> Tensor:
+        distance = first[0].new_zeros(())
+        for x, y, weighting in zip(first, second, weightings, strict=True):
+            difference = (x - y).square().mean((2, 3))
+            distance = distance + difference @ weighting.to(difference).flatten()
         return distance
 
-    @torch.no_grad()
-    def prepare(self, target: Tensor) -> Features:
-        """The target's features, to be computed once where it is compared often."""
-        return self.features(target)
-
-    def features(self, image: Tensor) -> Features:
-        """Unit-length features of an image in [0, 1], at five stages."""
-        stages = self.network((2 * image - 1 - self.shift) / self.scale)
-        return [_unit(stage if stage.dtype == torch.float64 else stage.float()) for stage in stages]
+    return FeatureLoss(features, compare)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -1,120 +1,166 @@
-"""The frozen classifiers whose features the perceptual losses compare."""
+"""The frozen classifiers whose features the perceptual losses compare; one of each a process."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from toolkit import weights
 from toolkit.component import WeightFile
 from toolkit.errors import DataError
+from toolkit_losses.convolution import Convolution
 from toolkit_losses.plugin import ALEXNET, VGG16
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 SMALLEST = 16
 """VGG16 halves an image four times before its last stage."""
 
 
-class Vgg16(nn.Module):
-    """The convolutions of VGG16 (Simonyan and Zisserman, 2014), ImageNet weights, frozen.
-
-    Args:
-        pool: "max" as trained, or "l2": the blurred root of squares of DISTS, free of aliasing.
-    """
-
-    blur: Tensor
+class Vgg16:
+    """The convolutions of VGG16 (Simonyan and Zisserman, 2014), ImageNet weights, frozen."""
 
     WIDTHS = (64, 128, 256, 512, 512)
-    _STAGES = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
+    _LAYERS = (2, 2, 3, 3, 3)
 
-    def __init__(self, pool: Literal["max", "l2"]) -> None:
-        super().__init__()
-        self.pool = pool
-        for name, tensor in convolutions(VGG16, "VGG16_0").items():
-            self.register_buffer(name, tensor, persistent=False)
-        window = torch.hann_window(5, periodic=False)[1:-1]
-        kernel = torch.outer(window, window)
-        self.register_buffer("blur", kernel / kernel.sum(), persistent=False)
+    def __init__(self, layers: list[Convolution]) -> None:
+        ends = [sum(self._LAYERS[:stage]) for stage in range(6)]
+        self._stages = [layers[start:end] for start, end in itertools.pairwise(ends)]
+        window = torch.hann_window(5, periodic=False, dtype=torch.float64)[1:-1]
+        blur = torch.outer(window, window)
+        self._blur = (blur / blur.sum()).to(layers[0].weight)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """ReLU features of the five stages of a normalised image, `[b, 64..512, h/2^i, w/2^i]`."""
-        if min(x.shape[-2:]) < SMALLEST:
-            raise DataError(
-                f"An image of {x.shape[-1]}x{x.shape[-2]} px is too small for a perceptual loss.",
-                f"Sides of at least {SMALLEST} px are needed.",
-            )
-        features = []
-        for stage, layers in enumerate(self._STAGES):
-            if stage:
-                x = F.max_pool2d(x, 2) if self.pool == "max" else self._l2_pool(x)
-            for layer in layers:
-                weight, bias = getattr(self, f"weight{layer}"), getattr(self, f"bias{layer}")
-                x = F.relu(F.conv2d(x, weight, bias, padding=1))
+    def __call__(self, x: Tensor, pool: Literal["max", "l2"]) -> list[Tensor]:
+        """ReLU features of the five stages of a normalised image, `[b, 64..512, h/2^i, w/2^i]`.
+
+        Args:
+            x: `[b, 3, h, w]`, with ImageNet's mean and deviation taken out.
+            pool: "max" as trained, or "l2": the blurred root of squares of DISTS, free of aliasing.
+        """
+        x = _ready(x, self._blur.dtype)
+        features: list[Tensor] = []
+        for layers in self._stages:
+            if features:
+                x = F.max_pool2d(x, 2) if pool == "max" else _L2Pool.apply(x, self._blur)
+            for convolution in layers:
+                x = convolution(x).relu_()
             features.append(x)
         return features
 
-    def _l2_pool(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        kernel = self.blur.to(x.dtype).expand(channels, 1, 3, 3)
-        power = F.conv2d(x * x, kernel, stride=2, padding=1, groups=channels)
-        return (power + 1e-12).sqrt()
 
-
-class AlexNet(nn.Module):
+class AlexNet:
     """The convolutions of AlexNet (Krizhevsky, 2014), ImageNet weights, frozen."""
 
     WIDTHS = (64, 192, 384, 256, 256)
-    _STRIDES = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
 
-    def __init__(self) -> None:
-        super().__init__()
-        for name, tensor in convolutions(ALEXNET, "AlexNet_0").items():
-            self.register_buffer(name, tensor, persistent=False)
+    def __init__(self, layers: list[Convolution]) -> None:
+        self._layers = layers
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """ReLU features of the five convolutions of a normalised image."""
-        features = []
-        for layer, (stride, padding) in enumerate(self._STRIDES):
-            if layer in (1, 2):
-                x = F.max_pool2d(x, 3, stride=2)
-            weight, bias = getattr(self, f"weight{layer}"), getattr(self, f"bias{layer}")
-            x = F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
+    def __call__(self, x: Tensor) -> list[Tensor]:
+        """ReLU features of the five convolutions of a normalised image, `[b, 3, h, w]`."""
+        x = _ready(x, self._layers[0].weight.dtype)
+        features: list[Tensor] = []
+        for number, convolution in enumerate(self._layers):
+            if number in (1, 2):
+                # A map smaller than the window is pooled whole, so that 16 px are enough.
+                x = F.max_pool2d(x, [min(3, side) for side in x.shape[-2:]], stride=2)
+            x = convolution(x).relu_()
             features.append(x)
         return features
 
 
-@functools.cache
-def convolutions(file: WeightFile, section: str) -> dict[str, Tensor]:
-    """Weights and biases by layer, in torch's order; read once a process, and shared."""
-    layers: dict[str, Any] = arrays(file)[section]
-    found: dict[str, Tensor] = {}
-    for index in range(len(layers)):
-        layer = layers[f"Conv_{index}"]
-        found[f"weight{index}"] = _contiguous(layer["kernel"].transpose(3, 2, 0, 1))
-        found[f"bias{index}"] = _contiguous(layer["bias"])
-    return found
+class _L2Pool(torch.autograd.Function):
+    """Halves maps by √(blur(x²) + 1e-12); by hand, the backward pass is one walk over x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
+        kernel = kernel.expand(x.shape[1], 1, 3, 3)
+        power = F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1])
+        pooled = power.add_(1e-12).sqrt_()
+        ctx.save_for_backward(x, kernel, pooled)
+        return pooled
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        x, kernel, pooled = ctx.saved_tensors
+        spread, _, _ = torch.ops.aten.convolution_backward(
+            gradient / pooled, x, kernel, None, [2, 2], [1, 1], [1, 1], False, [0, 0], x.shape[1],
+            [True, False, False],
+        )  # fmt: skip
+        return spread.mul_(x), None
+
+
+def vgg16(like: Tensor) -> Vgg16:
+    """The one VGG16 of this process for the device and the precision of a tensor."""
+    return _vgg16(like.device, _precision(like))
+
+
+def alexnet(like: Tensor) -> AlexNet:
+    """The one AlexNet of this process for the device and the precision of a tensor."""
+    return _alexnet(like.device, _precision(like))
 
 
 def heads(file: WeightFile) -> list[Tensor]:
     """The five learned weightings of LPIPS v0.1, `[1, channels, 1, 1]` each."""
-    return [
-        _contiguous(arrays(file)[f"NetLinLayer_{index}"]["Conv_0"]["kernel"].transpose(3, 2, 0, 1))
-        for index in range(5)
-    ]
+    found = arrays(file)
+    return [_tensor(found[f"NetLinLayer_{stage}"]["Conv_0"]["kernel"]) for stage in range(5)]
 
 
 @functools.cache
 def arrays(file: WeightFile) -> dict[str, Any]:
     """The arrays of a weight file, fetched where the cache lacks it."""
-    content: dict[str, Any] = weights.read_arrays(weights.fetch(file))
+    content: dict[str, Any] = weights.read_arrays(weights.fetch(file, siblings=(VGG16, ALEXNET)))
     return content
 
 
-def _contiguous(array: Any) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+@functools.cache
+def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
+    layers = arrays(VGG16)["VGG16_0"]
+    return Vgg16([_convolution(layers[f"Conv_{i}"], device, precision) for i in range(13)])
+
+
+@functools.cache
+def _alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
+    layers = arrays(ALEXNET)["AlexNet_0"]
+    settings = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
+    return AlexNet([
+        _convolution(layers[f"Conv_{i}"], device, precision, *each)
+        for i, each in enumerate(settings)
+    ])  # fmt: skip
+
+
+def _precision(like: Tensor) -> torch.dtype:
+    """What autocast asks for, if it is on; so that weights are cast once and not at every call."""
+    if torch.is_autocast_enabled(like.device.type) and like.dtype != torch.float64:
+        return torch.get_autocast_dtype(like.device.type)
+    return like.dtype
+
+
+def _ready(x: Tensor, precision: torch.dtype) -> Tensor:
+    if min(x.shape[-2:]) < SMALLEST:
+        raise DataError(
+            f"An image of {x.shape[-1]}x{x.shape[-2]} px is too small for a perceptual loss.",
+            f"Sides of at least {SMALLEST} px are needed.",
+        )
+    return x.to(precision)
+
+
+def _convolution(
+    layer: dict[str, Any],
+    device: torch.device,
+    precision: torch.dtype,
+    stride: int = 1,
+    padding: int = 1,
+) -> Convolution:
+    weight, bias = _tensor(layer["kernel"]), torch.from_numpy(layer["bias"])
+    return Convolution(weight.to(device, precision), bias.to(device, precision), stride, padding)
+
+
+def _tensor(kernel: Any) -> Tensor:
+    """`[k, k, in, out]` as `[out, in, k, k]`."""
+    return torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))

@@ -1,0 +1,85 @@
+"""Convolutions of a frozen network, as fast as they are without losing what gradients need."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from toolkit_losses import winograd
+
+_WIDE, _TILES = 128, 64
+"""From how many channels and 4x4 tiles on Winograd's algorithm is the faster one, as measured."""
+
+
+class Convolution:
+    """A convolution with frozen weights.
+
+    Where a gradient is wanted, it is computed as PyTorch's own modules do, rounding for rounding:
+    near zero, the gradients of a ReLU and of a root of squares amplify a difference in rounding a
+    thousandfold. Everywhere else the layout and the algorithm are the fastest.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int) -> None:
+        self.weight = weight
+        self.bias = bias
+        self._stride, self._padding = stride, padding
+        on_processor = weight.device.type == "cpu" and weight.dtype == torch.float32
+        self._plain = on_processor and weight.shape[2:] == (3, 3) and stride == padding == 1
+        self._wide = self._plain and min(weight.shape[:2]) >= _WIDE
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`[b, in, h, w]` to `[b, out, h', w']`."""
+        if torch.is_grad_enabled() and x.requires_grad:
+            if self._plain:
+                convolved: Tensor = _Convolve.apply(x, self)
+                return convolved
+            return F.conv2d(x, self.weight, self.bias, self._stride, self._padding)
+        if self._wide and _tiles(x) >= _TILES:
+            return winograd.convolve(x, self._matrices).add_(self.bias[:, None, None])
+        x = x.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, self._channels_last, self.bias, self._stride, self._padding)
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        """The gradient of the input from that of the output: a convolution, too.
+
+        It is linear, amplifies nothing, and so may be computed in the fastest way.
+        """
+        if self._wide and _tiles(gradient) >= _TILES:
+            return winograd.convolve(gradient, self._turned_matrices).contiguous()
+        return F.conv2d(gradient, self._turned, padding=1)
+
+    @functools.cached_property
+    def _channels_last(self) -> Tensor:
+        return self.weight.contiguous(memory_format=torch.channels_last)
+
+    @functools.cached_property
+    def _matrices(self) -> Tensor:
+        return winograd.transform(self.weight)
+
+    @functools.cached_property
+    def _turned(self) -> Tensor:
+        return self.weight.flip(2, 3).transpose(0, 1).contiguous()
+
+    @functools.cached_property
+    def _turned_matrices(self) -> Tensor:
+        return winograd.transform(self._turned)
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, convolution: Convolution) -> Tensor:
+        ctx.convolution = convolution
+        return F.conv2d(x, convolution.weight, convolution.bias, padding=1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.convolution.backward(gradient), None
+
+
+def _tiles(x: Tensor) -> int:
+    return x.shape[0] * x.shape[2] * x.shape[3] // 16

@@ -1,0 +1,125 @@
+"""What all losses between features share: slices, prepared targets, gradients in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from toolkit.errors import DataError
+
+Features = list[Tensor]
+
+_PIXELS = {"cpu": 2**16, "mps": 2**18, "cuda": 2**21}
+"""How many pixels go through a network at once. On a processor the first maps of a slice shall fit
+its cache and be allocated without new pages, which makes all that is not a convolution eight times
+as fast."""
+
+
+class FeatureLoss:
+    """Distance of each image to its target by their features.
+
+    A batch is worked through in slices. Where a gradient is wanted, it is computed with each
+    slice's distance, while the features are at hand: only one slice's features are ever kept,
+    whatever the batch, and the backward pass is a multiplication. Gradients of gradients are not
+    supported.
+
+    Args:
+        features: Of images `[b, 3, h, w]`, in [0, 1].
+        compare: Distances, `[b]`, from features of predictions and of targets.
+    """
+
+    def __init__(
+        self,
+        features: Callable[[Tensor], Features],
+        compare: Callable[[Features, Features], Tensor],
+    ) -> None:
+        self._features = features
+        self._compare = compare
+
+    def __call__(self, prediction: Tensor, target: Tensor | Sequence[Features]) -> Tensor:
+        """Distance of each image, `[b]`; the target may be what `prepare` returned.
+
+        Raises:
+            DataError: The shapes differ, or a side is below 16 px.
+        """
+        if isinstance(target, Tensor):
+            check_shapes(prediction, target)
+        targets: Sequence[Tensor | Features] = (
+            _slices(target) if isinstance(target, Tensor) else target
+        )
+        if torch.is_grad_enabled() and prediction.requires_grad:
+            distances: Tensor = _DistanceWithGradient.apply(prediction, targets, self._distance)
+            return distances
+        pairs = zip(_slices(prediction), targets, strict=True)
+        return torch.cat([self._distance(piece, each) for piece, each in pairs])
+
+    @torch.no_grad()
+    def prepare(self, target: Tensor) -> list[Features]:
+        """The target's features, to be computed once where it is compared often."""
+        return [self._features(piece) for piece in _slices(target.detach())]
+
+    def to(self, device: torch.device) -> Self:  # noqa: ARG002
+        """Nothing to move: the networks are taken where the images are."""
+        return self
+
+    def _distance(self, prediction: Tensor, target: Tensor | Features) -> Tensor:
+        if isinstance(target, Tensor):
+            with torch.no_grad():
+                target = self._features(target)
+        features = self._features(prediction)
+        with torch.autocast(prediction.device.type, enabled=False):
+            return self._compare(features, target)
+
+
+class _DistanceWithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        prediction: Tensor,
+        targets: Sequence[Tensor | Features],
+        distance: Callable[[Tensor, Tensor | Features], Tensor],
+    ) -> Tensor:
+        distances: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for piece, target in zip(_slices(prediction), targets, strict=True):
+            leaf = piece.detach().requires_grad_()
+            with torch.enable_grad():
+                found = distance(leaf, target)
+            gradients += torch.autograd.grad(found, leaf, torch.ones_like(found))
+            distances.append(found.detach())
+        ctx.save_for_backward(torch.cat(gradients))
+        return torch.cat(distances)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor, None, None]:
+        (gradients,) = ctx.saved_tensors
+        return gradients * weights.to(gradients.dtype).view(-1, 1, 1, 1), None, None
+
+
+def _slices(images: Tensor) -> tuple[Tensor, ...]:
+    """The batch in pieces of whole images; the same cut for the same shape and device."""
+    height, width = images.shape[-2:]
+    return torch.split(images, max(1, _PIXELS.get(images.device.type, 2**18) // (height * width)))
+
+
+def check_shapes(prediction: Tensor, target: Tensor) -> None:
+    """Broadcasting would compare what does not belong together.
+
+    Raises:
+        DataError: The shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise DataError(
+            f"A prediction of {list(prediction.shape)} cannot be compared with a target of "
+            f"{list(target.shape)}.",
+            "Both are [b, 3, h, w].",
+        )
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Statistics of half-precision features are kept in float32; float64 stays."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -1,0 +1,138 @@
+"""What holds for all losses: identity, gradients, sizes, precision, prepared targets."""
+
+import doctest
+
+import pytest
+import torch
+
+import toolkit
+from toolkit.errors import DataError, OptionsError
+from toolkit.streams import torch_stream
+from toolkit_losses import edge_aware, features, pixels
+from toolkit_losses.edge_aware import sobel
+
+PIXELS = ["mse", "l1"]
+DEEP = ["lpips:vgg", "lpips:alex", "ea-lpips:vgg", "ea-lpips:alex", "dists", "ea-dists"]
+
+pytestmark = pytest.mark.weights
+
+
+def images(count=2, height=48, width=40, seed=0):
+    return torch.rand(count, 3, height, width, generator=torch_stream(seed, "images"))
+
+
+def one_colour(red, green, blue):
+    return torch.tensor([red, green, blue]).float().view(1, 3, 1, 1).expand(1, 3, 32, 48)
+
+
+@pytest.mark.parametrize("name", PIXELS + DEEP)
+def test_zero_at_identity(name):
+    loss, x = toolkit.make("loss", name), images()
+    assert loss(x, x).abs().max() < 1e-6
+    assert loss(x.clone().requires_grad_(), x).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("name", PIXELS + DEEP)
+@pytest.mark.parametrize(
+    "flat",
+    [one_colour(0, 0, 0), one_colour(1, 1, 1), one_colour(0.5, 0.5, 0.5), one_colour(1, 0, 0)],
+    ids=["black", "white", "grey", "red"],
+)
+def test_flat_images_have_finite_gradients(name, flat):
+    loss = toolkit.make("loss", name)
+    for target in (flat, images(1, 32, 48), one_colour(0.2, 0.4, 0.6)):
+        x = flat.clone().requires_grad_()
+        loss(x, target).sum().backward()
+        assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", PIXELS + DEEP)
+def test_gradcheck(name):
+    loss = toolkit.make("loss", name)
+    x, y = images(2, 16, 18).double().requires_grad_(), images(2, 16, 18, seed=1).double()
+    assert loss(x, y).dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda x: loss(x, y), x, eps=1e-7, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("size", [(16, 16), (16, 34), (18, 22), (30, 52)])
+def test_small_even_sizes(name, size):
+    loss = toolkit.make("loss", name)
+    x = images(2, *size).requires_grad_()
+    distance = loss(x, images(2, *size, seed=1))
+    distance.sum().backward()
+    assert distance.min() > 0
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_prepared_target_gives_the_same(name):
+    loss, x, y = toolkit.make("loss", name), images(), images(seed=1)
+    prepared = loss.prepare(y.requires_grad_())
+    assert not any(feature.requires_grad for each in prepared for feature in each)
+    torch.testing.assert_close(loss(x, prepared), loss(x, y.detach()), atol=1e-6, rtol=0)
+    x.requires_grad_()
+    (first,) = torch.autograd.grad(loss(x, prepared).sum(), x)
+    (second,) = torch.autograd.grad(loss(x, y.detach()).sum(), x)
+    torch.testing.assert_close(first, second)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_batch_is_worked_through_in_slices(monkeypatch, name):
+    monkeypatch.setitem(features._PIXELS, "cpu", 2 * 32 * 40)
+    loss = toolkit.make("loss", name)
+    x, y = images(5, 32, 40).double().requires_grad_(), images(5, 32, 40, seed=1).double()
+    weights = torch.arange(1.0, 6)
+    (whole,) = torch.autograd.grad((weights * loss(x, y)).sum(), x)
+    for i in range(5):
+        single = x[i : i + 1].detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(weights[i] * loss(single, y[i : i + 1]).sum(), single)
+        torch.testing.assert_close(whole[i : i + 1], gradient)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_bfloat16_keeps_the_statistics_in_float32(name):
+    loss = toolkit.make("loss", name)
+    x, y = images().requires_grad_(), images(seed=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = loss(x, y)
+    rough.sum().backward()
+    assert rough.dtype == x.grad.dtype == torch.float32
+    torch.testing.assert_close(rough, loss(x, y), atol=0.02, rtol=0.05)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_too_small_an_image_is_a_clear_error(name):
+    with pytest.raises(DataError, match="8x20 px is too small"):
+        toolkit.make("loss", name)(images(1, 20, 8), images(1, 20, 8))
+
+
+@pytest.mark.parametrize("name", PIXELS + DEEP)
+def test_unequal_shapes_are_a_clear_error(name):
+    with pytest.raises(DataError, match=r"\[2, 3, 48, 40\] cannot be compared"):
+        toolkit.make("loss", name)(images(), images(width=42))
+
+
+def test_weights_of_images_and_edges():
+    x, y = images(), images(seed=1)
+    only_images = toolkit.make("loss", "ea-dists", edge_weight=0.0)
+    torch.testing.assert_close(only_images(x, y), toolkit.make("loss", "dists")(x, y))
+    only_edges = toolkit.make("loss", "ea-lpips:alex", image_weight=0.0, edge_weight=2.0)
+    expected = 2 * toolkit.make("loss", "lpips:alex")(sobel(x), sobel(y))
+    torch.testing.assert_close(only_edges(x, y), expected)
+    with pytest.raises(OptionsError, match="edge_weight"):
+        toolkit.make("loss", "ea-dists", edge_weight=-1.0)
+
+
+def test_the_defaults_of_eq_5():
+    for name in ("ea-dists", "ea-lpips"):
+        found = toolkit.make("loss", name)(images(), images(seed=1))
+        plain = {"edges": "grey", "image_weight": 1.0, "edge_weight": 1.0}
+        torch.testing.assert_close(
+            toolkit.make("loss", name, **plain)(images(), images(seed=1)), found
+        )
+
+
+@pytest.mark.parametrize("module", [pixels, edge_aware])
+def test_examples_run(module):
+    assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0
