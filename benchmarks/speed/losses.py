@@ -12,17 +12,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import theirs
 import torch
 from side_by_side import alternate, document, line, save
 from torch import Tensor
 
 import toolkit
-from toolkit import weights
 from toolkit.images import bicubic_resize
 from toolkit.streams import stream
 from toolkit_losses.edge_aware import sobel
-from toolkit_losses.networks import arrays
-from toolkit_losses.plugin import DISTS, VGG16
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,7 +40,7 @@ def main() -> None:
     x, y = (each.to(args.device) for each in photographs(args.batch, args.size))
     losses: dict[str, Loss] = {"theirs": pyiqa_loss(args.device), "ours": our_loss(args.device)}
     if args.memory_of:
-        step(losses[args.memory_of], x, y)  # what is made once stays
+        step(losses[args.memory_of], x[..., :32, :32], y[..., :32, :32])  # loads the weights
         print(memory_of_step(losses[args.memory_of], x, y))
         return
     agreement = agree(losses, x, y)
@@ -71,23 +69,8 @@ def photographs(batch: int, size: int) -> tuple[Tensor, Tensor]:
 
 
 def pyiqa_loss(device: str) -> Loss:
-    """The module of pyiqa, twice; its weights are given to it, so that nothing is downloaded."""
-    import torchvision
-    from pyiqa.archs.dists_arch import DISTS as Reference  # noqa: N811
-
-    plain = torchvision.models.vgg16
-    torchvision.models.vgg16 = lambda **_: plain(weights=None)
-    module = Reference(pretrained=False)
-    torchvision.models.vgg16 = plain
-    layers = arrays(VGG16)["VGG16_0"]
-    convolutions = [each for each in module.modules() if isinstance(each, torch.nn.Conv2d)]
-    for number, convolution in enumerate(convolutions):
-        kernel = torch.from_numpy(layers[f"Conv_{number}"]["kernel"]).permute(3, 2, 0, 1)
-        convolution.weight.data = kernel.contiguous()
-        convolution.bias.data = torch.from_numpy(layers[f"Conv_{number}"]["bias"]).clone()
-    state = weights.read_tensors(weights.fetch(DISTS))
-    module.alpha.data, module.beta.data = state["alpha"], state["beta"]
-    module.requires_grad_(False).to(device)
+    """DISTS of the images plus DISTS of their edge maps, by pyiqa's module."""
+    module = theirs.dists().to(device)
     return lambda x, y: (module(x, y) + module(sobel(x), sobel(y))).flatten()
 
 

@@ -29,6 +29,8 @@ from toolkit.recipe import Recipe
 from toolkit.streams import stream, torch_stream
 
 _SIDE = 64
+_SCORED = 224
+"""Side of the images that metrics score: the least that all of them take."""
 
 
 def check_component(component: Component) -> None:
@@ -127,12 +129,16 @@ def check_metric(metric: Metric) -> None:
     """`[b]`, finite, better for equal images, with a fingerprint."""
     assert metric.direction in ("higher", "lower")
     assert metric.fingerprint, "a figure without its protocol says nothing"
-    hr = _image(2)
+    hr, noise = _image(2, _SCORED), _image(2, _SCORED, seed=1)
     if not metric.needs_reference:
-        assert metric(hr).shape == (2,)
+        same = metric(hr)
+        assert same.shape == (2,)
+        assert bool(same.isfinite().all())
+        torch.testing.assert_close(metric(hr), same, rtol=0, atol=0)
         return
-    same, other = metric(hr, hr), metric(_image(2, seed=1), hr)
+    same, other = metric(hr, hr), metric(noise, hr)
     assert same.shape == (2,)
+    assert bool(torch.stack([same, other]).isfinite().all())
     better = same > other if metric.direction == "higher" else same < other
     assert bool(better.all()), "equal images must score better than unlike ones"
 

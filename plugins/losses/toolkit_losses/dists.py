@@ -46,39 +46,54 @@ def _features(image: Tensor) -> Features:
 
 def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Texture and structure similarity of each feature map, `[b, channels]` each."""
-    x_mean, x_variance, y_mean, y_variance, covariance = _Moments.apply(x, y)
+    x_mean, y_mean, x_variance, y_variance, covariance = _Moments.apply(x, y)
     texture = (2 * x_mean * y_mean + _STABILITY) / (x_mean**2 + y_mean**2 + _STABILITY)
     return texture, (2 * covariance + _STABILITY) / (x_variance + y_variance + _STABILITY)
 
 
 class _Moments(torch.autograd.Function):
-    """Means, variances and covariance of maps; by hand, the backward pass is one walk over both.
+    """Means, variances and covariance of maps, `[b, channels]` each; some channels at a time.
 
-    There is no gradient to `y`, the target.
+    By hand, forward and backward pass need no temporary of the maps' own size, and the layouts of
+    both may differ. There is no gradient to `y`, the target.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        if x.is_contiguous():
-            y = y.contiguous()  # one layout, or every walk over both is a slow one
-        x_mean, y_mean = x.mean((2, 3), keepdim=True), y.mean((2, 3), keepdim=True)
-        ctx.save_for_backward(x, y, x_mean, y_mean)
-        x, y = x - x_mean, y - y_mean
-        return x_mean.flatten(1), _dot(x, x), y_mean.flatten(1), _dot(y, y), _dot(x, y)
+        found = []
+        for some in _channels(x):
+            first, second = x[:, some].contiguous(), y[:, some].contiguous()
+            x_mean, y_mean = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
+            first, second = (first - x_mean).flatten(2), (second - y_mean).flatten(2)
+            products = _dot(first, first), _dot(second, second), _dot(first, second)
+            found.append((x_mean.flatten(1), y_mean.flatten(1), *products))
+        moments = tuple(torch.cat(each, 1) for each in zip(*found, strict=True))
+        ctx.save_for_backward(x, y, *moments[:2])
+        return moments
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         x, y, x_mean, y_mean = ctx.saved_tensors
         places = x.shape[2] * x.shape[3]
-        to_mean, to_variance, _, _, to_covariance = (
-            g[:, :, None, None] / places for g in gradients
-        )
+        to_mean, _, to_variance, _, to_covariance = (each / places for each in gradients)
         to_variance = 2 * to_variance
         constant = to_mean - to_variance * x_mean - to_covariance * y_mean
-        return torch.addcmul(constant, x, to_variance).addcmul_(y, to_covariance), None
+        terms = [each[:, :, None, None] for each in (constant, to_variance, to_covariance)]
+        gradient = torch.empty_like(x)
+        for some in _channels(x):
+            constant, by_x, by_y = (each[:, some] for each in terms)
+            out = gradient[:, some]
+            torch.addcmul(constant, x[:, some], by_x, out=out).addcmul_(y[:, some], by_y)
+        return gradient, None
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """The mean product of maps, `[b, channels]`, by one walk over both."""
-    return torch.einsum("bchw,bchw->bc", x, y) / (x.shape[2] * x.shape[3])
+    """The mean product of maps `[b, channels, places]`, by one walk over both."""
+    return torch.einsum("bcp,bcp->bc", x, y) / x.shape[2]
+
+
+def _channels(x: Tensor) -> list[slice]:
+    """Channels in parts that fit a processor's cache; no fewer than fill a line of it."""
+    part = max(16, 2**18 // (x.shape[0] * x.shape[2] * x.shape[3]))
+    return [slice(start, start + part) for start in range(0, x.shape[1], part)]

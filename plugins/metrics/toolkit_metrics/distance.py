@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from toolkit_metrics.pairs import fingerprint, reference
+from toolkit.errors import DataError
+from toolkit_metrics.pairs import pixels, reference, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from toolkit.interfaces import PerceptualLoss
 
 
-class DistanceMetric:
-    """A full-reference metric from a loss; 0 for equal images, lower is better.
+class Distance:
+    """Scores by a loss, without gradients; 0 for equal images, lower is better.
 
     Args:
-        name: The loss's.
         loss: Takes (prediction, target), gives `[b]`.
-        weights: SHA-256 of each weight file it loads, by name.
+        least: Pixels a side that its network needs.
     """
 
-    direction: Literal["higher", "lower"] = "lower"
-    needs_reference = True
-
-    def __init__(self, name: str, loss: PerceptualLoss, weights: Mapping[str, str]) -> None:
-        self._loss = loss
+    def __init__(self, loss: PerceptualLoss, least: int) -> None:
+        self._loss, self._least = loss, least
         self._device: torch.device | None = None
-        self.fingerprint: Mapping[str, str] = {
-            **fingerprint(f"whole images, RGB, loss {name}"),
-            **{f"sha256 of {file}": sha256 for file, sha256 in weights.items()},
-        }
 
     @torch.no_grad()
-    def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
+    def __call__(self, sr: Tensor, hr: Tensor | None) -> Tensor:
         """Scores `[b, 3, h, w]`, in [0, 1], as `[b]`.
 
         Raises:
-            DataError: There is no reference, or its size differs.
+            DataError: There is no reference, its size differs, a pixel is not finite, or a side is
+                too short.
         """
         hr = reference(sr, hr)
+        if min(sr.shape[-2:]) < self._least:
+            raise DataError(
+                f"This metric needs {self._least} pixels a side; the image has {size(sr)}",
+                hint="Leave this image out",
+            )
         if self._device != sr.device:
             self._loss.to(sr.device)
             self._device = sr.device
-        return self._loss(sr, hr)
+        return self._loss(pixels(sr, "sr"), pixels(hr, "hr"))

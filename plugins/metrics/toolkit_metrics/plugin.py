@@ -1,8 +1,9 @@
-"""Full-reference metrics, computed as the field's tables compute them."""
+"""Metrics, computed as the field's tables compute them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from toolkit.interfaces import Metric
+    from toolkit_metrics.metric import Score
+
+NIQE_PRISTINE = "f76387b28d418c54f4fe4182826f94bc47b7bfd29b85f59cbfe80fdf3eaf5d0c"
+"""SHA-256 of data/niqe_pristine.safetensors."""
 
 _SSIM_PAPER = "Z. Wang et al., Image quality assessment: from error visibility to SSIM, 2004"
+_COLOURS = {"y": "BT.601 luma, 16-235", "rgb": "RGB, 0-255"}
+_CLAMPED = "whole images clamped to [0, 1]"
+
+Colour = Literal["y", "rgb"]
 
 
 class BorderOptions(Options):
@@ -22,6 +31,13 @@ class BorderOptions(Options):
 
     border: int = Field(default=0, ge=0)
     """Pixels left out on each side; 0 in the paper, the scale in older tables."""
+
+
+class LpipsOptions(Options):
+    """Options of `lpips`."""
+
+    network: Literal["alex", "vgg"] = "alex"
+    """Whose features are compared; AlexNet in the paper's tables."""
 
 
 @hookimpl
@@ -32,21 +48,21 @@ def toolkit_components() -> Iterator[Component]:
         name="psnr-y",
         summary="Peak signal-to-noise ratio of luma (BT.601), in dB",
         options=BorderOptions,
-        build=_psnr_y,
+        build=partial(_psnr, "y"),
     )
     yield Component(
         kind="metric",
         name="psnr",
         summary="Peak signal-to-noise ratio of RGB, in dB",
         options=BorderOptions,
-        build=_psnr,
+        build=partial(_psnr, "rgb"),
     )
     yield Component(
         kind="metric",
         name="ssim-y",
         summary="Structural similarity of luma (BT.601)",
         options=BorderOptions,
-        build=_ssim_y,
+        build=partial(_ssim, "y"),
         paper=_SSIM_PAPER,
     )
     yield Component(
@@ -54,49 +70,130 @@ def toolkit_components() -> Iterator[Component]:
         name="ssim",
         summary="Structural similarity, the mean of R, G and B",
         options=BorderOptions,
-        build=_ssim,
+        build=partial(_ssim, "rgb"),
         paper=_SSIM_PAPER,
+    )
+    yield Component(
+        kind="metric",
+        name="lpips",
+        summary="Distance of deep features, by the loss of this name; AlexNet, as in the paper",
+        options=LpipsOptions,
+        variant="network",
+        build=_lpips,
+        uses=("loss/lpips",),
+        paper="R. Zhang et al., The Unreasonable Effectiveness of Deep Features, 2018",
+        licence="BSD-2-Clause",
     )
     yield Component(
         kind="metric",
         name="dists",
         summary="Deep image structure and texture similarity, by the loss of this name",
         build=_dists,
+        uses=("loss/dists",),
         paper="K. Ding et al., Image Quality Assessment: Unifying Structure and Texture, 2020",
         licence="MIT",
     )
+    yield Component(
+        kind="metric",
+        name="niqe",
+        summary="Natural image quality evaluator; needs no true image",
+        build=_niqe,
+        paper='A. Mittal et al., Making a "completely blind" image quality analyzer, 2013',
+    )
 
 
-def _psnr_y(options: BorderOptions) -> Metric:
-    from toolkit_metrics.psnr import Psnr
+def _psnr(colour: Colour, options: BorderOptions) -> Metric:
+    from toolkit_metrics.metric import LazyMetric
 
-    return Psnr("y", options.border)
+    def load() -> Score:
+        from toolkit_metrics.psnr import psnr
+
+        return partial(psnr, colour=colour, border=options.border)
+
+    return LazyMetric(
+        "higher",
+        load,
+        fingerprint={
+            "colour": f"{_COLOURS[colour]}, not rounded",
+            "border": str(options.border),
+            "protocol": f"{_CLAMPED}, 1e-8 added to MSE / 255², peak 255",
+        },
+    )
 
 
-def _psnr(options: BorderOptions) -> Metric:
-    from toolkit_metrics.psnr import Psnr
+def _ssim(colour: Colour, options: BorderOptions) -> Metric:
+    from toolkit_metrics.metric import LazyMetric
 
-    return Psnr("rgb", options.border)
+    def load() -> Score:
+        from toolkit_metrics.ssim import ssim
+
+        return partial(ssim, colour=colour, border=options.border)
+
+    return LazyMetric(
+        "higher",
+        load,
+        fingerprint={
+            "colour": f"{_COLOURS[colour]}, rounded to integers",
+            "border": str(options.border),
+            "protocol": f"{_CLAMPED}, Gaussian window 11x11, sigma 1.5, valid area",
+        },
+    )
 
 
-def _ssim_y(options: BorderOptions) -> Metric:
-    from toolkit_metrics.ssim import Ssim
-
-    return Ssim("y", options.border)
-
-
-def _ssim(options: BorderOptions) -> Metric:
-    from toolkit_metrics.ssim import Ssim
-
-    return Ssim("rgb", options.border)
+def _lpips(options: LpipsOptions) -> Metric:
+    network, least = {"alex": ("AlexNet", 31), "vgg": ("VGG16", 16)}[options.network]
+    return _by_loss("lpips", f"lpips:{options.network}", f"LPIPS v0.1 {network}", least)
 
 
 def _dists(options: Options) -> Metric:  # noqa: ARG001
-    import toolkit
-    from toolkit_metrics.distance import DistanceMetric
+    return _by_loss("dists", "dists", "DISTS", 16)
 
-    files = [
-        each for loss in toolkit.components("loss") if loss.name == "dists" for each in loss.weights
-    ]
-    weights = {each.name: each.sha256 for each in files}
-    return DistanceMetric("dists", toolkit.make("loss", "dists"), weights)
+
+def _by_loss(name: str, selection: str, protocol: str, least: int) -> Metric:
+    """A metric from the loss of this name, whichever plugin has it, from `least` pixels a side."""
+    from importlib.metadata import version
+
+    import toolkit
+    from toolkit.registry import installed
+    from toolkit_metrics.metric import LazyMetric
+
+    loss = installed().find("loss", name)
+    provider = installed().provider(loss)
+
+    def load() -> Score:
+        from toolkit_metrics.distance import Distance
+
+        return Distance(toolkit.make("loss", selection), least)
+
+    return LazyMetric(
+        "lower",
+        load,
+        fingerprint={
+            "loss": f"{selection} of {provider} {version(provider)}",
+            "colour": "RGB",
+            "border": "0",
+            "protocol": f"{_CLAMPED}, {protocol}",
+            **{f"sha256 of {file.name}": file.sha256 for file in loss.weights},
+        },
+    )
+
+
+def _niqe(options: Options) -> Metric:  # noqa: ARG001
+    from toolkit_metrics.metric import LazyMetric
+
+    def load() -> Score:
+        from toolkit_metrics.niqe import niqe
+
+        return lambda sr, _hr: niqe(sr)
+
+    return LazyMetric(
+        "lower",
+        load,
+        needs_reference=False,
+        fingerprint={
+            "colour": "BT.601 luma, 0-255, rounded to integers",
+            "border": "0",
+            "protocol": f"{_CLAMPED}, blocks of 96 px, two scales, float64",
+            "sha256 of niqe_pristine.safetensors": NIQE_PRISTINE,
+        },
+    )

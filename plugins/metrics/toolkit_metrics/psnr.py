@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from toolkit_metrics.pairs import Colour, comparable, fingerprint, protocol
+from toolkit_metrics.pairs import Colour, comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
-_FLOOR = 1e-8
+FLOOR = 1e-8
 
 
-class Psnr:
-    """10 log10(255² / (MSE + 1e-8)), in dB; so equal images score 128.13 and not infinity.
+def psnr(sr: Tensor, hr: Tensor | None, colour: Colour = "y", border: int = 0) -> Tensor:
+    """-10 log10(MSE / 255² + 1e-8); so equal images score 80 dB and not infinity.
 
-    The addend is pyiqa's, and without effect on any other score.
+    The addend is pyiqa's. It takes 0.0004 dB off a score of 40, and less below.
+
+    Args:
+        sr: `[b, 3, h, w]`, in [0, 1].
+        hr: The same size.
+        colour: Luma of 16 to 235, over a peak of 255 all the same; or R, G and B together.
+        border: Pixels left out on each side.
+
+    Returns:
+        `[b]`, float64, in dB, higher is better.
+
+    Raises:
+        DataError: There is no reference, its size differs, a pixel is not finite, or nothing is
+            left within the border.
 
     Example:
         >>> import torch
         >>> grey = torch.full((1, 3, 8, 8), 0.5)
-        >>> round(Psnr("rgb")(grey, grey + 1 / 255).item(), 2)  # 20 log10(255)
+        >>> round(psnr(grey, grey + 1 / 255, "rgb").item(), 2)  # 20 log10(255), nearly
         48.13
     """
-
-    direction: Literal["higher", "lower"] = "higher"
-    needs_reference = True
-
-    def __init__(self, colour: Colour = "y", border: int = 0) -> None:
-        self.colour: Colour = colour
-        self.border = border
-        self.fingerprint: Mapping[str, str] = fingerprint(protocol(colour, border))
-
-    def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
-        """Scores `[b, 3, h, w]`, in [0, 1], as `[b]`, float64, in dB.
-
-        Raises:
-            DataError: There is no reference, or its size differs.
-        """
-        first, second = comparable(sr, hr, self.colour, self.border)
-        error = (first - second).square_().mean(dim=(1, 2, 3))
-        return 10 * (255**2 / (error + _FLOOR)).log10()
+    first, second = comparable(sr, hr, colour, border)
+    error = first.sub_(second).square_().mean(dim=(1, 2, 3))
+    return -10 * (error / 255**2 + FLOOR).log10()

@@ -53,7 +53,7 @@ def test_winograd_is_a_convolution(size):
     assert (found - exact).abs().max() < 1e-5 * exact.abs().max()
 
 
-@pytest.mark.parametrize("inputs", [64, 128])
+@pytest.mark.parametrize("inputs", [3, 64, 128])
 def test_with_a_gradient_it_rounds_as_pytorch_does(inputs):
     convolution = layer(inputs)
     x = torch.randn(2, inputs, 32, 40, generator=RNG, requires_grad=True)

@@ -1,27 +1,28 @@
-"""PSNR, SSIM and DISTS against worked examples and slow direct computations."""
+"""PSNR and SSIM against worked examples and slow direct computations."""
 
 import doctest
-import math
+import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import toolkit
-from toolkit.component import Component, WeightFile
+from toolkit.component import Component, Options
 from toolkit.errors import DataError
 from toolkit_metrics import pairs, psnr, ssim
-from toolkit_metrics.distance import DistanceMetric
 from toolkit_metrics.pairs import luma
 from toolkit_metrics.plugin import toolkit_components
-from toolkit_metrics.psnr import Psnr
-from toolkit_metrics.ssim import Ssim
+from toolkit_metrics.psnr import psnr as score_psnr
+from toolkit_metrics.ssim import ssim as score_ssim
 
 COMPONENTS = {component.name: component for component in toolkit_components()}
-ALL = [Psnr("y"), Psnr("rgb"), Ssim("y"), Ssim("rgb")]
+ALL = [
+    partial(score, colour=colour) for score in (score_psnr, score_ssim) for colour in ("y", "rgb")
+]
 
 
 def pair(height=24, width=31, noise=0.1, batch=1):
@@ -30,40 +31,54 @@ def pair(height=24, width=31, noise=0.1, batch=1):
     return (hr + noise * torch.randn(hr.shape, generator=rng)).clamp(0, 1), hr
 
 
-def test_listing_loads_nothing_heavy():
+def make(name, **options):
+    component = COMPONENTS[name]
+    return component.build(component.options(**options))
+
+
+def test_metrics_know_themselves_before_anything_is_loaded():
     code = (
-        "import sys, toolkit_metrics.plugin as p; list(p.toolkit_components());"
-        "sys.exit(bool({'torch', 'cv2', 'numpy'} & set(sys.modules)))"
+        "import sys, json, toolkit\n"
+        "found = [toolkit.make('metric', name) for name in sys.argv[1:]]\n"
+        "json.dump([[m.direction, m.needs_reference, *m.fingerprint.values()] for m in found],"
+        " sys.stdout)\n"
+        "sys.exit(', '.join({'torch', 'numpy', 'scipy', 'cv2'} & set(sys.modules)) or 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    names = ["psnr-y", "ssim-y", "psnr", "ssim", "lpips", "lpips:vgg", "dists", "niqe"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], check=True, text=True, stdout=subprocess.PIPE
+    )
+    known = json.loads(done.stdout)
+    assert [each[0] for each in known] == ["higher"] * 4 + ["lower"] * 4
+    assert [each[1] for each in known] == [True] * 7 + [False]
+    assert len({tuple(each) for each in known}) == len(names)
 
 
-def test_luma_of_black_white_and_the_primaries():
-    colours = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
-    expected = torch.tensor([16, 235, 81.481, 144.553, 40.966])
-    assert torch.allclose(luma(colours[:, :, None, None]).flatten(), expected)
+def test_luma_by_hand():
+    # rgb2ycbcr of MATLAB: 16 + 65.481 R + 128.553 G + 24.966 B.
+    image = torch.tensor([0.2, 0.5, 1.0]).double().view(1, 3, 1, 1)
+    assert luma(image).item() == pytest.approx(16 + 13.0962 + 64.2765 + 24.966)
+    assert luma(torch.ones(1, 3, 1, 1).double()).item() == pytest.approx(235)
 
 
-def test_psnr_by_hand():
-    # One of four pixels is white instead of black: luma differs by 219 there, so
-    # MSE = 219² / 4 and PSNR = 10 log10(4 * 255² / 219²) = 7.3425 dB; in RGB, 10 log10(4).
-    hr = torch.zeros(1, 3, 2, 2)
-    sr = hr.clone()
-    sr[..., 0, 0] = 1
-    assert Psnr("y")(sr, hr).item() == pytest.approx(20 * math.log10(2 * 255 / 219))
-    assert Psnr("y")(sr, hr).item() == pytest.approx(7.3425, abs=1e-4)
-    assert Psnr("rgb")(sr, hr).item() == pytest.approx(6.0206, abs=1e-4)
+def test_psnr_of_one_step_of_grey():
+    grey = torch.full((1, 3, 16, 16), 0.5)
+    step = grey + 1 / 255
+    assert score_psnr(step, grey, "rgb").item() == pytest.approx(48.1308, abs=5e-3)
+    # One step of grey is 219 / 255 of a step of luma.
+    assert score_psnr(step, grey, "y").item() == pytest.approx(49.4529, abs=5e-3)
 
 
 def test_equal_images():
-    image, _ = pair()
-    assert Psnr()(image, image).item() == pytest.approx(128.13, abs=0.01)
+    image = pair()[0]
     for colour in ("y", "rgb"):
-        assert Ssim(colour)(image, image).item() == pytest.approx(1, abs=1e-12)
+        assert score_psnr(image, image, colour).item() == pytest.approx(80)
+        assert score_ssim(image, image, colour).item() == pytest.approx(1, abs=1e-12)
 
 
 def slow_ssim(first, second):
-    """By the paper's equation 13, window by window."""
+    """By the paper's equation 13, window by window, of whole numbers."""
+    first, second = first.round(), second.round()
     places = torch.arange(11).double() - 5
     line = torch.exp(-(places**2) / (2 * 1.5**2))
     window = line[:, None] * line / line.sum() ** 2
@@ -76,134 +91,126 @@ def slow_ssim(first, second):
             var_b = (window * (b - mean_b) ** 2).sum()
             both = (window * (a - mean_a) * (b - mean_b)).sum()
             c1, c2 = 6.5025, 58.5225
-            above = (2 * mean_a * mean_b + c1) * (2 * both + c2)
-            total += (above / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).item()
+            structure = max((2 * both + c2) / (var_a + var_b + c2), 0)
+            total += (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1) * structure
             count += 1
-    return total / count
+    return (total / count).item()
 
 
-@pytest.mark.parametrize("size", [(11, 11), (13, 20), (46, 12)])
+@pytest.mark.parametrize("size", [(11, 11), (13, 19), (45, 12)])
 def test_ssim_by_its_definition(size):
     sr, hr = pair(*size)
     y_sr, y_hr = luma(sr.double())[0, 0], luma(hr.double())[0, 0]
-    assert Ssim("y")(sr, hr).item() == pytest.approx(slow_ssim(y_sr, y_hr), abs=1e-9)
+    assert score_ssim(sr, hr).item() == pytest.approx(slow_ssim(y_sr, y_hr), abs=1e-9)
     channels = [slow_ssim(sr[0, c].double() * 255, hr[0, c].double() * 255) for c in range(3)]
-    assert Ssim("rgb")(sr, hr).item() == pytest.approx(sum(channels) / 3, abs=1e-9)
+    assert score_ssim(sr, hr, "rgb").item() == pytest.approx(sum(channels) / 3, abs=1e-9)
 
 
 def test_ssim_of_flat_images_by_hand():
     # Without variance the second factor is 1, and the first (2 ab + C1) / (a² + b² + C1).
     black, grey = torch.zeros(1, 3, 16, 16), torch.full((1, 3, 16, 16), 0.2)
-    assert Ssim("rgb")(black, grey).item() == pytest.approx(6.5025 / (51**2 + 6.5025), rel=1e-6)
+    expected = 6.5025 / (51**2 + 6.5025)
+    assert score_ssim(black, grey, "rgb").item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_strips_do_not_show(monkeypatch):
     sr, hr = pair(100, 40)
-    whole = Ssim()(sr, hr)
+    whole = score_ssim(sr, hr)
     monkeypatch.setattr(ssim, "_ROWS", 7)
-    assert torch.allclose(Ssim()(sr, hr), whole, atol=1e-12)
+    assert torch.allclose(score_ssim(sr, hr), whole, atol=1e-12)
 
 
-@pytest.mark.parametrize("metric", ALL)
-def test_batches_score_each_image(metric):
+@pytest.mark.parametrize("score", ALL)
+def test_batches_score_each_image(score):
     sr, hr = pair(batch=3)
-    scores = metric(sr, hr)
+    scores = score(sr, hr)
     assert scores.shape == (3,)
-    single = torch.cat([metric(sr[i : i + 1], hr[i : i + 1]) for i in range(3)])
+    single = torch.cat([score(sr[i : i + 1], hr[i : i + 1]) for i in range(3)])
     assert torch.allclose(scores, single)
-    assert metric.direction == "higher"
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.01, 0.2), st.floats(1.2, 3), st.sampled_from(ALL))
-def test_more_noise_scores_worse(noise, factor, metric):
+def test_more_noise_scores_worse(noise, factor, score):
     little, hr = pair(noise=noise)
     much, _ = pair(noise=noise * factor)
-    assert metric(little, hr) > metric(much, hr)
-    assert torch.allclose(metric(little, hr), metric(hr, little))
+    assert score(little, hr) > score(much, hr)
+    assert torch.allclose(score(little, hr), score(hr, little))
 
 
-@pytest.mark.parametrize("kind", [Psnr, Ssim])
-def test_border(kind):
+@pytest.mark.parametrize("score", [score_psnr, score_ssim])
+def test_border(score):
     sr, hr = pair(30, 30)
     inner = (..., slice(4, -4), slice(4, -4))
-    assert torch.allclose(kind("y", 4)(sr, hr), kind("y")(sr[inner], hr[inner]))
+    assert torch.allclose(score(sr, hr, "y", 4), score(sr[inner], hr[inner], "y"))
     with pytest.raises(DataError, match="border of 15"):
-        kind("y", 15)(sr, hr)
+        score(sr, hr, "y", 15)
 
 
-@pytest.mark.parametrize("metric", ALL)
-def test_what_cannot_be_compared(metric):
+@pytest.mark.parametrize("score", ALL)
+def test_inputs_are_left_as_they_are(score):
+    sr, hr = pair()
+    before = sr.clone(), hr.clone()
+    score(sr.double(), hr.double())
+    score(sr, hr)
+    assert torch.equal(sr, before[0])
+    assert torch.equal(hr, before[1])
+
+
+@pytest.mark.parametrize("score", ALL)
+def test_what_cannot_be_compared(score):
     sr, hr = pair(20, 30)
     with pytest.raises(DataError, match=r"30x20 pixels, the true one 29x20") as caught:
-        metric(sr, hr[..., :-1])
+        score(sr, hr[..., :-1])
     assert caught.value.hint
     with pytest.raises(DataError, match="needs the true images"):
-        metric(sr)
+        score(sr, None)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("score", ALL)
+def test_pixels_that_are_no_numbers(score, bad):
+    sr, hr = pair()
+    broken = sr.clone()
+    broken[0, 1, 2, 3:5] = bad
+    with pytest.raises(DataError, match=r"restored image \(sr\) has 2 values"):
+        score(broken, hr)
+    with pytest.raises(DataError, match=r"true image \(hr\) has 2 values"):
+        score(sr, broken)
+
+
+@pytest.mark.parametrize("score", ALL)
+def test_what_leaves_the_range_is_clamped_as_in_a_file(score):
+    sr, hr = pair()
+    assert torch.equal(score(sr * 3 - 1, hr), score((sr * 3 - 1).clamp(0, 1), hr))
 
 
 def test_too_small_for_the_window():
     sr, hr = pair(10, 30)
-    with pytest.raises(DataError, match="30x10"):
-        Ssim()(sr, hr)
+    with pytest.raises(DataError, match=r"11 pixels a side; the image has 30x10"):
+        score_ssim(sr, hr)
 
 
 def test_fingerprints_tell_protocols_apart():
-    ssims = {m.fingerprint["protocol"] for m in (Ssim("y"), Ssim("rgb"), Ssim("y", 4))}
-    assert len(ssims) == 3
-    assert Psnr("y").fingerprint["library"] == "restoration-toolkit-metrics"
-    assert "border 4" in Psnr("y", 4).fingerprint["protocol"]
-    assert "not rounded" in Ssim("y").fingerprint["protocol"]
+    found = [make("ssim-y"), make("ssim"), make("ssim-y", border=4), make("psnr-y")]
+    assert len({tuple(metric.fingerprint.values()) for metric in found}) == 4
+    assert found[0].fingerprint["library"] == "restoration-toolkit-metrics"
+    assert found[2].fingerprint["border"] == "4"
+    assert "not rounded" in found[3].fingerprint["colour"]
 
 
 @pytest.mark.parametrize("name", ["psnr-y", "psnr", "ssim-y", "ssim"])
 def test_components_build(name):
-    component = COMPONENTS[name]
-    metric = component.build(component.options(border=2))
-    assert metric.border == 2
-    assert metric.colour == ("y" if name.endswith("-y") else "rgb")
-    assert metric(*pair()).shape == (1,)
+    score = score_psnr if name.startswith("psnr") else score_ssim
+    colour = "y" if name.endswith("-y") else "rgb"
+    assert torch.equal(make(name, border=2)(*pair()), score(*pair(), colour, 2))
 
 
-class Distance:
-    device = None
-
-    def __call__(self, prediction, target):
-        return (prediction - target).abs().mean(dim=(1, 2, 3))
-
-    def to(self, device):
-        self.device = device
-
-
-def test_dists_asks_the_registry(monkeypatch):
-    file = WeightFile(
-        name="w.pt",
-        sha256="abc",
-        size=1,
-        licence="MIT",
-        package="p==1",
-        package_sha256="",
-        member="",
-    )
-    loss = Component(kind="loss", name="dists", summary="", build=Distance, weights=(file,))
-    monkeypatch.setattr(toolkit, "components", lambda kind: [loss])
-    monkeypatch.setattr(toolkit, "make", lambda kind, name: Distance())
-    component = COMPONENTS["dists"]
-    metric = component.build(component.options())
-    assert metric.fingerprint["sha256 of w.pt"] == "abc"
-    assert metric.direction == "lower"
-    sr, hr = pair(batch=2)
-    assert torch.equal(metric(sr, hr), Distance()(sr, hr))
-    with pytest.raises(DataError):
-        metric(sr, hr[..., 1:])
-
-
-def test_distance_metric_moves_its_loss_and_keeps_no_gradient():
-    loss = Distance()
-    sr, hr = pair()
-    score = DistanceMetric("toy", loss, {})(sr.requires_grad_(), hr)
-    assert loss.device == sr.device
-    assert not score.requires_grad
+def test_every_component_is_complete():
+    assert all(isinstance(each, Component) for each in COMPONENTS.values())
+    assert all(issubclass(each.options, Options) for each in COMPONENTS.values())
+    assert COMPONENTS["lpips"].uses == ("loss/lpips",)
+    assert not COMPONENTS["niqe"].weights
 
 
 @pytest.mark.parametrize("module", [pairs, psnr, ssim])

@@ -1,0 +1,1 @@
+"""Metrics of pyiqa for the restoration toolkit."""

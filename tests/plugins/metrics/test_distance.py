@@ -1,0 +1,109 @@
+"""Metrics of losses: what they ask the registry for, and when."""
+
+import pytest
+import torch
+
+import toolkit
+from toolkit.errors import DataError, UnknownComponentError, WeightsError
+from toolkit.registry import installed
+from toolkit_metrics import distance
+from toolkit_metrics.plugin import toolkit_components
+
+COMPONENTS = {component.name: component for component in toolkit_components()}
+
+
+def pair(height=32, width=32, batch=1):
+    rng = torch.Generator().manual_seed(5)
+    hr = torch.rand(batch, 3, height, width, generator=rng)
+    return (hr + 0.1 * torch.randn(hr.shape, generator=rng)).clamp(0, 1), hr
+
+
+def make(name, **options):
+    component = COMPONENTS[name]
+    return component.build(component.options(**options))
+
+
+class Absolute:
+    """A loss that was asked for by a metric."""
+
+    device = None
+
+    def __call__(self, prediction, target):
+        return (prediction - target).abs().mean(dim=(1, 2, 3))
+
+    def to(self, device):
+        self.device = device
+
+
+@pytest.mark.parametrize("name", ["dists", "lpips"])
+def test_metrics_of_losses_load_at_the_first_call(name, monkeypatch):
+    asked = []
+
+    def made(kind, selection):
+        asked.append((kind, selection))
+        return Absolute()
+
+    monkeypatch.setattr(toolkit, "make", made)
+    metric = make(name)
+    assert not asked
+    sr, hr = pair(32, 32, batch=2)
+    assert torch.equal(metric(sr, hr), Absolute()(sr, hr))
+    metric(sr, hr)
+    assert asked == [("loss", {"dists": "dists", "lpips": "lpips:alex"}[name])]
+    with pytest.raises(DataError):
+        metric(sr, hr[..., 1:])
+    with pytest.raises(DataError, match="2 values"):
+        metric(torch.where(sr == sr[:, :1, :1, :1], torch.nan, sr), hr)
+
+
+LEAST = pytest.mark.parametrize(("name", "side"), [("lpips", 31), ("lpips:vgg", 16), ("dists", 16)])
+
+
+@LEAST
+def test_too_small_for_the_network(name, side, monkeypatch):
+    metric = toolkit.make("metric", name)
+    monkeypatch.setattr(toolkit, "make", lambda kind, selection: Absolute())
+    small = torch.rand(1, 3, side - 1, 40)
+    with pytest.raises(DataError, match=f"{side} pixels a side; the image has 40x{side - 1}"):
+        metric(small, small)
+
+
+@pytest.mark.weights
+@LEAST
+def test_the_least_size_is_enough(name, side):
+    sr, hr = pair(side, side)
+    assert toolkit.make("metric", name)(sr, hr).isfinite().all()
+
+
+def test_fingerprints_of_losses_name_their_weights_and_provider():
+    found = make("dists").fingerprint
+    component = installed().find("loss", "dists")
+    for file in component.weights:
+        assert found[f"sha256 of {file.name}"] == file.sha256
+    assert "restoration-toolkit-losses" in found["loss"]
+    assert "LPIPS v0.1 AlexNet" in make("lpips").fingerprint["protocol"]
+    assert make("lpips").fingerprint != make("lpips", network="vgg").fingerprint
+
+
+def test_a_missing_loss_is_said_when_the_metric_is_made(monkeypatch):
+    monkeypatch.setattr("toolkit.registry.installed", type(installed()))
+    with pytest.raises(UnknownComponentError, match="dists"):
+        make("dists")
+
+
+def test_missing_weights_are_said_at_the_first_call(monkeypatch):
+    def missing(kind, selection):
+        raise WeightsError("not to be had")
+
+    monkeypatch.setattr(toolkit, "make", missing)
+    metric = make("dists")
+    with pytest.raises(WeightsError):
+        metric(*pair())
+
+
+def test_distance_moves_its_loss_and_keeps_no_gradient():
+    loss = Absolute()
+    sr, hr = pair()
+    score = distance.Distance(loss, 1)(sr.requires_grad_(), hr)
+    assert loss.device == sr.device
+    assert not score.requires_grad
