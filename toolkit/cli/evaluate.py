@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from toolkit.bench.scores import Scores
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
+_SHORT = {"no difference shown": "none shown"}  # so that a table fits 80 columns
 
 
 class ScoresFormat(StrEnum):
@@ -110,7 +111,8 @@ def _table(scores: Scores) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
-    table.add_column("Image", f"Mean of {len(scores.figures)}\n95 % from\nto", overflow="fold")
+    scored = sum(map(bool, scores.figures.values()))
+    table.add_column("Image", f"Mean of {scored}\n95 % from\nto", overflow="fold")
     for name, made in scores.metrics.items():
         ends = scores.interval(name) or (None, None)
         footer = "\n".join(map(_figure, (scores.mean(name), *ends)))
@@ -126,7 +128,7 @@ def _comparison_table(comparison: Comparison) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Metric", overflow="fold")
+    table.add_column("Metric", no_wrap=True)
     for title in ("Here", "There", "Difference", "from", "to", "p"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
@@ -134,7 +136,8 @@ def _comparison_table(comparison: Comparison) -> Table:
         ends = each.interval or (None, None)
         figures = map(_figure, (each.here, each.there, each.difference, *ends))
         p = "<0.0001" if each.p_corrected < 1e-4 else f"{each.p_corrected:.4f}"
-        table.add_row(f"{name} {_ARROWS[each.direction]}", *figures, p, each.verdict)
+        verdict = _SHORT.get(each.verdict, each.verdict)
+        table.add_row(f"{name} {_ARROWS[each.direction]}", *figures, p, verdict)
     return table
 
 
