@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from toolkit import weights
-from toolkit_losses.features import FeatureLoss, Features, at_least_float32
+from toolkit_losses.features import FeatureLoss, Features, at_least_float32, channel_parts
 from toolkit_losses.networks import Vgg16, vgg16
 from toolkit_losses.plugin import DISTS
 
@@ -61,7 +61,7 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         found = []
-        for some in _channels(x):
+        for some in channel_parts(x):
             first, second = x[:, some].contiguous(), y[:, some].contiguous()
             x_mean, y_mean = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
             first, second = (first - x_mean).flatten(2), (second - y_mean).flatten(2)
@@ -81,7 +81,7 @@ class _Moments(torch.autograd.Function):
         constant = to_mean - to_variance * x_mean - to_covariance * y_mean
         terms = [each[:, :, None, None] for each in (constant, to_variance, to_covariance)]
         gradient = torch.empty_like(x)
-        for some in _channels(x):
+        for some in channel_parts(x):
             constant, by_x, by_y = (each[:, some] for each in terms)
             out = gradient[:, some]
             torch.addcmul(constant, x[:, some], by_x, out=out).addcmul_(y[:, some], by_y)
@@ -91,9 +91,3 @@ class _Moments(torch.autograd.Function):
 def _dot(x: Tensor, y: Tensor) -> Tensor:
     """The mean product of maps `[b, channels, places]`, by one walk over both."""
     return torch.einsum("bcp,bcp->bc", x, y) / x.shape[2]
-
-
-def _channels(x: Tensor) -> list[slice]:
-    """Channels in parts that fit a processor's cache; no fewer than fill a line of it."""
-    part = max(16, 2**18 // (x.shape[0] * x.shape[2] * x.shape[3]))
-    return [slice(start, start + part) for start in range(0, x.shape[1], part)]

@@ -123,3 +123,9 @@ def check_shapes(prediction: Tensor, target: Tensor) -> None:
 def at_least_float32(x: Tensor) -> Tensor:
     """Statistics of half-precision features are kept in float32; float64 stays."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def channel_parts(x: Tensor) -> list[slice]:
+    """Channels in parts that fit a processor's cache; no fewer than fill a line of it."""
+    part = max(16, 2**18 // (x.shape[0] * x.shape[2] * x.shape[3]))
+    return [slice(start, start + part) for start in range(0, x.shape[1], part)]

@@ -15,6 +15,7 @@ from toolkit import weights
 from toolkit.component import WeightFile
 from toolkit.errors import DataError
 from toolkit_losses.convolution import Convolution
+from toolkit_losses.features import channel_parts
 from toolkit_losses.plugin import ALEXNET, VGG16
 
 SMALLEST = 16
@@ -79,8 +80,10 @@ class _L2Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         kernel = kernel.expand(x.shape[1], 1, 3, 3)
-        power = F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1])
-        pooled = power.add_(1e-12).sqrt_()
+        # With channels last, parts would not lie together.
+        parts = channel_parts(x) if x.is_contiguous() else [slice(None)]
+        powers = [_blurred_squares(x[:, part], kernel[part]) for part in parts]
+        pooled = torch.cat(powers, 1).add_(1e-12).sqrt_()
         ctx.save_for_backward(x, kernel, pooled)
         return pooled
 
@@ -93,6 +96,10 @@ class _L2Pool(torch.autograd.Function):
             [True, False, False],
         )  # fmt: skip
         return spread.mul_(x), None
+
+
+def _blurred_squares(x: Tensor, kernel: Tensor) -> Tensor:
+    return F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1])
 
 
 def vgg16(like: Tensor) -> Vgg16:
