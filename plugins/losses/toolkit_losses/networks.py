@@ -125,13 +125,16 @@ def arrays(file: WeightFile) -> dict[str, Any]:
     return content
 
 
+# They outlive their first use: made while a metric scores, they must serve a training, too.
 @functools.cache
+@torch.inference_mode(mode=False)
 def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
     layers = arrays(VGG16)["VGG16_0"]
     return Vgg16([_convolution(layers[f"Conv_{i}"], device, precision) for i in range(13)])
 
 
 @functools.cache
+@torch.inference_mode(mode=False)
 def _alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
     layers = arrays(ALEXNET)["AlexNet_0"]
     settings = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))

@@ -1,8 +1,8 @@
 """3x3 convolutions with a quarter of the multiplications (Winograd; Lavin and Gray, 2015).
 
 F(4x4, 3x3): a tile of 6x6 inputs gives 4x4 outputs by 36 products instead of 144. It pays on a
-processor, for many channels. Its rounding errors, about 4e-6 of the largest output, are three
-times those of a direct convolution.
+processor, for many channels. Its rounding errors, about 1e-5 of the largest output, are a
+few times those of a direct convolution.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import toolkit
-from toolkit_losses import winograd
+from toolkit_losses import networks, winograd
 from toolkit_losses.convolution import Convolution
 from toolkit_losses.networks import alexnet, vgg16
 
@@ -33,6 +33,19 @@ def test_all_losses_share_one_network_a_process():
     assert vgg16(x) is vgg16(torch.rand(2, 3, 64, 64))
     assert alexnet(x) is alexnet(x)
     assert not any(convolution.weight.requires_grad for convolution in kernels)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["dists", "lpips:alex"])
+def test_a_network_made_for_scoring_serves_a_training_too(name):
+    networks._vgg16.cache_clear()
+    networks._alexnet.cache_clear()
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        toolkit.make("loss", name)(x, x.flip(3))
+    prediction = x.clone().requires_grad_()
+    toolkit.make("loss", name)(prediction, x.flip(3)).sum().backward()
+    assert prediction.grad.abs().sum() > 0
 
 
 @pytest.mark.weights
