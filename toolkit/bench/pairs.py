@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import DataError
 from toolkit.image_files import find_images
+from toolkit.weights import digest
 
 _THREADS = 4
 
@@ -79,11 +79,6 @@ def _hashed(files: tuple[str, Path, Path | None]) -> Pair | tuple[str, str]:
     """The pair, or its name and why it cannot be read."""
     name, sr, hr = files
     try:
-        return Pair(name, sr, hr, _sha256(sr), None if hr is None else _sha256(hr))
+        return Pair(name, sr, hr, digest(sr), None if hr is None else digest(hr))
     except OSError as error:
         return name, f"{error.filename} cannot be read: {error.strerror}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

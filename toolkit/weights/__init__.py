@@ -11,7 +11,7 @@ public way to fetch such an archive without that. A wheel, or a file from the we
 
 from __future__ import annotations
 
-from toolkit.weights.cache import State, check, home, path_of, verify, write_atomically
+from toolkit.weights.cache import State, check, digest, home, path_of, verify, write_atomically
 from toolkit.weights.fetching import fetch, fetch_all
 from toolkit.weights.reading import read_arrays, read_tensors
 from toolkit.weights.session import Progress
@@ -23,6 +23,7 @@ __all__ = [
     "State",
     "by_hand",
     "check",
+    "digest",
     "fetch",
     "fetch_all",
     "home",
