@@ -47,7 +47,7 @@ def test_a_flag_that_names_a_component_drops_the_options_of_the_one_before():
 
 def test_composing_leaves_its_input_alone():
     base = {"disc": {"use": "nad", "backbone": {"use": "pocket"}}, "train": {"steps": 1}}
-    compose(base, {"train.steps": 2}, ["disc.lora_rank=2", "disc.backbone.folder=x"])
+    compose(base, {"train.steps": 2}, ["disc.lora_rank=2", "disc.backbone.weights=x"])
     assert base == {
         "disc": {"use": "nad", "backbone": {"use": "pocket"}},
         "train": {"steps": 1},
@@ -61,18 +61,18 @@ def test_an_override_keeps_the_component_of_its_slot(registry):
 
 
 def test_the_backbone_of_the_recipe_reaches_every_part_that_takes_one(registry):
-    made = resolved(registry, "backbone.folder=/elsewhere")
-    assert made.gen.options["backbone"] == {"use": "pocket", "folder": "/elsewhere"}
+    made = resolved(registry, "backbone.weights=/elsewhere")
+    assert made.gen.options["backbone"]["weights"] == "/elsewhere"
     assert made.disc.options["backbone"] == made.gen.options["backbone"]
-    own = resolved(registry, "backbone.folder=/elsewhere", disc="nad:pocket")
-    assert own.disc.options["backbone"] == "pocket"
+    own = resolved(registry, "backbone.weights=/elsewhere", disc="nad:pocket")
+    assert own.disc.options["backbone"]["weights"] == ""
 
 
-@pytest.mark.parametrize("override", ["backbone.folder=/x", "gen.backbone.folder=/x"])
+@pytest.mark.parametrize("override", ["backbone.weights=/x", "gen.backbone.weights=/x"])
 def test_another_backbone_reaches_the_parts_of_a_resolved_recipe(registry, override):
     first = resolved(registry).model_dump(mode="json", exclude_none=True)
     again = resolved(registry, override, base=first)
-    assert again.gen.options["backbone"] == {"use": "pocket", "folder": "/x"}
+    assert again.gen.options["backbone"]["weights"] == "/x"
     assert again.gen.options["timestep"] == 399
 
 
@@ -182,8 +182,8 @@ def test_recipes_are_frozen():
         ({"disc": {"use": "nad", "lora_rank": 2}}, ["disc.lora_rank"]),
         ({"objective": {"adversarial": 0.5}}, ["objective.adversarial"]),
         (
-            {"backbone": {"use": "pocket", "folder": "/x"}},
-            ["backbone.folder", "gen.backbone", "disc.backbone"],
+            {"backbone": {"use": "pocket", "weights": "/x"}},
+            ["backbone.weights", "gen.backbone", "disc.backbone"],
         ),
     ],
 )

@@ -63,6 +63,7 @@ class WeightFile:
         size: In bytes.
         licence: SPDX identifier.
         sources: Tried in order, after a file that the user names and the cache.
+        by_name: Large, and needed by few: fetched only when used, or when it is named.
     """
 
     name: str
@@ -70,6 +71,7 @@ class WeightFile:
     size: int
     licence: str
     sources: tuple[PackageMember | Mirrors, ...]
+    by_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,24 +60,40 @@ class Backbone(Protocol):
         ...
 
     @property
-    def lora_targets(self) -> tuple[str, ...]:
-        """The UNet's layers that take LoRA, by the ends of their module paths."""
+    def lora_layers(self) -> Mapping[str, tuple[str, ...]]:
+        """Named lists of the UNet's layers that take LoRA, by the ends of their module paths."""
         ...
 
     def vae(self) -> Any:
         """The autoencoder (diffusers' `AutoencoderKL`), frozen; images in [-1, 1]."""
         ...
 
-    def unet(self) -> Any:
-        """A fresh copy of the noise predictor (diffusers' `UNet2DConditionModel`), frozen."""
+    def unet(self, *, shared: bool = False) -> Any:
+        """The noise predictor (diffusers' `UNet2DConditionModel`), frozen, in layers of its own.
+
+        With `shared`, one set of frozen weights may serve all who ask so; none may change it.
+        """
+        ...
+
+    def condition(self) -> nn.Module:
+        """Fresh learnable embeddings in place of a prompt.
+
+        Called with a batch size and a dtype, it gives the UNet's keyword arguments.
+        """
         ...
 
     def alphas_cumprod(self) -> Tensor:
         """The schedule's ᾱ, `[1000]`, float64, from the least noise to the most."""
         ...
 
-    def add_lora(self, module: nn.Module, rank: int, alpha: float) -> dict[str, nn.Parameter]:
+    def add_lora(
+        self, module: nn.Module, rank: int, alpha: float, layers: str
+    ) -> dict[str, nn.Parameter]:
         """Adds LoRA to the UNet, or to a part of it, in place; gives the new parameters by name."""
+        ...
+
+    def merge_lora(self, module: nn.Module) -> None:
+        """Turns layers with LoRA into plain ones that do the same, in place."""
         ...
 
 
@@ -137,7 +153,7 @@ class Generator(Trainable, Protocol):
         ...
 
     def as_restorer(self) -> Restorer:
-        """The same network, ready for inference."""
+        """Hands the network over, ready for inference; the generator is used up by it."""
         ...
 
 

@@ -104,7 +104,7 @@ def test_a_run_is_never_overwritten(mistake, smallest, trained):
     [
         (["--set", "train.batch=2"], "another train.batch"),
         (["--disc", "nad"], "another disc"),
-        (["--set", "backbone.folder=/elsewhere"], "another backbone.folder"),
+        (["--set", "backbone.weights=/elsewhere"], "another backbone.weights"),
         (["--config", "other.toml"], "Leave --config out"),
     ],
 )

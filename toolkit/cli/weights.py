@@ -50,7 +50,9 @@ def list_files(output: FormatOption = Format.table) -> None:
 def fetch_files(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Files or components; by default all."),
+        typer.Argument(
+            metavar="[NAME]...", help="Files or components; by default all but the large."
+        ),
     ] = None,
     place: Annotated[
         Path | None,
@@ -135,7 +137,7 @@ def _chosen(names: Iterable[str], registry: Registry) -> list[WeightFile]:
                 "To see all files: toolkit weights list",
             )
         chosen |= dict.fromkeys(files)
-    return list(chosen if names else needed)
+    return list(chosen) if names else [file for file in needed if not file.by_name]
 
 
 def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:
@@ -166,6 +168,7 @@ def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
         "sha256": file.sha256,
         "sha256_is_whole": _whole(file),
         "licence": file.licence,
+        "by_name": file.by_name,
         "needed_by": needed_by,
         "sources": [asdict(source) for source in file.sources],
     }
@@ -178,6 +181,8 @@ def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
     yield "  ".join((file.name.ljust(width), size, f"{_state(file):<7}", digits, file.licence))
     yield f"    from  {', then '.join(_origins(file)) or 'your own copy (--from)'}"
     yield f"    for   {', '.join(needed_by)}"
+    if file.by_name:
+        yield f"    with  toolkit weights fetch {file.name}"
 
 
 def _origins(file: WeightFile) -> Iterator[str]:

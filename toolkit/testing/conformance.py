@@ -52,12 +52,20 @@ def check_backbone(backbone: Backbone) -> None:
         latent = vae.encode(_image(1) * 2 - 1).latent_dist.mode() * backbone.latent_scaling
         side = _SIDE // backbone.factor
         assert latent.shape == (1, backbone.latent_channels, side, side)
-        text = torch.zeros(1, backbone.text_tokens, backbone.text_width)
-        assert unet(latent, 399, text).sample.shape == latent.shape
+        told = backbone.condition()(1, latent.dtype)
+        assert told["encoder_hidden_states"].shape[1:] == (
+            backbone.text_tokens,
+            backbone.text_width,
+        )
+        assert unet(latent, 399, **told).sample.shape == latent.shape
     schedule = backbone.alphas_cumprod()
     assert schedule.shape == (1000,)
     assert bool((schedule.diff() < 0).all()), "alphas_cumprod must fall"
-    assert not torch.equal(*_first_two(backbone.unet, unet)), "each unet() must be a fresh copy"
+    with torch.no_grad():
+        altered = next(unet.parameters()).add_(1)
+    assert not torch.equal(next(backbone.unet().parameters()), altered), "unet() must be fresh"
+    one, other = (next(backbone.unet(shared=True).parameters()) for _ in range(2))
+    assert torch.equal(one, other), "unet(shared=True) must have the same weights"
 
 
 def check_generator(generator: Generator) -> None:
@@ -191,13 +199,6 @@ def _latents() -> Tensor:
     """Latents of the default backbone, which every latent discriminator can judge."""
     channels = toolkit.make("backbone", Recipe().backbone).latent_channels
     return torch.randn(2, channels, 16, 16, generator=torch_stream(0, "latents"))
-
-
-def _first_two(make: Callable[[], Any], made: Any) -> tuple[Tensor, Tensor]:
-    """A parameter of a fresh copy, and the same of a copy that was changed."""
-    with torch.no_grad():
-        first = next(made.parameters()).add_(1)
-    return next(make().parameters()), first
 
 
 _CHECKS: dict[Kind, Callable[[Any], None]] = {

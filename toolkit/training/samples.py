@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from toolkit.images import Picture, bicubic_resize, write_picture
-from toolkit.interfaces import Restorer
 from toolkit.training.data import Batch, Pairs
 from toolkit.training.step import System
 
@@ -25,12 +24,12 @@ class SampleSheet:
 
     def write(self, system: System, path: Path) -> None:
         """Restores the crops and writes the sheet as PNG."""
-        restorer = system.generator.as_restorer()
-        rows = [_row(restorer, batch, system.device) for batch in self._batches]
+        rows = [_row(system, batch) for batch in self._batches]
         write_picture(Picture(torch.cat(rows, dim=2)[0].clamp(0, 1)), path)
 
 
-def _row(restorer: Restorer, batch: Batch, device: torch.device) -> Tensor:
-    restored = restorer(batch.lr.to(device)).cpu()
+@torch.no_grad()
+def _row(system: System, batch: Batch) -> Tensor:
+    restored = system.generator.predict(batch.lr.to(system.device)).image.cpu()
     height, width = batch.hr.shape[2:]
     return torch.cat([bicubic_resize(batch.lr, (height, width)), restored, batch.hr], dim=3)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from toolkit.weights.cache import State, check, digest, home, path_of, verify, write_atomically
 from toolkit.weights.fetching import fetch, fetch_all
-from toolkit.weights.reading import read_arrays, read_tensors
+from toolkit.weights.reading import hollow, read_arrays, read_tensors
 from toolkit.weights.session import Progress
 from toolkit.weights.supplied import supply
 from toolkit.weights.wording import by_hand, named
@@ -26,6 +26,7 @@ __all__ = [
     "digest",
     "fetch",
     "fetch_all",
+    "hollow",
     "home",
     "named",
     "path_of",

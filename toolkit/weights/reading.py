@@ -60,3 +60,21 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) not in self._ADMITTED:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is no array")
         return super().find_class(module, name)
+
+
+def hollow() -> bool:
+    """Whether tensors that are made now have a shape and no values, so that there is none to load.
+
+    So it is on the meta device, and with PyTorch's fake tensors: what a network would need can then
+    be counted without it.
+
+    Example:
+        >>> import torch
+        >>> with torch.device("meta"):
+        ...     hollow()
+        True
+    """
+    import torch
+
+    probe = torch.empty(0)
+    return probe.is_meta or type(probe) is not torch.Tensor

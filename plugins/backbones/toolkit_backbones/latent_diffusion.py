@@ -1,113 +1,168 @@
-"""A pretrained latent diffusion model in a diffusers folder, loaded in parts."""
+"""A pretrained latent diffusion model, loaded in parts."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+import weakref
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from peft import LoraConfig, inject_adapter_in_model
+from torch import Tensor, nn
 
-from toolkit.errors import WeightsError
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-LORA_TARGETS = (
-    "to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2",
-    "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj",
-)  # fmt: skip
-"""Open in the paper; the one list that explains the parameters and MACs of its Table 3."""
+from toolkit.weights import hollow
+from toolkit_backbones import lora
+from toolkit_backbones.architecture import PARTS, Architecture, Part
+from toolkit_backbones.condition import Condition
+from toolkit_backbones.sources import Source
 
 TRAIN_TIMESTEPS = 1000
 _BETA_START, _BETA_END = 0.00085, 0.012
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 _MODEL = TypeVar("_MODEL", AutoencoderKL, UNet2DConditionModel)
 
 
 class LatentDiffusion:
     """A `Backbone` of diffusers' `AutoencoderKL` and `UNet2DConditionModel`.
 
+    Nothing is read before a part is asked for. On the meta device, and with fake tensors, nothing
+    is read at all: the parts then have the right layers, shapes and types, and no values.
+
     Args:
         name: What the backbone is called.
-        folder: Holds `vae` and `unet`, each with `config.json` and safetensors weights.
-
-    Raises:
-        WeightsError: A file is missing or cannot be read.
+        architecture: What its parts are made of.
+        source: Where their weights come from; None for random weights, always the same.
+        precision: What the frozen weights are held in.
+        checkpointing: Whether the networks' inner activations are computed again in the backward
+            pass instead of being kept: less memory, a third more work.
     """
 
     text_tokens = 77
-    lora_targets = LORA_TARGETS
+    lora_layers: Mapping[str, tuple[str, ...]] = lora.LAYERS
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        architecture: Architecture,
+        source: Source | None,
+        *,
+        precision: torch.dtype = torch.float32,
+        checkpointing: bool = False,
+    ) -> None:
         self.name = name
-        self._folder = folder
-        vae, unet = self._config("vae"), self._config("unet")
+        self._architecture, self._source = architecture, source
+        self._precision, self._checkpointing = precision, checkpointing
+        vae, unet = architecture["vae"], architecture["unet"]
         self.factor = 2 ** (len(vae["block_out_channels"]) - 1)
         self.latent_channels = int(vae["latent_channels"])
         self.latent_scaling = float(vae["scaling_factor"])
         self.text_width = int(unet["cross_attention_dim"])
+        sizes = 6 * int(unet.get("addition_time_embed_dim") or 0)
+        self._pooled = int(unet.get("projection_class_embeddings_input_dim") or 0) - sizes
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights of both parts."""
+        """SHA-256 of all files that the weights come from; of the architecture, if random."""
         digest = hashlib.sha256()
-        for part in ("vae", "unet"):
-            digest.update(self._file(part, "config.json").read_bytes())
-            digest.update(self._file(part, WEIGHTS).read_bytes())
+        if self._source is None or hollow():
+            digest.update(repr(sorted(self._architecture.items())).encode())
+            return digest.hexdigest()
+        for path in dict.fromkeys(path for part in PARTS for path in self._source.files(part)):
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 22):
+                    digest.update(block)
         return digest.hexdigest()
 
     def vae(self) -> AutoencoderKL:
-        """The autoencoder, frozen, float32; images in [-1, 1]."""
-        return self._load(AutoencoderKL, "vae")
+        """The autoencoder, frozen; images in [-1, 1]. One that overflows in float16 is float32."""
+        upcast = self._architecture["vae"].get("force_upcast", False)
+        half = self._precision == torch.float16 and upcast
+        return self._make(AutoencoderKL, "vae", torch.float32 if half else self._precision)
 
-    def unet(self) -> UNet2DConditionModel:
-        """A fresh copy of the noise predictor, frozen, float32."""
-        return self._load(UNet2DConditionModel, "unet")
+    def unet(self, *, shared: bool = False) -> UNet2DConditionModel:
+        """The noise predictor, frozen, in layers of its own.
+
+        Args:
+            shared: Whether its weights may be those of others that were made so: one set then
+                serves them all. They must not be changed in place.
+        """
+        return self._make(UNet2DConditionModel, "unet", self._precision, shared=shared)
+
+    def condition(self) -> Condition:
+        """Fresh learnable embeddings that stand in for a prompt."""
+        return Condition(self.text_tokens, self.text_width, self._pooled)
 
     def alphas_cumprod(self) -> Tensor:
-        """The scaled-linear schedule's ᾱ, `[1000]`, float64."""
+        """The scaled-linear schedule's ᾱ, `[1000]`, float64, on the processor."""
         return alphas_cumprod()
 
-    def add_lora(self, module: nn.Module, rank: int, alpha: float) -> dict[str, nn.Parameter]:
-        """Adds LoRA (Hu et al., 2021) to the layers that take it, in place; starts as identity."""
-        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(self.lora_targets))
-        inject_adapter_in_model(config, module)
-        return {
-            name.replace(".default", ""): parameter
-            for name, parameter in module.named_parameters()
-            if "lora_" in name
-        }
+    def add_lora(
+        self, module: nn.Module, rank: int, alpha: float, layers: str
+    ) -> dict[str, nn.Parameter]:
+        """Adds LoRA to the layers of a named list, in place; starts as identity."""
+        return lora.add(module, rank, alpha, layers)
 
-    def _load(self, model: type[_MODEL], part: str) -> _MODEL:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+    def merge_lora(self, module: nn.Module) -> None:
+        """Puts plain layers with the sum of both weights in place of those with LoRA."""
+        lora.merge(module)
 
-        path = self._file(part, WEIGHTS)
-        try:
-            state = {name: tensor.float() for name, tensor in load_file(path).items()}
-        except SafetensorError as error:
-            raise WeightsError(f"{path} is torn, or is no safetensors file ({error}).") from None
-        loaded = model.from_config(self._config(part))
-        loaded.load_state_dict(state)
-        return loaded.eval().requires_grad_(False)
+    def _make(
+        self, model: type[_MODEL], part: Part, precision: torch.dtype, *, shared: bool = False
+    ) -> _MODEL:
+        network = self._empty(model, part)
+        identity = self._identity(part, precision) if shared else ()
+        known = _living(identity, network) if shared else None
+        if known:
+            network.load_state_dict(known, assign=True)
+        elif hollow():
+            network.to(precision)
+        elif self._source is None:
+            network = _random(model, self._architecture[part]).to(precision)
+        else:
+            state = self._source.read(part, network, precision)
+            network.load_state_dict(state, assign=True)
+        network.eval().requires_grad_(False)
+        if shared:
+            _LIVING.update({(identity, name): each for name, each in network.named_parameters()})
+        if self._checkpointing:
+            network.enable_gradient_checkpointing()
+        return network
 
-    def _config(self, part: str) -> dict[str, Any]:
-        config: dict[str, Any] = json.loads(self._file(part, "config.json").read_text())
-        return config
+    def _empty(self, model: type[_MODEL], part: Part) -> _MODEL:
+        """The layers without values."""
+        if hollow():
+            return model.from_config(self._architecture[part])
+        with torch.device("meta"):
+            return model.from_config(self._architecture[part])
 
-    def _file(self, part: str, name: str) -> Path:
-        path = self._folder / part / name
-        if not path.is_file():
-            raise WeightsError(
-                f"The backbone {self.name!r} lacks {path}.",
-                "Name a diffusers folder: --set backbone.folder=DIR",
-            )
-        return path
+    def _identity(self, part: Part, precision: torch.dtype) -> tuple[Any, ...]:
+        """Equal for weights that are the same in the same place."""
+        probe = torch.empty(0)
+        place = probe.device.type, id(getattr(probe, "fake_mode", None))
+        if self._source is None or hollow():
+            return self.name, repr(sorted(self._architecture[part].items())), precision, *place
+        facts = [(path.resolve(), path.stat()) for path in self._source.files(part)]
+        files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in facts)
+        return part, files, precision, *place
+
+
+_LIVING: weakref.WeakValueDictionary[tuple[Any, ...], nn.Parameter] = weakref.WeakValueDictionary()
+"""Frozen weights that some network still holds, by identity and name."""
+
+
+def _living(identity: tuple[Any, ...], network: nn.Module) -> dict[str, nn.Parameter] | None:
+    """The weights of a shared network, if all of them are still there."""
+    found = {name: _LIVING.get((identity, name)) for name, _ in network.named_parameters()}
+    known = {name: parameter for name, parameter in found.items() if parameter is not None}
+    return known if len(known) == len(found) else None
+
+
+def _random(model: type[_MODEL], config: Mapping[str, Any]) -> _MODEL:
+    """The architecture as it is initialised, under a seed of its own: always the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model.from_config(config)
 
 
 def alphas_cumprod() -> Tensor:
@@ -117,5 +172,6 @@ def alphas_cumprod() -> Tensor:
         >>> round(alphas_cumprod()[399].rsqrt().item(), 3)  # the gain of eq. 1 at t = 399
         1.532
     """
-    roots = torch.linspace(_BETA_START**0.5, _BETA_END**0.5, TRAIN_TIMESTEPS, dtype=torch.float64)
+    ends = _BETA_START**0.5, _BETA_END**0.5
+    roots = torch.linspace(*ends, TRAIN_TIMESTEPS, dtype=torch.float64, device="cpu")
     return (1 - roots.square()).cumprod(0)

@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
+from toolkit_backbones import published
 
 if TYPE_CHECKING:
+    from toolkit.component import WeightFile
     from toolkit.interfaces import Backbone
+    from toolkit_backbones.architecture import Architecture, Part
+    from toolkit_backbones.sources import Source
 
 POCKET = Path(__file__).parent / "pocket"
+_RANDOM = ("random", "tiny")
 
 
-class PocketOptions(Options):
-    """Options of `pocket`."""
+class BackboneOptions(Options):
+    """Options of every backbone."""
 
-    folder: Path | None = None
-    """A diffusers folder with `vae` and `unet` to use instead of the shipped one."""
+    weights: str = Field(default="", pattern=r"^[^\n]*$")
+    """Nothing: the published weights. `random`: the same architecture with random weights. `tiny`:
+    the same layers, very narrow, random; for tests. Else a folder in diffusers' layout, a
+    safetensors file in the original layout, or OWNER/NAME on the model hub."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the frozen weights are held in; what is trained stays float32."""
+    checkpointing: bool = False
+    """Computes inner activations again in the backward pass instead of keeping them."""
 
 
-def _pocket(options: PocketOptions) -> Backbone:
+def _pocket(options: BackboneOptions) -> Backbone:
+    from toolkit_backbones.sources import Folder
+
+    # It is whatever its folder says: pretraining it anew may change its shape.
+    named = options.weights and options.weights not in _RANDOM
+    folder = Folder(Path(options.weights).expanduser() if named else POCKET, "pocket")
+    return _assembled("pocket", folder.architecture(), folder, options)
+
+
+def _stable_diffusion(
+    name: str, files: Mapping[Part, WeightFile]
+) -> Callable[[BackboneOptions], Backbone]:
+    def build(options: BackboneOptions) -> Backbone:
+        from toolkit_backbones.architecture import published_architecture
+        from toolkit_backbones.sources import Published, named_source
+
+        architecture = published_architecture(name)
+        source: Source | None = Published(files)
+        if options.weights and options.weights not in _RANDOM:
+            source = named_source(options.weights, name, architecture)
+        return _assembled(name, architecture, source, options)
+
+    return build
+
+
+def _assembled(
+    name: str, architecture: Architecture, source: Source | None, options: BackboneOptions
+) -> Backbone:
+    import torch
+
+    from toolkit_backbones.architecture import narrowed
     from toolkit_backbones.latent_diffusion import LatentDiffusion
 
-    return LatentDiffusion("pocket", options.folder or POCKET)
+    return LatentDiffusion(
+        name,
+        narrowed(architecture) if options.weights == "tiny" else architecture,
+        None if options.weights in _RANDOM else source,
+        precision=getattr(torch, options.precision),
+        checkpointing=options.checkpointing,
+    )
 
 
 @hookimpl
@@ -36,6 +85,32 @@ def toolkit_components() -> Iterator[Component]:
         name="pocket",
         summary="A small latent diffusion model, pretrained on photographs and shipped",
         build=_pocket,
-        options=PocketOptions,
+        options=BackboneOptions,
+        variant="weights",
         paper="Architecture after Rombach et al., High-Resolution Image Synthesis with LDMs, 2022",
+    )
+    yield Component(
+        kind="backbone",
+        name="sd21",
+        summary="Stable Diffusion 2.1 base, the paper's generator",
+        build=_stable_diffusion("sd21", published.SD21),
+        options=BackboneOptions,
+        variant="weights",
+        paper="Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, 2022",
+        licence=published.LICENCE,
+        weights=tuple(published.SD21.values()),
+        tiny={"weights": "tiny"},
+    )
+    yield Component(
+        kind="backbone",
+        name="sdxl",
+        summary="Stable Diffusion XL base, the stronger judge of Table 6",
+        build=_stable_diffusion("sdxl", published.SDXL),
+        options=BackboneOptions,
+        variant="weights",
+        paper="Podell et al., SDXL: Improving Latent Diffusion Models for High-Resolution Image "
+        "Synthesis, 2023",
+        licence=published.LICENCE,
+        weights=tuple(published.SDXL.values()),
+        tiny={"weights": "tiny"},
     )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from toolkit.checkpoints import load_tensors
 from toolkit.images import bicubic_resize
 from toolkit.interfaces import Backbone, Prediction
-
-_TEXT_SPREAD = 0.02
-"""Standard deviation of the text embedding at the start; open in the paper."""
+from toolkit.weights import hollow
+from toolkit_generators.restorer import Form, OneStepRestorer
 
 
 class OneStep:
@@ -25,6 +24,8 @@ class OneStep:
         timestep: T_L of eq. 1.
         lora_rank: Rank of the UNet's LoRA.
         lora_alpha: Its scaling factor.
+        lora_layers: Which layers take it, by the name of the list.
+        posterior: What is taken of the VAE's posterior.
     """
 
     scale = 4
@@ -36,48 +37,81 @@ class OneStep:
         timestep: int,
         lora_rank: int,
         lora_alpha: float,
+        lora_layers: str = "dfosd",
+        posterior: Literal["mode", "sample"] = "mode",
     ) -> None:
-        self.vae, self.unet = backbone.vae(), backbone.unet()
+        self.backbone = backbone
+        self.vae, self.unet = backbone.vae(), backbone.unet(shared=True)
+        self.condition = backbone.condition()
         self.fingerprint = backbone.fingerprint
         self.timestep = timestep
         self.latent_scaling = backbone.latent_scaling
+        self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
+        self._posterior = posterior
         signal = backbone.alphas_cumprod()[timestep].item()
         self._signal, self._noise = signal**0.5, (1 - signal) ** 0.5
         halvings = len(self.unet.config.block_out_channels) - 1
         self.multiple = max(1, backbone.factor * 2**halvings // self.scale)
-        shape = (1, backbone.text_tokens, backbone.text_width)
-        self.text = nn.Parameter(torch.randn(shape) * _TEXT_SPREAD)
-        self._lora = backbone.add_lora(self.unet, lora_rank, lora_alpha)
+        self._lora = backbone.add_lora(self.unet, lora_rank, lora_alpha, lora_layers)
 
     def predict(self, lr: Tensor) -> Prediction:
         """Restores `lr`, `[b, 3, h, w]` in [0, 1], its sides multiples of `multiple`."""
         z_l = self.encode(bicubic_resize(lr, self.scale))
-        noise = self.unet(z_l, self.timestep, self.text.expand(lr.shape[0], -1, -1)).sample
-        # In float32 at least: at t = 999 rounding errors would grow 14.65 times.
-        z_h = (z_l - self._noise * noise.float()) / self._signal
-        image = self.vae.decode(z_h / self.latent_scaling).sample.float()
-        return Prediction(image=(image + 1) / 2, latent=z_h)
+        z_h = self.one_step(z_l, self.noise(z_l))
+        return Prediction(image=self.decode(z_h), latent=z_h)
+
+    def noise(self, z_l: Tensor) -> Tensor:
+        """ε_θ(z_L; T_L), the noise that the UNet sees in scaled latents `[b, c, h, w]`."""
+        dtype = self.unet.conv_in.weight.dtype
+        told = self.condition(len(z_l), dtype)
+        predicted: Tensor = self.unet(z_l.to(dtype), self.timestep, **told).sample
+        return predicted
+
+    def one_step(self, z_l: Tensor, noise: Tensor) -> Tensor:
+        """Eq. 1, in float32 at least: at t = 999 rounding errors would grow 14.65 times."""
+        z_h: Tensor = (z_l - self._noise * noise.float()) / self._signal
+        return z_h
 
     @torch.no_grad()
     def encode(self, hr: Tensor) -> Tensor:
         """Scaled latents of images in [0, 1], `[b, c, h/f, w/f]`, float32.
 
-        The mode of the VAE's posterior, so that restoring is a function; open in the paper.
+        The mode of the VAE's posterior, or a sample of it whose noise follows from the image
+        itself: either way restoring is a function of its input. Open in the paper.
         """
-        mode = self.vae.encode(2 * hr - 1).latent_dist.mode()
-        scaled: Tensor = mode.float() * self.latent_scaling
+        posterior = self.vae.encode((2 * hr - 1).to(self.vae.dtype)).latent_dist
+        latent = posterior.mode().float()
+        if self._posterior == "sample":
+            latent = latent + posterior.std.float() * _noise_of(hr, latent)
+        scaled: Tensor = latent * self.latent_scaling
         return scaled
 
-    def as_restorer(self) -> OneStepRestorer:
-        """The same network, for whole images of any size."""
-        return OneStepRestorer(self)
+    def decode(self, latent: Tensor) -> Tensor:
+        """Images of scaled latents, about [0, 1], `[b, 3, f·h, f·w]`, float32."""
+        decoded = self.vae.decode((latent / self.latent_scaling).to(self.vae.dtype)).sample
+        image: Tensor = (decoded.float() + 1) / 2
+        return image
+
+    def as_restorer(self, form: Form = "folded") -> OneStepRestorer:
+        """The same network, for whole images of any size; this generator is used up by it.
+
+        Args:
+            form: How much of the work is done beforehand; all give the same images.
+        """
+        return OneStepRestorer(self, form)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that takes part in a prediction, by name."""
+        return {"vae": self.vae, "unet": self.unet, "condition": self.condition}
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The LoRA and the text embedding."""
-        return {"text": self.text, **{f"unet.{name}": p for name, p in self._lora.items()}}
+        """The LoRA and the embeddings."""
+        lora = {f"unet.{name}": parameter for name, parameter in self._lora.items()}
+        return {**dict(self.condition.named_parameters()), **lora}
 
     def state(self) -> dict[str, Tensor]:
-        """The LoRA and the text embedding, detached."""
+        """The LoRA and the embeddings, detached."""
         return {name: parameter.detach() for name, parameter in self.trainable().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -86,31 +120,18 @@ class OneStep:
 
     def to(self, device: torch.device) -> Self:
         """Moves everything to a device."""
-        self.vae.to(device)
-        self.unet.to(device)
-        self.text.data = self.text.data.to(device)
+        for module in (self.vae, self.unet, self.condition):
+            module.to(device)
         return self
 
 
-class OneStepRestorer:
-    """A one-step generator as a `Restorer`."""
-
-    name = "one-step"
-
-    def __init__(self, generator: OneStep) -> None:
-        self.scale = generator.scale
-        self._generator = generator
-
-    @torch.inference_mode()
-    def __call__(self, lr: Tensor) -> Tensor:
-        """`[b, 3, h, w]` of any size to `[b, 3, 4h, 4w]`, in [0, 1]."""
-        height, width = lr.shape[-2:]
-        multiple = self._generator.multiple
-        padded = F.pad(lr, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-        image = self._generator.predict(padded).image
-        return image[..., : self.scale * height, : self.scale * width].clamp(0, 1)
-
-    def to(self, device: torch.device) -> Self:
-        """Moves the generator to a device."""
-        self._generator.to(device)
-        return self
+def _noise_of(images: Tensor, like: Tensor) -> Tensor:
+    """Noise of the shape of `like` that each image's own bytes decide."""
+    if hollow():
+        return torch.randn_like(like)
+    drawn = []
+    for image, each in zip(images.float().cpu(), like, strict=True):
+        seed = zlib.crc32(image.contiguous().numpy().data)
+        rng = torch.Generator().manual_seed(seed)
+        drawn.append(torch.randn(each.shape, generator=rng))
+    return torch.stack(drawn).to(like)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,12 @@ class OneStepOptions(Options):
     """Rank of the UNet's LoRA (paper: 16)."""
     lora_alpha: float = Field(default=16.0, gt=0)
     """Scaling factor of the LoRA (paper: 16)."""
+    lora_layers: str = "dfosd"
+    """Which layers take LoRA: `dfosd`, `osediff`, `img2img-turbo`; open in the paper, the first is
+    the one that explains its Table 3."""
+    posterior: Literal["mode", "sample"] = "mode"
+    """What is taken of the VAE's posterior: open in the paper; siblings sample. The noise of a
+    sample follows from the image itself, so restoring stays a function of it."""
 
 
 def _one_step(options: OneStepOptions) -> Generator:
@@ -37,6 +43,8 @@ def _one_step(options: OneStepOptions) -> Generator:
         timestep=options.timestep,
         lora_rank=options.lora_rank,
         lora_alpha=options.lora_alpha,
+        lora_layers=options.lora_layers,
+        posterior=options.posterior,
     )
 
 

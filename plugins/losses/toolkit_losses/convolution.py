@@ -9,11 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit_losses import winograd
-
-_WIDE, _TILES = 384, 64
-"""From how many channels, in and out, and how many tiles on Winograd's algorithm is the faster one,
-as measured."""
+from toolkit import winograd
 
 
 class Convolution:
@@ -30,7 +26,6 @@ class Convolution:
         self._stride, self._padding = stride, padding
         on_processor = weight.device.type == "cpu" and weight.dtype == torch.float32
         self._plain = on_processor and weight.shape[2:] == (3, 3) and stride == padding == 1
-        self._wide = self._plain and sum(weight.shape[:2]) >= _WIDE
 
     def __call__(self, x: Tensor) -> Tensor:
         """`[b, in, h, w]` to `[b, out, h', w']`."""
@@ -39,8 +34,8 @@ class Convolution:
                 convolved: Tensor = _Convolve.apply(x, self)
                 return convolved
             return F.conv2d(x, self.weight, self.bias, self._stride, self._padding)
-        if self._wide and _tiles(x) >= _TILES:
-            return winograd.convolve(x, self._matrices).add_(self.bias[:, None, None])
+        if self._winograd_pays(x):
+            return winograd.convolve(x, self._matrices, self.bias)
         x = x.contiguous(memory_format=torch.channels_last)
         return F.conv2d(x, self._channels_last, self.bias, self._stride, self._padding)
 
@@ -49,9 +44,13 @@ class Convolution:
 
         It is linear, amplifies nothing, and so may be computed in the fastest way.
         """
-        if self._wide and _tiles(gradient) >= _TILES:
+        if self._winograd_pays(gradient):
             return winograd.convolve(gradient, self._turned_matrices).contiguous()
         return F.conv2d(gradient, self._turned, padding=1)
+
+    def _winograd_pays(self, x: Tensor) -> bool:
+        batch, _, height, width = x.shape
+        return self._plain and winograd.pays(*self.weight.shape[:2], batch, height, width)
 
     @functools.cached_property
     def _channels_last(self) -> Tensor:
@@ -80,7 +79,3 @@ class _Convolve(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.convolution.backward(gradient), None
-
-
-def _tiles(x: Tensor) -> int:
-    return x.shape[0] * x.shape[2] * x.shape[3] // 16

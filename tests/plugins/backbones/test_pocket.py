@@ -6,7 +6,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 import toolkit
 from toolkit.errors import WeightsError
-from toolkit_backbones.latent_diffusion import LatentDiffusion, alphas_cumprod
+from toolkit_backbones.latent_diffusion import alphas_cumprod
 from toolkit_backbones.plugin import POCKET
 
 
@@ -54,8 +54,8 @@ def test_the_weights_ship_within_their_budget():
 
 
 def test_a_folder_that_lacks_a_part_says_so(tmp_path):
-    with pytest.raises(WeightsError, match=r"lacks .*config\.json"):
-        LatentDiffusion("mine", tmp_path)
+    with pytest.raises(WeightsError, match=r"no .*config\.json"):
+        toolkit.make("backbone", "pocket", weights=str(tmp_path))
 
 
 def test_torn_weights_are_a_clear_error(tmp_path):
@@ -65,4 +65,4 @@ def test_torn_weights_are_a_clear_error(tmp_path):
     weights = tmp_path / "pocket" / "vae" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(WeightsError, match="is torn"):
-        toolkit.make("backbone", "pocket", folder=tmp_path / "pocket").vae()
+        toolkit.make("backbone", "pocket", weights=str(tmp_path / "pocket")).vae()

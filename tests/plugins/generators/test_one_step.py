@@ -24,7 +24,7 @@ def test_the_latent_is_equation_1(timestep):
         prediction = made.predict(lr())
         enlarged = bicubic_resize(lr(), 4) * 2 - 1
         z_l = made.vae.encode(enlarged).latent_dist.mode() * backbone.latent_scaling
-        noise = made.unet(z_l, timestep, made.text).sample
+        noise = made.unet(z_l, timestep, made.condition.text).sample
     signal = backbone.alphas_cumprod()[timestep]
     expected = (z_l.double() - (1 - signal).sqrt() * noise.double()) / signal.sqrt()
     torch.testing.assert_close(prediction.latent.double(), expected, rtol=1e-4, atol=1e-4)
@@ -44,8 +44,8 @@ def test_fresh_lora_changes_nothing_yet():
     backbone = toolkit.make("backbone", "pocket")
     latent = made.encode(torch.rand(1, 3, 32, 32))
     with torch.no_grad():
-        adapted = made.unet(latent, 399, made.text).sample
-        plain = backbone.unet()(latent, 399, made.text).sample
+        adapted = made.unet(latent, 399, made.condition.text).sample
+        plain = backbone.unet()(latent, 399, made.condition.text).sample
     torch.testing.assert_close(adapted, plain)
 
 
@@ -55,14 +55,14 @@ def test_only_lora_and_text_are_trainable():
     for module in (made.vae, made.unet):
         for name, parameter in module.named_parameters():
             assert parameter.requires_grad == (id(parameter) in trainable), name
-    assert made.text.shape == (1, 77, 64)
+    assert made.condition.text.shape == (1, 77, 64)
     assert {name.rpartition(".lora_")[0] for name in made.trainable() if "lora_" in name}
 
 
 def test_every_kind_of_layer_takes_lora():
     backbone = toolkit.make("backbone", "pocket")
     names = set(generator().trainable())
-    for target in backbone.lora_targets:
+    for target in backbone.lora_layers["dfosd"]:
         assert any(f".{target}.lora_A" in name for name in names), target
 
 

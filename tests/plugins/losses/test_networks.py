@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 import toolkit
-from toolkit_losses import networks, winograd
+from toolkit import winograd
+from toolkit_losses import networks
 from toolkit_losses.convolution import Convolution
 from toolkit_losses.networks import alexnet, vgg16
 

@@ -25,7 +25,7 @@ def main() -> None:
     """Prints the means over all held-out photographs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=POCKET, help="a diffusers folder")
-    backbone = toolkit.make("backbone", "pocket", folder=parser.parse_args().folder)
+    backbone = toolkit.make("backbone", "pocket", weights=str(parser.parse_args().folder))
     vae, unet = backbone.vae(), backbone.unet()
     photos = toolkit.make("dataset", "photos:heldout")
     scores = {

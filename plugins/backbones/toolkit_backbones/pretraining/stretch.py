@@ -23,7 +23,7 @@ from toolkit.checkpoints import (
 )
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.weights import write_atomically
-from toolkit_backbones.latent_diffusion import WEIGHTS
+from toolkit_backbones.files import WEIGHTS
 
 _WARM_UP = 200
 _DECAY = 0.998

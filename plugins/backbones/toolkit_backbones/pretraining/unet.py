@@ -13,6 +13,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from torch.nn import functional as F
 
+import toolkit
 from toolkit.streams import torch_stream
 from toolkit.weights import write_atomically
 from toolkit_backbones.latent_diffusion import TRAIN_TIMESTEPS, LatentDiffusion, alphas_cumprod
@@ -30,7 +31,7 @@ def main() -> None:
     stretch = Stretch("unet", args)
     config = (POCKET / "unet" / "config.json").read_bytes()
     write_atomically(args.out / "unet" / "config.json", config)
-    vae = LatentDiffusion("pocket", args.out).vae().to(stretch.device)
+    vae = toolkit.make("backbone", "pocket", weights=str(args.out)).vae().to(stretch.device)
     unet = UNet2DConditionModel.from_config(json.loads(config))
     unet = unet.to(stretch.device)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)

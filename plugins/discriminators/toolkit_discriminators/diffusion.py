@@ -1,4 +1,4 @@
-"""NAD, the noise-aware discriminator: a diffusion model judges noised latents (section 3.2)."""
+"""A diffusion model as a discriminator of latents: NAD, and what it is compared with (Table 6)."""
 
 from __future__ import annotations
 
@@ -11,39 +11,49 @@ from torch import Tensor, nn
 from toolkit.checkpoints import load_tensors
 from toolkit.errors import UsageError
 from toolkit.interfaces import Backbone
+from toolkit_discriminators.heads import Head, make_head
+from toolkit_discriminators.noising import Noising
 from toolkit_discriminators.trunk import Trunk
 
-_TEXT_SPREAD = 0.02
-"""Standard deviation of the text embedding at the start; open in the paper."""
 
-
-class NoiseAware:
+class DiffusionDiscriminator:
     """A pretrained UNet's first half with LoRA, and a head that votes for each region.
 
     Args:
         backbone: Its UNet becomes the trunk, its schedule F of eq. 4.
+        noising: At which timesteps latents are judged.
         lora_rank: Rank of the trunk's LoRA.
         lora_alpha: Its scaling factor.
+        head: What turns features into votes.
         shared_draws: Whether real and fake get the same timestep and noise.
+        share: Whether the trunk's frozen weights may be those of a generator on the same backbone.
     """
 
     judges: Literal["latents"] = "latents"
 
     def __init__(
-        self, backbone: Backbone, *, lora_rank: int, lora_alpha: float, shared_draws: bool
+        self,
+        backbone: Backbone,
+        noising: Noising,
+        *,
+        lora_rank: int,
+        lora_alpha: float,
+        head: Head = "mlp",
+        shared_draws: bool = False,
+        share: bool = True,
     ) -> None:
         self.shared_draws = shared_draws
-        self.trunk = Trunk(backbone.unet())
-        self._lora = backbone.add_lora(self.trunk, lora_rank, lora_alpha)
-        self.head = region_head(self.trunk.width)
-        shape = (1, backbone.text_tokens, backbone.text_width)
-        self.text = nn.Parameter(torch.randn(shape) * _TEXT_SPREAD)
+        self.noising = noising
+        self.trunk = Trunk(backbone.unet(shared=share))
+        self._lora = backbone.add_lora(self.trunk, lora_rank, lora_alpha, "dfosd")
+        self.head = make_head(head, self.trunk.width)
+        self.condition = backbone.condition()
         self._alphas_cumprod = backbone.alphas_cumprod().float()
 
     def logits(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Logits that each region of scaled latents `[b, c, h, w]` is real, `[b, 1, h/2^n, w/2^n]`.
 
-        Timestep and noise are drawn from `rng`, t uniform on the whole schedule.
+        Timesteps and noise are drawn from `rng`.
 
         Raises:
             UsageError: The latents are not of the kind that the trunk knows.
@@ -54,36 +64,45 @@ class NoiseAware:
                 f"channels, the generator's have {x.shape[1]}.",
                 "Leave the variant out, as in --disc nad, to judge with the generator's backbone.",
             )
-        steps = len(self._alphas_cumprod)
-        t = torch.randint(steps, (x.shape[0],), generator=rng, device=x.device)
+        t = self.noising.draw(x.shape[0], rng, x.device)
+        signal = self._alphas_cumprod.to(x.device)[t]
+        if self.noising.clean_at_zero:
+            signal = signal.where(t > 0, torch.ones_like(signal))
         noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-        noisy = add_noise(x, noise, self._alphas_cumprod[t])
-        features = self.trunk(noisy, t, self.text.expand(x.shape[0], -1, -1))
-        votes: Tensor = self.head(features).float()
+        dtype = self.trunk.conv_in.weight.dtype
+        noisy = add_noise(x, noise, signal).to(dtype)
+        features = self.trunk(noisy, t, self.condition(x.shape[0], dtype))
+        votes: Tensor = self.head(features.float()).float()
         return votes
 
-    def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """NAD's noise does not adapt."""
+    def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:  # noqa: ARG002
+        """Lets an adaptive noising learn how sure the discriminator is of what is real."""
+        self.noising.observe(real_logits)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that takes part in a verdict, by name."""
+        return {"trunk": self.trunk, "head": self.head, "condition": self.condition}
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The trunk's LoRA, the head and the text embedding."""
+        """The trunk's LoRA, the head and the embeddings."""
         lora = {f"trunk.{name}": parameter for name, parameter in self._lora.items()}
         head = {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
-        return {"text": self.text, **lora, **head}
+        return {**dict(self.condition.named_parameters()), **lora, **head}
 
     def state(self) -> dict[str, Tensor]:
-        """What is trained, detached."""
-        return {name: parameter.detach() for name, parameter in self.trainable().items()}
+        """What is trained, detached, and the noising's own."""
+        trained = {name: parameter.detach() for name, parameter in self.trainable().items()}
+        return trained | {f"noising.{name}": each for name, each in self.noising.state.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over what `state` returned; raises `CheckpointError` where it does not fit."""
         load_tensors(self.state(), state, "the discriminator")
 
     def to(self, device: torch.device) -> Self:
-        """Moves everything to a device."""
-        self.trunk.to(device)
-        self.head.to(device)
-        self.text.data = self.text.data.to(device)
+        """Moves everything to a device; the noising's few numbers stay on the processor."""
+        for network in self.networks.values():
+            network.to(device)
         self._alphas_cumprod = self._alphas_cumprod.to(device)
         return self
 
@@ -103,8 +122,3 @@ def add_noise(z: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
     """
     signal = alphas_cumprod.view(-1, 1, 1, 1)
     return signal.sqrt() * z + (1 - signal).sqrt() * noise
-
-
-def region_head(width: int) -> nn.Sequential:
-    """An MLP for each location; two layers, the paper says no more than "MLP"."""
-    return nn.Sequential(nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1))

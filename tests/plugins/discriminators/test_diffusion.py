@@ -6,7 +6,7 @@ import torch
 import toolkit
 from toolkit.errors import UsageError
 from toolkit.streams import torch_stream
-from toolkit_discriminators.noise_aware import add_noise
+from toolkit_discriminators.diffusion import add_noise
 
 
 def nad(**options):
@@ -33,7 +33,9 @@ def test_the_trunk_equals_the_unets_own_first_half():
     t, text = torch.tensor([399, 7]), torch.randn(2, 77, 64)
     with torch.no_grad():
         unet(latents(), t, text)
-        torch.testing.assert_close(judge.trunk(latents(), t, text), features[0])
+        torch.testing.assert_close(
+            judge.trunk(latents(), t, {"encoder_hidden_states": text}), features[0]
+        )
 
 
 def test_every_region_has_its_vote():
@@ -43,7 +45,7 @@ def test_every_region_has_its_vote():
 def test_draws_follow_the_stream_and_cover_the_schedule():
     judge = nad()
     seen = []
-    judge.trunk.forward = lambda x, t, _text: (seen.append(t), torch.zeros(len(x), 160, 4, 4))[1]
+    judge.trunk.forward = lambda x, t, _told: (seen.append(t), torch.zeros(len(x), 160, 4, 4))[1]
     for number in range(40):
         judge.logits(latents(8), torch_stream(0, "draws", number))
     times = torch.cat(seen)

@@ -1,0 +1,67 @@
+"""LoRA (Hu et al., 2021) on a diffusion model's layers, by peft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+from toolkit.errors import OptionsError, did_you_mean
+
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out")
+_FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+_RESNET = ("conv1", "conv2", "conv_shortcut")
+_SAMPLERS = ("downsamplers.0.conv", "upsamplers.0.conv")
+
+LAYERS: Mapping[str, tuple[str, ...]] = {
+    # Open in the paper; the one list that explains the parameters and MACs of its Table 3.
+    "dfosd": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "time_emb_proj"),
+    "osediff": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "conv_in", "conv_out"),
+    "img2img-turbo": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "conv_out"),
+}
+"""Named lists of layers that take LoRA, by the ends of their module paths."""
+
+
+def add(module: nn.Module, rank: int, alpha: float, layers: str) -> dict[str, nn.Parameter]:
+    """Adds LoRA in place, float32; starts as identity. Gives the new parameters by name.
+
+    Raises:
+        OptionsError: There is no such list of layers.
+    """
+    if layers not in LAYERS:
+        raise OptionsError(
+            f"There is no list of LoRA layers named {layers!r}.{did_you_mean(layers, LAYERS)}",
+            f"Known: {', '.join(LAYERS)}.",
+        )
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LAYERS[layers]))
+    inject_adapter_in_model(config, module)
+    found = {}
+    for name, parameter in module.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()  # whatever the frozen weights are held in
+            found[name.replace(".default", "")] = parameter
+    return found
+
+
+@torch.no_grad()
+def merge(module: nn.Module) -> None:
+    """Puts plain layers with W + BA in place of those with LoRA; W itself is left alone."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BaseTunerLayer):
+                setattr(parent, name, _merged(child))
+
+
+def _merged(layer: BaseTunerLayer) -> nn.Module:
+    base: Any = layer.get_base_layer()
+    weight: Tensor = base.weight
+    changed = weight.float()
+    for adapter in layer.active_adapters:
+        changed = changed + layer.get_delta_weight(adapter).to(changed)
+    base.weight = nn.Parameter(changed.to(weight.dtype), requires_grad=False)
+    merged: nn.Module = base
+    return merged
