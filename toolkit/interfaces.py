@@ -13,9 +13,11 @@ A plugin needs to inherit from nothing here: an object fits when it has the memb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from torch import Tensor, nn
@@ -154,6 +156,15 @@ class Generator(Trainable, Protocol):
 
     def as_restorer(self) -> Restorer:
         """Hands the network over, ready for inference; the generator is used up by it."""
+        ...
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """What a generator may also offer: its trained weights as files for other programs."""
+
+    def export(self, folder: Path, form: str, keys: str, base: str) -> str:
+        """Writes them; gives a model card's text, with code for `base` and the files."""
         ...
 
 

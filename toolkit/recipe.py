@@ -10,9 +10,9 @@ import copy
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from toolkit.component import Component, Kind, Options
 from toolkit.errors import DataError, UsageError, did_you_mean
@@ -51,6 +51,9 @@ class Training(Options):
     """Training steps (paper: 100,000)."""
     batch: int = Field(default=4, ge=1)
     """Images a step (paper: 16)."""
+    accumulate: int = Field(default=1, ge=1)
+    """Pieces that a batch is worked through in, one after the other: less memory, the same mean
+    gradient."""
     crop: int = Field(default=128, ge=16)
     """Side of the HR crops in pixels (paper: 512)."""
     seed: int = Field(default=0, ge=0)
@@ -74,6 +77,14 @@ class Training(Options):
     """Steps between checkpoints; the last step always has one."""
     keep: int = Field(default=2, ge=1)
     """How many checkpoints are kept, the newest."""
+
+    @model_validator(mode="after")
+    def _even_pieces(self) -> Self:
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be cut into {self.accumulate} equal pieces"
+            )
+        return self
 
 
 class Recipe(Options):

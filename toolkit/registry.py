@@ -158,7 +158,8 @@ def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, model.model_fields, n=1)
         return f"unknown option {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
-    return f"option {name!r} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"option {name!r} is {item['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 def _check_form(component: object) -> None:

@@ -110,18 +110,37 @@ class Run:
         with self.log.open("a") as stream:
             stream.write(json.dumps(record) + "\n")
 
+    def recipe(self) -> Recipe:
+        """The recipe; its components are not looked up, as some may be gone by now.
+
+        Raises:
+            UsageError: There is no run here, or its recipe is ill-formed.
+        """
+        recipe = validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
+        assert isinstance(recipe, Recipe)
+        return recipe
+
+    def generator(self, registry: Registry, checkpoint: Path | None = None) -> Generator:
+        """The generator as it was at a checkpoint, or at the newest.
+
+        Raises:
+            UsageError: There is no run here.
+            CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
+        """
+        recipe = self.recipe()
+        checkpoint = checkpoint or self.latest()
+        generator: Generator = registry.make("generator", recipe.gen)
+        load_generator(generator, checkpoint)
+        return generator
+
     def restorer(self, registry: Registry) -> Restorer:
         """The trained generator, ready for inference.
 
         Raises:
+            UsageError: There is no run here.
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
-        # Only the generator is looked up: what it was trained with may be gone by now.
-        recipe = validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
-        assert isinstance(recipe, Recipe)
-        generator: Generator = registry.make("generator", recipe.gen)
-        load_generator(generator, self.latest())
-        return generator.as_restorer()
+        return self.generator(registry).as_restorer()
 
 
 def load_generator(generator: Generator, checkpoint: Path) -> None:

@@ -18,8 +18,9 @@ def main() -> None:
     from toolkit.cli.app import app
     from toolkit.cli.output import show_error
 
-    # The core says what takes long, such as a download, through its logger.
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    # The core says what takes long, such as a download, through its logger. What other libraries
+    # warn of is for those who write programs.
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
     logging.getLogger("toolkit").setLevel(logging.INFO)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]

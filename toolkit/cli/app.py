@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from toolkit.cli.bench import bench
 from toolkit.cli.evaluate import evaluate
+from toolkit.cli.export import export
 from toolkit.cli.plugins import plugins
 from toolkit.cli.restore import restore
 from toolkit.cli.train import train
@@ -23,7 +25,9 @@ app = typer.Typer(
 )
 app.command("train")(train)
 app.command("restore")(restore)
+app.command("export")(export)
 app.command("eval")(evaluate)
+app.command("bench")(bench)
 app.add_typer(plugins, name="plugins")
 app.add_typer(weights, name="weights")
 

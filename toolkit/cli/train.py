@@ -49,6 +49,14 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the full recipe and train nothing.")
     ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Say what memory and work a step needs, and train nothing."),
+    ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="With --plan: which settings fit a memory, as 24GB."),
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print the outcome.")]
     = Format.table,
 ) -> None:  # fmt: skip
@@ -60,6 +68,8 @@ def train(
       toolkit train --data ~/photos --steps 5000 --out runs/mine
 
       toolkit train --resume --out runs/mine
+
+      toolkit train --backbone sd21 --set train.crop=512 --plan --memory 24GB
     """
     from toolkit.recipe import compose, data_selection, read_recipe, resolve
     from toolkit.runs import Run
@@ -76,8 +86,13 @@ def train(
         base = read_recipe(config) if config else {}
         recipe = resolve(compose(base, flags, overrides or []), registry)
         run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
-        if not dry_run:
+        if not (dry_run or plan or memory):
             run.check_free()
+    if plan or memory:
+        from toolkit.cli.plan import show_plan
+
+        show_plan(recipe, registry, memory, output)
+        return
     if dry_run:
         show_json(recipe.model_dump(mode="json")) if output is Format.json else print(recipe.toml())
         return

@@ -35,6 +35,7 @@ def build_system(recipe: Recipe, registry: Registry) -> System:
         precision=choose_precision(recipe.train.precision, device),
         seed=seed,
         device=device,
+        accumulate=recipe.train.accumulate,
     )
 
 

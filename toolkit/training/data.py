@@ -29,6 +29,15 @@ class Batch(NamedTuple):
     hr: Tensor
     """`[b, 3, crop, crop]`, in [0, 1]."""
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(self.lr.to(device), self.hr.to(device))
+
+    def split(self, pieces: int) -> list[Batch]:
+        """The same in equal pieces, one after the other."""
+        both = self.lr.chunk(pieces), self.hr.chunk(pieces)
+        return [Batch(*each) for each in zip(*both, strict=True)]
+
 
 class Pairs:
     """Degraded crops of a dataset.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ from toolkit.streams import torch_stream
 from toolkit.training.data import Batch
 
 _SLOWER = "The last checkpoint is good. To train again at a lower rate: --set train.lr=1e-5"
+
+
+Draws = Callable[[str], torch.Generator]
+"""Gives a random stream on the system's device by what it is for."""
 
 
 @dataclass
@@ -41,6 +46,7 @@ class System:
         precision: What the networks compute in.
         seed: Of the run; with a step's number it decides every draw.
         device: Where everything lies.
+        accumulate: How many pieces a batch is worked through in.
     """
 
     generator: Generator
@@ -51,11 +57,23 @@ class System:
     precision: torch.dtype
     seed: int
     device: torch.device
+    accumulate: int = 1
 
     @property
     def adversarial(self) -> bool:
         """Whether there is a discriminator to learn from."""
         return self.discriminator.judges != "nothing"
+
+    @property
+    def judges_latents(self) -> bool:
+        """Whether the discriminator takes latents rather than images."""
+        return self.discriminator.judges == "latents"
+
+    @property
+    def discriminator_parameters(self) -> dict[str, nn.Parameter]:
+        """What the discriminator learns; nothing if it has nothing to learn."""
+        learner = self.learners.get("discriminator")
+        return learner.parameters if learner else {}
 
 
 def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
@@ -72,39 +90,66 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
     Raises:
         DivergedError: A loss or a gradient is not finite; no weight was changed by it.
     """
-    lr, hr = batch.lr.to(system.device), batch.hr.to(system.device)
-    judges_latents = system.discriminator.judges == "latents"
+    means: dict[str, float] = {}
+    pieces = [piece.to(system.device) for piece in batch.split(system.accumulate)]
+    fakes: list[Tensor] = []
 
-    # Generator: eq. 8 between images, and the discriminator's verdict on its own prediction.
+    # The discriminator is frozen until the last gradient is there: what is checkpointed is
+    # computed again then.
+    with frozen(system.discriminator_parameters), _step(system.learners["generator"], means, step):
+        for number, piece in enumerate(pieces):
+            total, losses, fake = generator_terms(system, piece, _draws(system, step, number))
+            _backward(total / len(pieces), losses, means, step, len(pieces))
+            fakes.append(fake.detach())
+
+    if system.adversarial:
+        verdicts: list[tuple[Tensor, Tensor]] = []
+        with _step(system.learners["discriminator"], means, step):
+            for number, (piece, fake) in enumerate(zip(pieces, fakes, strict=True)):
+                draws = _draws(system, step, number)
+                total, losses, verdict = discriminator_terms(system, fake, piece.hr, draws)
+                _backward(total / len(pieces), losses, means, step, len(pieces))
+                verdicts.append(verdict)
+        real, judged = (torch.cat(each) for each in zip(*verdicts, strict=True))
+        system.discriminator.observe(real, judged)
+    return means
+
+
+def generator_terms(
+    system: System, batch: Batch, draws: Draws
+) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """Eq. 8: the weighted sum, every loss by name, and what the discriminator is to judge."""
     with _autocast(system):
-        prediction = system.generator.predict(lr)
+        prediction = system.generator.predict(batch.lr)
         losses = {
-            name: loss(prediction.image, hr).mean() for name, (_, loss) in system.spatial.items()
+            name: loss(prediction.image, batch.hr).mean()
+            for name, (_, loss) in system.spatial.items()
         }
         terms = [weight * losses[name] for name, (weight, _) in system.spatial.items()]
         total = torch.stack(terms).sum()
-        fake = prediction.latent if judges_latents else prediction.image
+        fake = prediction.latent if system.judges_latents else prediction.image
         if system.adversarial:
-            with frozen(system.learners["discriminator"].parameters):
-                losses["adversarial"] = adversarial_loss(
-                    system.discriminator.logits(fake, _draws(system, "generator", step))
-                )
+            verdict = system.discriminator.logits(fake, draws("generator"))
+            losses["adversarial"] = adversarial_loss(verdict)
             total = total + system.objective.adversarial * losses["adversarial"]
-    _descend(system.learners["generator"], total, losses, step)
+    return total, losses, fake
 
-    # Discriminator: the same fakes, now without a path back to the generator.
-    if system.adversarial:
-        with _autocast(system):
-            real = system.generator.encode(hr) if judges_latents else hr
-            real_draws = "fake" if system.discriminator.shared_draws else "real"
-            fake_logits = system.discriminator.logits(fake.detach(), _draws(system, "fake", step))
-            real_logits = system.discriminator.logits(real, _draws(system, real_draws, step))
-            losses["discriminator"] = discriminator_loss(fake_logits, real_logits)
-            judged = system.objective.discriminator * losses["discriminator"]
-        _descend(system.learners["discriminator"], judged, losses, step)
-        system.discriminator.observe(real_logits.detach(), fake_logits.detach())
 
-    return {name: loss.item() for name, loss in losses.items()}
+def discriminator_terms(
+    system: System, fake: Tensor, hr: Tensor, draws: Draws
+) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, Tensor]]:
+    """Eq. 3: the weighted loss, by name too, and the verdicts on real and fake.
+
+    `fake` has no path back to the generator.
+    """
+    with _autocast(system):
+        real = system.generator.encode(hr) if system.judges_latents else hr
+        fake_logits = system.discriminator.logits(fake, draws("fake"))
+        purpose = "fake" if system.discriminator.shared_draws else "real"
+        real_logits = system.discriminator.logits(real, draws(purpose))
+        loss = discriminator_loss(fake_logits, real_logits)
+    verdicts = real_logits.detach(), fake_logits.detach()
+    return system.objective.discriminator * loss, {"discriminator": loss}, verdicts
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
@@ -134,31 +179,45 @@ def frozen(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _descend(learner: Learner, loss: Tensor, losses: Mapping[str, Tensor], step: int) -> None:
-    """One optimiser step, unless a loss or a gradient has left the finite numbers."""
+def _draws(system: System, step: int, piece: int) -> Draws:
+    """The random streams of one piece of a step's batch."""
+    counters = (step, piece) if piece else (step,)
+
+    def draw(purpose: str) -> torch.Generator:
+        return torch_stream(system.seed, f"noise of {purpose}", *counters, device=system.device)
+
+    return draw
+
+
+def _backward(
+    loss: Tensor, losses: Mapping[str, Tensor], means: dict[str, float], step: int, pieces: int
+) -> None:
+    """Adds a piece's gradients and losses to those of the step, if they are finite."""
     for name, value in losses.items():
         if not value.isfinite():
             raise DivergedError(
-                f"The loss {name!r} became {value.item()} at step {step + 1}.",
-                _SLOWER,
+                f"The loss {name!r} became {value.item()} at step {step + 1}.", _SLOWER
             )
-    learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    for name, value in losses.items():
+        means[name] = means.get(name, 0.0) + value.item() / pieces
+
+
+@contextmanager
+def _step(learner: Learner, means: Mapping[str, float], step: int) -> Iterator[None]:
+    """One optimiser step on the gradients that its block collects, unless one is not finite."""
+    learner.optimizer.zero_grad(set_to_none=True)
+    yield
     gradients = [p.grad for p in learner.parameters.values() if p.grad is not None]
     if not nn.utils.get_total_norm(gradients).isfinite():
+        found = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
         raise DivergedError(
-            f"A gradient became infinite at step {step + 1}; the losses were "
-            + ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
-            + ".",
-            _SLOWER,
+            f"A gradient became infinite at step {step + 1}; the losses were {found}.", _SLOWER
         )
     learner.optimizer.step()
 
 
-def _draws(system: System, purpose: str, step: int) -> torch.Generator:
-    return torch_stream(system.seed, f"noise of {purpose}", step, device=system.device)
-
-
-def _autocast(system: System) -> torch.autocast:
-    enabled = system.precision != torch.float32
-    return torch.autocast(system.device.type, system.precision, enabled=enabled)
+def _autocast(system: System) -> AbstractContextManager[Any]:
+    if system.precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(system.device.type, system.precision)

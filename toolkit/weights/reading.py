@@ -63,10 +63,9 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def hollow() -> bool:
-    """Whether tensors that are made now have a shape and no values, so that there is none to load.
+    """Whether tensors are made on the meta device, with shapes and no values.
 
-    So it is on the meta device, and with PyTorch's fake tensors: what a network would need can then
-    be counted without it.
+    Then there is nothing to load: what a network would need is counted without it.
 
     Example:
         >>> import torch
@@ -76,5 +75,4 @@ def hollow() -> bool:
     """
     import torch
 
-    probe = torch.empty(0)
-    return probe.is_meta or type(probe) is not torch.Tensor
+    return torch.empty(0).is_meta

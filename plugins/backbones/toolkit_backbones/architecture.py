@@ -14,7 +14,7 @@ PARTS: tuple[Part, ...] = ("vae", "unet")
 Architecture = Mapping[Part, Mapping[str, Any]]
 
 _FOLDER = Path(__file__).parent / "architectures"
-_NO_STRUCTURE = ("sample_size", "_class_name", "scaling_factor", "force_upcast")
+_NO_STRUCTURE = ("sample_size", "_class_name", "force_upcast")
 """Settings that leave the shapes and the sense of the weights as they are."""
 
 

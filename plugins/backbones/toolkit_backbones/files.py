@@ -29,9 +29,7 @@ def part_files(folder: Path, owner: str) -> list[Path]:
             return [single]
         index = folder / f"{WEIGHTS}.index{half}.json"
         if index.is_file():
-            shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-            # Only names: a path that leads out of the folder is none of its shards.
-            return [folder / Path(shard).name for shard in shards]
+            return _shards(index)
     raise WeightsError(
         f"The backbone {owner!r} lacks {folder / WEIGHTS}.",
         "Name a folder in diffusers' layout, with vae and unet in it.",
@@ -42,7 +40,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A configuration; raises `WeightsError` where there is none, or none that can be read."""
     try:
         content = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise WeightsError(
             f"There is no {path}: it lacks what diffusers' layout has.",
             "Name a folder in diffusers' layout, with vae and unet in it.",
@@ -52,6 +50,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WeightsError(f"{path} is no configuration.")
     return content
+
+
+def _shards(index: Path) -> list[Path]:
+    places = read_json(index).get("weight_map")
+    if not places or not isinstance(places, dict):
+        raise WeightsError(f"{index} names no file of weights.", "Is the download complete?")
+    # Only names: a path that leads out of the folder is none of its shards.
+    return [
+        index.parent / name for name in sorted({Path(str(each)).name for each in places.values()})
+    ]
 
 
 def fill(
@@ -82,7 +90,7 @@ def fill(
             names = list(rename(name))
             known = next((each for each in names if each in places), None)
             if known is None:
-                raise WeightsError(f"{where} lacks {names[0]}.", _ANOTHER)
+                raise WeightsError(f"{where} lacks {' or '.join(names)}.", _ANOTHER)
             content = streams[places.pop(known)].get_tensor(known)
             found[name] = _fitting(content, tensor, known, where).to(precision)
         if left := sorted(each for each in places if each.startswith(owned)):

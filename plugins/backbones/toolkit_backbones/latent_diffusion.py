@@ -6,6 +6,7 @@ import functools
 import hashlib
 import weakref
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from toolkit.weights import hollow
 from toolkit_backbones import lora
 from toolkit_backbones.architecture import PARTS, Architecture, Part
 from toolkit_backbones.condition import Condition
+from toolkit_backbones.precision import made_in
 from toolkit_backbones.sources import Source
 
 TRAIN_TIMESTEPS = 1000
@@ -26,8 +28,8 @@ _MODEL = TypeVar("_MODEL", AutoencoderKL, UNet2DConditionModel)
 class LatentDiffusion:
     """A `Backbone` of diffusers' `AutoencoderKL` and `UNet2DConditionModel`.
 
-    Nothing is read before a part is asked for. On the meta device, and with fake tensors, nothing
-    is read at all: the parts then have the right layers, shapes and types, and no values.
+    Nothing is read before a part is asked for. On the meta device nothing is read at
+    all: the parts then have the right layers, shapes and types, and no values.
 
     Args:
         name: What the backbone is called.
@@ -110,18 +112,17 @@ class LatentDiffusion:
     def _make(
         self, model: type[_MODEL], part: Part, precision: torch.dtype, *, shared: bool = False
     ) -> _MODEL:
-        network = self._empty(model, part)
+        network = self._empty(model, part, precision)
         identity = self._identity(part, precision) if shared else ()
         known = _living(identity, network) if shared else None
         if known:
             network.load_state_dict(known, assign=True)
-        elif hollow():
-            network.to(precision)
-        elif self._source is None:
-            network = _random(model, self._architecture[part]).to(precision)
-        else:
+        elif self._source and not hollow():
             state = self._source.read(part, network, precision)
             network.load_state_dict(state, assign=True)
+        elif not hollow():
+            network = _random(model, self._architecture[part])
+            nn.Module.to(network, precision)  # diffusers' own warns where nothing is amiss
         network.eval().requires_grad_(False)
         if shared:
             _LIVING.update({(identity, name): each for name, each in network.named_parameters()})
@@ -129,22 +130,20 @@ class LatentDiffusion:
             network.enable_gradient_checkpointing()
         return network
 
-    def _empty(self, model: type[_MODEL], part: Part) -> _MODEL:
+    def _empty(self, model: type[_MODEL], part: Part, precision: torch.dtype) -> _MODEL:
         """The layers without values."""
-        if hollow():
-            return model.from_config(self._architecture[part])
-        with torch.device("meta"):
+        with made_in(precision), nullcontext() if hollow() else torch.device("meta"):
             return model.from_config(self._architecture[part])
 
     def _identity(self, part: Part, precision: torch.dtype) -> tuple[Any, ...]:
         """Equal for weights that are the same in the same place."""
         probe = torch.empty(0)
-        place = probe.device.type, id(getattr(probe, "fake_mode", None))
+        place = probe.device.type
         if self._source is None or hollow():
-            return self.name, repr(sorted(self._architecture[part].items())), precision, *place
+            return self.name, repr(sorted(self._architecture[part].items())), precision, place
         facts = [(path.resolve(), path.stat()) for path in self._source.files(part)]
         files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in facts)
-        return part, files, precision, *place
+        return part, files, precision, place
 
 
 _LIVING: weakref.WeakValueDictionary[tuple[Any, ...], nn.Parameter] = weakref.WeakValueDictionary()
@@ -161,7 +160,7 @@ def _living(identity: tuple[Any, ...], network: nn.Module) -> dict[str, nn.Param
 def _random(model: type[_MODEL], config: Mapping[str, Any]) -> _MODEL:
     """The architecture as it is initialised, under a seed of its own: always the same weights."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # a GPU's generators are left alone
         return model.from_config(config)
 
 

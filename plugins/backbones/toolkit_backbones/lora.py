@@ -39,11 +39,14 @@ def add(module: nn.Module, rank: int, alpha: float, layers: str) -> dict[str, nn
         )
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LAYERS[layers]))
     inject_adapter_in_model(config, module)
-    found = {}
-    for name, parameter in module.named_parameters():
-        if "lora_" in name:
-            parameter.data = parameter.data.float()  # whatever the frozen weights are held in
-            found[name.replace(".default", "")] = parameter
+    found: dict[str, nn.Parameter] = {}
+    for path, owner in module.named_modules():
+        for name, parameter in list(owner.named_parameters(recurse=False)):
+            if "lora_" in path:
+                # peft takes over what the frozen weights are held in; these are to be trained.
+                trained = nn.Parameter(parameter.detach().float())
+                setattr(owner, name, trained)
+                found[f"{path}.{name}".replace(".default", "")] = trained
     return found
 
 

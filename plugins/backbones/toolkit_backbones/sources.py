@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 """How diffusers called the autoencoder's attention when SD2.1 was published."""
+_FILES = (".safetensors", ".ckpt")
+"""Endings that no repository has."""
+_NEEDED: Mapping[Part, tuple[str, ...]] = {
+    "vae": ("block_out_channels", "latent_channels", "scaling_factor"),
+    "unet": ("cross_attention_dim",),
+}
 
 
 class Source(Protocol):
@@ -63,8 +69,15 @@ class Folder:
         return read_json(self.path / part / "config.json")
 
     def architecture(self) -> Architecture:
-        """All its configurations."""
-        return {part: self.config(part) for part in PARTS}
+        """All its configurations; raises `WeightsError` where one lacks what a backbone needs."""
+        found = {part: self.config(part) for part in PARTS}
+        for part, names in _NEEDED.items():
+            if lacking := [name for name in names if name not in found[part]]:
+                raise WeightsError(
+                    f"{self.path / part / 'config.json'} does not say its {lacking[0]}.",
+                    "Name a folder of a latent diffusion model, with vae and unet in it.",
+                )
+        return found
 
     def files(self, part: Part) -> list[Path]:
         """The configuration, where it decides, and the weights."""
@@ -75,12 +88,12 @@ class Folder:
         """See `Source`."""
         if self.expected:
             check_same(self.owner, part, self.expected[part], self.config(part), self.path / part)
-            self._check_prediction()
+        self._check_prediction()
         found = part_files(self.path / part, self.owner)
         return fill(network.state_dict(), found, _diffusers_names, "", precision)
 
     def _check_prediction(self) -> None:
-        schedule = self.path / "scheduler" / "scheduler_config.json"
+        schedule = self.path / hub.SCHEDULE
         if schedule.is_file():
             predicts = read_json(schedule).get("prediction_type", "epsilon")
             if predicts != "epsilon":
@@ -90,16 +103,16 @@ class Folder:
                 )
 
 
-@dataclass(frozen=True)
 class Repository:
     """A folder in diffusers' layout on the model hub."""
 
-    name: str
-    owner: str
-    expected: Architecture
+    def __init__(self, name: str, owner: str, expected: Architecture) -> None:
+        self.name = name
+        self._owner, self._expected = owner, expected
+        self._fetched: dict[Part, Folder] = {}
 
     def files(self, part: Part) -> list[Path]:
-        """Downloads the part where the hub's own cache lacks it."""
+        """Downloads the part where the hub's own cache lacks it; checks it once, as it is large."""
         return self._folder(part).files(part)
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
@@ -107,7 +120,10 @@ class Repository:
         return self._folder(part).read(part, network, precision)
 
     def _folder(self, part: Part) -> Folder:
-        return Folder(hub.fetch_part(self.name, part), self.owner, self.expected)
+        if part not in self._fetched:
+            place = hub.fetch_part(self.name, part)
+            self._fetched[part] = Folder(place, self._owner, self._expected)
+        return self._fetched[part]
 
 
 @dataclass(frozen=True)
@@ -154,17 +170,21 @@ def named_source(text: str, owner: str, architecture: Architecture) -> Source:
     Raises:
         WeightsError: It is neither a folder nor a safetensors file nor a name on the hub.
     """
-    path = Path(text).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(text).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, a home of nobody
+        raise WeightsError(f"{text!r} cannot be looked up: {error}") from None
+    if is_folder:
         return Folder(path, owner, architecture)
-    if path.is_file():
+    if is_file:
         if path.suffix != ".safetensors":
             raise WeightsError(
                 f"{path} is no safetensors file; other formats may run code when they are read.",
                 "Convert it first, or take a safetensors file of the same model.",
             )
         return SingleFile(path, architecture)
-    if _HUB_ID.fullmatch(text):
+    if _HUB_ID.fullmatch(text) and path.suffix not in _FILES:
         return Repository(text, owner, architecture)
     raise WeightsError(
         f"There is no folder and no file {text!r}, and it is no name on the model hub.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, Self
 
 import torch
@@ -13,7 +14,7 @@ from toolkit.checkpoints import load_tensors
 from toolkit.images import bicubic_resize
 from toolkit.interfaces import Backbone, Prediction
 from toolkit.weights import hollow
-from toolkit_generators.restorer import Form, OneStepRestorer
+from toolkit_generators.restorer import FORMS, Form, OneStepRestorer
 
 
 class OneStep:
@@ -29,6 +30,7 @@ class OneStep:
     """
 
     scale = 4
+    forms = FORMS
 
     def __init__(
         self,
@@ -47,9 +49,9 @@ class OneStep:
         self.timestep = timestep
         self.latent_scaling = backbone.latent_scaling
         self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
-        self._posterior = posterior
-        signal = backbone.alphas_cumprod()[timestep].item()
-        self._signal, self._noise = signal**0.5, (1 - signal) ** 0.5
+        self.posterior = posterior
+        signal = backbone.alphas_cumprod()[timestep]
+        self._signal, self._noise = signal.sqrt(), (1 - signal).sqrt()
         halvings = len(self.unet.config.block_out_channels) - 1
         self.multiple = max(1, backbone.factor * 2**halvings // self.scale)
         self._lora = backbone.add_lora(self.unet, lora_rank, lora_alpha, lora_layers)
@@ -81,7 +83,7 @@ class OneStep:
         """
         posterior = self.vae.encode((2 * hr - 1).to(self.vae.dtype)).latent_dist
         latent = posterior.mode().float()
-        if self._posterior == "sample":
+        if self.posterior == "sample":
             latent = latent + posterior.std.float() * _noise_of(hr, latent)
         scaled: Tensor = latent * self.latent_scaling
         return scaled
@@ -99,6 +101,12 @@ class OneStep:
             form: How much of the work is done beforehand; all give the same images.
         """
         return OneStepRestorer(self, form)
+
+    def export(self, folder: Path, form: str, keys: str, base: str) -> str:
+        """See `toolkit_generators.exporting`; with the form `merged`, this generator is used up."""
+        from toolkit_generators.exporting import export
+
+        return export(self, folder, form, keys, base)
 
     @property
     def networks(self) -> dict[str, nn.Module]:

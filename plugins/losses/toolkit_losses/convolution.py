@@ -50,7 +50,8 @@ class Convolution:
 
     def _winograd_pays(self, x: Tensor) -> bool:
         batch, _, height, width = x.shape
-        return self._plain and winograd.pays(*self.weight.shape[:2], batch, height, width)
+        outputs, inputs = self.weight.shape[:2]
+        return self._plain and winograd.pays(inputs, outputs, batch, height, width)
 
     @functools.cached_property
     def _channels_last(self) -> Tensor:

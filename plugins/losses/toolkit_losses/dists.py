@@ -23,8 +23,11 @@ def dists() -> FeatureLoss:
     Texture compares the means of feature maps, structure their correlation; α and β are the
     authors' weights. 0 for equal images.
     """
-    state = weights.read_tensors(weights.fetch(DISTS))
-    alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
+    if weights.hollow():
+        alpha = beta = torch.ones(sum(_WIDTHS))
+    else:
+        state = weights.read_tensors(weights.fetch(DISTS))
+        alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
     total = alpha.sum() + beta.sum()
     alphas, betas = torch.split(alpha / total, _WIDTHS), torch.split(beta / total, _WIDTHS)
 

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit_losses.features import FeatureLoss, Features, at_least_float32, check_shapes
+from toolkit_losses.features import (
+    FeatureLoss,
+    Features,
+    at_least_float32,
+    check_shapes,
+    no_autocast,
+)
 
 Edges = Literal["grey", "colour"]
 
@@ -69,6 +75,6 @@ class EdgeAware:
         return self
 
     def _with_edges(self, image: Tensor) -> Tensor:
-        with torch.autocast(image.device.type, enabled=False):  # no edges of 8 bits
+        with no_autocast(image):  # no edges of 8 bits
             image = at_least_float32(image)
             return torch.cat([image, sobel(image, self._edges)])

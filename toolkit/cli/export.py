@@ -1,0 +1,75 @@
+"""`toolkit export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.output import Format, load_registry, show_json
+
+
+class Form(StrEnum):
+    """What is made of a run."""
+
+    diffusers = "diffusers"
+    merged = "merged"
+
+
+class Keys(StrEnum):
+    """Whose names the LoRA file uses."""
+
+    diffusers = "diffusers"
+    comfyui = "comfyui"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    form: Annotated[
+        Form,
+        typer.Option("--to", help="diffusers: a LoRA and the embeddings, to use with the base's "
+                     "weights; merged: whole networks in diffusers' layout."),
+    ] = Form.diffusers,
+    keys: Annotated[
+        Keys, typer.Option(help="Whose names the LoRA's weights get.")
+    ] = Keys.diffusers,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new folder; else RUN/export-diffusers or -merged."),
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+) -> None:  # fmt: skip
+    """Write a trained run as files that other programs can use, with a model card.
+
+    The newest checkpoint is taken. The card's code runs with diffusers alone.
+
+    Examples:
+      toolkit export runs/nad-ea-dists
+
+      toolkit export runs/nad-ea-dists --keys comfyui --out lora/
+
+      toolkit export runs/nad-ea-dists --to merged --out model/
+    """
+    registry = load_registry()
+    from toolkit.exporting import export_run
+    from toolkit.runs import Run
+
+    folder = out or run / f"export-{form.value}"
+    made = export_run(Run(run), registry, folder, form.value, keys.value)
+    if output is Format.json:
+        sizes = {name: (folder / name).stat().st_size for name in made.files}
+        show_json({
+            "run": str(run), "step": made.step, "to": form.value, "keys": keys.value,
+            "folder": str(folder),
+            "files": [{"name": name, "bytes": size} for name, size in sizes.items()],
+        })  # fmt: skip
+        return
+    print(f"{run}, step {made.step} → {folder}")
+    for name in made.files:
+        print(f"  {name:<44}  {_size((folder / name).stat().st_size):>9}")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -1,0 +1,155 @@
+"""How much memory a step needs and how much work it is, found out without doing it.
+
+The step runs on the meta device: every operation takes place, with its shapes, types and
+lifetimes, and nothing is computed. No weights are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from toolkit.counting import Meter
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+from toolkit.training.build import build_system
+from toolkit.training.data import Batch
+from toolkit.training.step import System, discriminator_terms, frozen, generator_terms
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one step needs; bytes.
+
+    Attributes:
+        frozen: Weights that stay as they are, by part; what is shared counts where it comes first.
+        trained: Weights that are trained, by part.
+        activations: All else at the peak, by phase, for one image.
+        macs: Multiply-accumulates of one image, forward and backward, by phase.
+    """
+
+    frozen: Mapping[str, int]
+    trained: Mapping[str, int]
+    activations: Mapping[str, int]
+    macs: Mapping[str, int]
+
+    @property
+    def gradients(self) -> int:
+        """As much as what is trained."""
+        return sum(self.trained.values())
+
+    @property
+    def optimizer(self) -> int:
+        """AdamW's two means of each trained weight."""
+        return 2 * sum(self.trained.values())
+
+    def peak(self, images: int) -> int:
+        """The most at once, with so many images in a piece."""
+        held = sum(self.frozen.values()) + sum(self.trained.values())
+        varying = images * max(self.activations.values())
+        return held + self.gradients + self.optimizer + varying
+
+
+def step_cost(recipe: Recipe, registry: Registry) -> StepCost:
+    """Goes through a step of one image.
+
+    Networks compute in the precision that their frozen weights have: the meta device knows no
+    autocast.
+
+    Raises:
+        ToolkitError: A component cannot be built.
+    """
+    with torch.device("meta"), _fused_attention():
+        system = build_system(_on_meta(recipe), registry)
+        held, trained = _weights(system)
+        side = recipe.train.crop
+        small = side // system.generator.scale
+        batch = Batch(torch.rand(1, 3, small, small), torch.rand(1, 3, side, side))
+        phases: dict[str, tuple[int, int]] = {}
+        with frozen(system.discriminator_parameters):
+            fake, phases["generator"] = _generator_phase(system, batch)
+        if system.adversarial:
+            phases["discriminator"] = _discriminator_phase(system, batch, fake)
+    gradients = sum(trained.values())
+    return StepCost(
+        held,
+        trained,
+        # Gradients are among what was seen, and count by themselves.
+        {name: max(0, peak - gradients) for name, (peak, _) in phases.items()},
+        {name: macs for name, (_, macs) in phases.items()},
+    )
+
+
+def _on_meta(recipe: Recipe) -> Recipe:
+    update = {"device": "meta", "precision": "float32"}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=update)})
+
+
+def _generator_phase(system: System, batch: Batch) -> tuple[Tensor, tuple[int, int]]:
+    with Meter() as meter:
+        total, _, fake = generator_terms(system, batch, _no_draws)
+        total.backward()  # type: ignore[no-untyped-call]
+    return fake.detach(), (meter.peak, meter.macs)
+
+
+def _discriminator_phase(system: System, batch: Batch, fake: Tensor) -> tuple[int, int]:
+    with Meter() as meter:
+        total, _, _ = discriminator_terms(system, fake, batch.hr, _no_draws)
+        total.backward()  # type: ignore[no-untyped-call]
+    return meter.peak, meter.macs
+
+
+def _no_draws(_purpose: str) -> Any:
+    """The meta device has no random streams, and needs none."""
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Attention as processors and GPUs do it; the meta device would hold every pair of places.
+
+    Put in place for the while: a mode of PyTorch's is off within the backward pass, where what is
+    checkpointed is computed again.
+    """
+    original = F.scaled_dot_product_attention
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001
+
+    def attention(query: Tensor, key: Tensor, value: Tensor, *args: Any, **more: Any) -> Tensor:
+        if args or any(each for name, each in more.items() if name != "scale"):
+            return original(query, key, value, *args, **more)
+        attended: Tensor = fused(query, key, value, scale=more.get("scale"))[0]
+        return attended
+
+    F.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = original
+
+
+def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:
+    """Bytes of frozen and of trained weights, by part."""
+    held: dict[str, int] = {}
+    trained: dict[str, int] = {}
+    seen: set[int] = set()
+    for name, part in (("generator", system.generator), ("discriminator", system.discriminator)):
+        trained[name] = _bytes(part.trainable().values(), seen)
+        for network, module in getattr(part, "networks", {}).items():
+            held[f"{name}'s {network}"] = _bytes(module.state_dict().values(), seen)
+    return {name: size for name, size in held.items() if size}, trained
+
+
+def _bytes(tensors: Iterable[Tensor], seen: set[int]) -> int:
+    """Of storages that were not seen before."""
+    total = 0
+    for tensor in tensors:
+        storage: Any = tensor.untyped_storage()
+        if id(storage) not in seen:
+            seen.add(id(storage))
+            total += storage.nbytes()
+    return total

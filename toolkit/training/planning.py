@@ -1,0 +1,191 @@
+"""What a training needs before it is started, and which settings would fit a memory."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from toolkit.errors import OptionsError, UsageError
+from toolkit.recipe import SLOTS, Recipe
+from toolkit.registry import Registry
+from toolkit.specs import Selection
+from toolkit.training.memory import StepCost, step_cost
+
+Precision = Literal["float32", "bfloat16"]
+
+_ROOM = 0.9
+"""Of a memory; the rest is for what an allocator cannot use, and for the libraries themselves."""
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings under which a step can be taken.
+
+    Attributes:
+        precision: What networks compute in, and what frozen weights are held in.
+        checkpointing: Whether inner activations are computed again.
+        batch: Images a step, as the recipe has it.
+        accumulate: Pieces that it is worked through in.
+        peak: Bytes at once.
+        gmacs: Of a step, in G.
+        fits: Whether that is within the memory.
+    """
+
+    precision: Precision
+    checkpointing: bool
+    batch: int
+    accumulate: int
+    peak: int
+    gmacs: float
+    fits: bool
+
+    @property
+    def settings(self) -> list[str]:
+        """What to type for it."""
+        return [
+            f"train.precision={self.precision}",
+            f"backbone.precision={self.precision}",
+            f"backbone.checkpointing={str(self.checkpointing).lower()}",
+            f"train.accumulate={self.accumulate}",
+        ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe's step needs.
+
+    Attributes:
+        cost: Its parts.
+        images: Images in a piece.
+        pieces: Pieces in a step.
+        choices: What would fit, the least work first; empty where no memory was named.
+    """
+
+    cost: StepCost
+    images: int
+    pieces: int
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def gmacs(self) -> dict[str, float]:
+        """Of a step, in G, by phase."""
+        return {
+            name: macs * self.images * self.pieces / 1e9 for name, macs in self.cost.macs.items()
+        }
+
+    def document(self) -> dict[str, Any]:
+        """As plain values; memory in bytes."""
+        cost = self.cost
+        activations = {name: size * self.images for name, size in cost.activations.items()}
+        return {
+            "memory": {
+                "frozen": dict(cost.frozen),
+                "trained": dict(cost.trained),
+                "gradients": cost.gradients,
+                "optimizer": cost.optimizer,
+                "activations": activations,
+                "peak": cost.peak(self.images),
+            },
+            "gmacs": self.gmacs,
+            "choices": [{**asdict(each), "settings": each.settings} for each in self.choices],
+        }
+
+
+def plan_training(recipe: Recipe, registry: Registry, memory: int | None = None) -> Plan:
+    """Goes through a step of the recipe, and of others that do the same in less memory.
+
+    Args:
+        recipe: Resolved.
+        registry: Supplies the components.
+        memory: In bytes; None to look at the recipe alone.
+    """
+    train = recipe.train
+    # What `auto` comes to depends on the machine; those that need a plan compute in bfloat16.
+    own: Precision = "float32" if train.precision == "float32" else "bfloat16"
+    cost = _cost(recipe, registry, own, None)
+    images = train.batch // train.accumulate
+    asked = _held_in(cost, own, recipe.backbone.options.get("precision", own))
+    if memory is None:
+        return Plan(asked, images, train.accumulate)
+    costs = {(own, _checkpointing(recipe)): cost}
+    wanted = dict.fromkeys((own, "bfloat16"))
+    for precision, checkpointing in itertools.product(wanted, (False, True)):
+        if (precision, checkpointing) not in costs:
+            try:
+                costs[precision, checkpointing] = _cost(recipe, registry, precision, checkpointing)
+            except OptionsError:  # a backbone that has no such option
+                continue
+    found = [_choose(*key, each, train.batch, memory) for key, each in costs.items()]
+    choices = sorted(found, key=lambda each: (not each.fits, each.gmacs, each.accumulate))
+    return Plan(asked, images, train.accumulate, tuple(choices))
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of a size such as `24GB`.
+
+    Example:
+        >>> parse_memory("24GB"), parse_memory("512 MiB")
+        (24000000000, 536870912)
+
+    Raises:
+        UsageError: It is no size.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B)\s*", text, re.IGNORECASE)
+    unit = found and found[2].upper()
+    if not found or unit not in _UNITS or float(found[1]) == 0:
+        raise UsageError(f"--memory {text} is no size.", "For example: --memory 24GB")
+    return int(float(found[1]) * _UNITS[unit])
+
+
+def _choose(
+    precision: Precision, checkpointing: bool, cost: StepCost, batch: int, memory: int
+) -> Choice:
+    """The fewest pieces that fit; one image a piece if none do."""
+    room = memory * _ROOM
+    divisors = [pieces for pieces in range(1, batch + 1) if batch % pieces == 0]
+    fitting = [pieces for pieces in divisors if cost.peak(batch // pieces) <= room]
+    pieces = fitting[0] if fitting else batch
+    gmacs = sum(cost.macs.values()) * batch / 1e9
+    peak = cost.peak(batch // pieces)
+    return Choice(precision, checkpointing, batch, pieces, peak, gmacs, bool(fitting))
+
+
+def _cost(
+    recipe: Recipe, registry: Registry, precision: Precision, checkpointing: bool | None
+) -> StepCost:
+    """With the backbones' precision and checkpointing; None leaves the latter as it is."""
+    options: dict[str, Any] = {"precision": precision}
+    if checkpointing is not None:
+        options["checkpointing"] = checkpointing
+    return step_cost(_with_backbones(recipe, options), registry)
+
+
+def _held_in(cost: StepCost, counted: str, asked: str) -> StepCost:
+    """With frozen weights in another precision than that in which networks compute."""
+    factor = _BYTES[asked] / _BYTES[counted]
+    return replace(cost, frozen={name: int(n * factor) for name, n in cost.frozen.items()})
+
+
+def _with_backbones(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """The recipe with options laid over those of every backbone in it."""
+    update = {"backbone": _over(recipe.backbone, options)}
+    for slot in SLOTS:
+        selection = recipe.selection(slot)
+        if "backbone" in selection.options:
+            inner = _over(Selection.model_validate(selection.options["backbone"]), options)
+            changed = {**selection.options, "backbone": inner.model_dump()}
+            update[slot] = Selection(use=selection.use, options=changed)
+    return recipe.model_copy(update=update)
+
+
+def _over(selection: Selection, options: Mapping[str, Any]) -> Selection:
+    return Selection(use=selection.use, options={**selection.options, **options})
+
+
+def _checkpointing(recipe: Recipe) -> bool:
+    return bool(recipe.backbone.options.get("checkpointing", False))
