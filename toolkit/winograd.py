@@ -35,9 +35,10 @@ def pays(inputs: int, outputs: int, batch: int, height: int, width: int) -> bool
 
 def transform(weight: Tensor) -> Tensor:
     """Weights `[out, in, 3, 3]` as the 36 matrices `[36, in, out]` that `convolve` takes."""
+    outputs, inputs = weight.shape[:2]
     kernel = torch.tensor(_KERNEL, dtype=torch.float64, device=weight.device)
-    matrices = torch.einsum("ki,ocij,lj->klco", kernel, weight.double(), kernel)
-    return matrices.to(weight.dtype).flatten(0, 1).contiguous()
+    both = torch.kron(kernel, kernel).to(weight.dtype)
+    return (both @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(36, inputs, outputs)
 
 
 def convolve(x: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor:

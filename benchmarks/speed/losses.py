@@ -14,10 +14,11 @@ from pathlib import Path
 
 import theirs
 import torch
-from side_by_side import alternate, document, line, save
+from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
+from toolkit.bench.timing import alternate, peak_bytes
 from toolkit.images import bicubic_resize
 from toolkit.streams import stream
 from toolkit_losses.edge_aware import sobel
@@ -109,17 +110,7 @@ def agree(losses: dict[str, Loss], x: Tensor, y: Tensor) -> dict[str, float]:
 
 def memory_of_step(loss: Loss, x: Tensor, y: Tensor) -> int:
     """Bytes at the peak of a step, beyond what the process held before; Linux alone tells them."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    reset.write_text("5")  # the peak begins anew
-    before = kilobytes(status, "VmRSS")
-    step(loss, x, y)
-    return (kilobytes(status, "VmHWM") - before) * 1024
-
-
-def kilobytes(status: Path, key: str) -> int:
-    """A line of the kernel's report on this process."""
-    lines = (line for line in status.read_text().splitlines() if line.startswith(key))
-    return int(next(lines).split()[1])
+    return peak_bytes(lambda: step(loss, x, y)) or 0
 
 
 def peak_memory(args: argparse.Namespace) -> dict[str, int]:

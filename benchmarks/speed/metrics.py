@@ -12,10 +12,11 @@ import pyiqa
 import theirs
 import torch
 from pyiqa.archs.niqe_arch import calculate_niqe
-from side_by_side import alternate, document, line, save
+from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
+from toolkit.bench.timing import alternate
 from toolkit.images import bicubic_resize
 from toolkit.streams import stream
 from toolkit_metrics.niqe import pristine

@@ -1,4 +1,4 @@
-"""What the comparisons share: alternating rounds, ratios with their spread, and the machine."""
+"""What the comparisons share: how they are told and kept, and the machine."""
 
 from __future__ import annotations
 
@@ -6,33 +6,11 @@ import json
 import os
 import platform
 import statistics
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-Work = Callable[[], object]
-
-
-def alternate(theirs: Work, ours: Work, rounds: int) -> dict[str, Any]:
-    """Runs both in turn, so that whatever else the machine does meets both alike.
-
-    Returns:
-        Seconds of each round, and the ratio theirs / ours: its median, lowest and highest. Above 1,
-        ours is the faster one. A first round, which fills caches, is not counted.
-    """
-    seconds: dict[str, list[float]] = {"theirs": [], "ours": []}
-    for _ in range(rounds + 1):
-        for name, work in (("theirs", theirs), ("ours", ours)):
-            begun = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - begun)
-    seconds = {name: found[1:] for name, found in seconds.items()}
-    ratios = [a / b for a, b in zip(seconds["theirs"], seconds["ours"], strict=True)]
-    ratio = {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
-    return {"ratio": ratio, "seconds": seconds}
 
 
 def line(name: str, found: dict[str, Any]) -> str:

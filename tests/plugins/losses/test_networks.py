@@ -64,7 +64,8 @@ def test_winograd_is_a_convolution(size):
     exact = F.conv2d(x.double(), convolution.weight.double(), padding=1)
     found = winograd.convolve(x, winograd.transform(convolution.weight))
     assert found.shape == exact.shape
-    assert (found - exact).abs().max() < 1e-5 * exact.abs().max()
+    # About 3e-6, by seed; the usual points 0, ±1, ±2 give up to 1.5e-5.
+    assert (found - exact).abs().max() < 8e-6 * exact.abs().max()
 
 
 @pytest.mark.parametrize("inputs", [3, 64, 128])

@@ -1,0 +1,138 @@
+"""What a generator becomes for inference: the same images, by less and less work."""
+
+import pytest
+import torch
+
+import toolkit
+from toolkit.images import bicubic_resize
+from toolkit.streams import torch_stream
+from toolkit_generators.folding import FoldedUNet
+from toolkit_generators.wide import WideConvolution, widen
+
+BACKBONES = ["pocket", "sd21:tiny", "sdxl:tiny"]
+
+
+def trained(backbone, **options):
+    """A generator whose LoRA and embeddings have values as after a training."""
+    made = toolkit.make("generator", f"one-step:{backbone}", lora_rank=2, **options)
+    rng = torch_stream(0, "lora")
+    state = made.state()
+    made.load_state({name: 0.05 * torch.randn(t.shape, generator=rng) for name, t in state.items()})
+    return made
+
+
+def lr(height=16, width=32, batch=2):
+    return torch.rand(batch, 3, height, width, generator=torch_stream(0, "lr"))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("form", ["merged", "folded"])
+def test_every_form_gives_the_same_images(backbone, form):
+    plain = trained(backbone).as_restorer("unmerged")(lr())
+    assert plain.std() > 0.01
+    torch.testing.assert_close(trained(backbone).as_restorer(form)(lr()), plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_folding_drops_what_is_constant(backbone):
+    merged, folded = trained(backbone).as_restorer("merged"), trained(backbone).as_restorer()
+    unet = folded.networks["unet"]
+    assert isinstance(unet, FoldedUNet)
+    names = " ".join(name for name, _ in unet.named_parameters())
+    for gone in ("time_emb", "add_embedding", "attn2.to_k", "attn2.to_v", "lora_"):
+        assert gone not in names
+    assert "attn2.to_q" in names
+    assert count(folded) < count(merged)
+
+
+def count(restorer):
+    return sum(p.numel() for net in restorer.networks.values() for p in net.parameters())
+
+
+def test_a_restorer_leaves_other_generators_on_the_same_weights_alone():
+    first, second = trained("pocket"), trained("pocket")
+    before = second.predict(lr()).image.detach()
+    first.as_restorer()(lr())
+    assert torch.equal(second.predict(lr()).image, before)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (37, 50), (1, 3)])
+def test_sides_of_any_length_are_padded_and_cropped_back(height, width):
+    restorer = trained("sd21:tiny").as_restorer()
+    image = lr(height, width, batch=1)
+    assert restorer(image).shape == (1, 3, 4 * height, 4 * width)
+
+
+def test_half_precision_stays_near():
+    full = trained("pocket").as_restorer()(lr())
+    for precision in ("bfloat16", "float16"):
+        backbone = {"use": "pocket", "precision": precision}
+        made = toolkit.make("generator", "one-step", backbone=backbone, lora_rank=2)
+        assert all(parameter.dtype == torch.float32 for parameter in made.trainable().values())
+        made.load_state(trained("pocket").state())
+        half = made.as_restorer()(lr())
+        assert half.dtype == torch.float32
+        assert (half - full).abs().mean() < 0.02
+
+
+def test_a_sample_of_the_posterior_is_a_function_of_the_image():
+    sampled, mode = trained("pocket", posterior="sample"), trained("pocket")
+    with torch.no_grad():
+        one, again = sampled.encode(lr()), sampled.encode(lr())
+        alone = sampled.encode(lr()[1:])
+        noise = one - mode.encode(lr())
+        std = sampled.vae.encode(2 * lr() - 1).latent_dist.std * sampled.latent_scaling
+    assert torch.equal(one, again)
+    torch.testing.assert_close(one[1:], alone, rtol=1e-4, atol=1e-5)  # whatever the batch
+    assert not torch.equal(noise[0], noise[1])
+    assert (noise / std).std().item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "has", "has_not"),
+    [
+        ("dfosd", "time_emb_proj", "conv_in"),
+        ("osediff", "conv_in", "time_emb_proj"),
+        ("img2img-turbo", "conv_out", "conv_in"),
+    ],
+)
+def test_lists_of_lora_layers_by_name(layers, has, has_not):
+    made = toolkit.make("generator", "one-step:sd21:tiny", lora_rank=2, lora_layers=layers)
+    names = " ".join(made.trainable())
+    assert f"{has}.lora_A" in names
+    assert f"{has_not}.lora_A" not in names
+    restorer = made.as_restorer()
+    assert restorer(lr()).shape == (2, 3, 64, 128)
+
+
+def test_wide_convolutions_are_convolutions():
+    plain = torch.nn.Sequential(torch.nn.Conv2d(256, 256, 3, padding=1), torch.nn.ReLU())
+    plain.append(torch.nn.Conv2d(256, 8, 3, padding=1))
+    x = torch.randn(1, 256, 40, 36, generator=torch_stream(0, "x"))
+    with torch.no_grad():
+        expected = plain(x)
+        widen(plain)
+        found = plain(x)
+    assert isinstance(plain[0], WideConvolution)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert plain[0]._matrices is not None  # it did go the other way
+
+
+def test_narrow_networks_are_left_as_they_are():
+    plain = torch.nn.Sequential(torch.nn.Conv2d(16, 16, 3, padding=1))
+    widen(plain)
+    assert type(plain[0]) is torch.nn.Conv2d
+
+
+def test_the_step_is_computed_in_float32_from_a_half_precision_network():
+    backbone = {"use": "pocket", "precision": "bfloat16"}
+    made = toolkit.make("generator", "one-step", backbone=backbone, timestep=999, lora_rank=2)
+    with torch.no_grad():
+        z_l = made.encode(bicubic_resize(lr(), 4))
+        noise = made.noise(z_l)
+        z_h = made.one_step(z_l, noise)
+    assert (z_l.dtype, noise.dtype, z_h.dtype) == (torch.float32, torch.bfloat16, torch.float32)
+    signal = made.backbone.alphas_cumprod()[999]
+    exact = (z_l.double() - (1 - signal).sqrt() * noise.double()) / signal.sqrt()
+    torch.testing.assert_close(z_h.double(), exact, rtol=1e-5, atol=1e-5)
