@@ -13,6 +13,7 @@ from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
 from toolkit.recipe import Recipe, read_recipe
 from toolkit.registry import Registry, validate
+from toolkit.specs import Selection
 from toolkit.weights import write_atomically
 
 RECIPE = "recipe.toml"
@@ -120,27 +121,42 @@ class Run:
         assert isinstance(recipe, Recipe)
         return recipe
 
-    def generator(self, registry: Registry, checkpoint: Path | None = None) -> Generator:
+    def generator(
+        self, registry: Registry, checkpoint: Path | None = None, precision: str = ""
+    ) -> Generator:
         """The generator as it was at a checkpoint, or at the newest.
 
+        Args:
+            registry: Where it is found.
+            checkpoint: None for the newest.
+            precision: Of its backbone's frozen weights, if not that of the recipe.
+
         Raises:
+            OptionsError: Its backbone has no such precision.
             UsageError: There is no run here.
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
         recipe = self.recipe()
         checkpoint = checkpoint or self.latest()
-        generator: Generator = registry.make("generator", recipe.gen)
+        selection = recipe.gen
+        if precision:
+            backbone = Selection.model_validate(selection.options.get("backbone", recipe.backbone))
+            held = {"use": backbone.use, **backbone.options, "precision": precision}
+            options = {**selection.options, "backbone": held}
+            selection = Selection(use=selection.use, options=options)
+        generator: Generator = registry.make("generator", selection)
         load_generator(generator, checkpoint)
         return generator
 
-    def restorer(self, registry: Registry) -> Restorer:
-        """The trained generator, ready for inference.
+    def restorer(self, registry: Registry, precision: str = "") -> Restorer:
+        """The trained generator, ready for inference; see `generator`.
 
         Raises:
+            OptionsError: Its backbone has no such precision.
             UsageError: There is no run here.
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
-        return self.generator(registry).as_restorer()
+        return self.generator(registry, precision=precision).as_restorer()
 
 
 def load_generator(generator: Generator, checkpoint: Path) -> None:

@@ -6,11 +6,13 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 
 from toolkit.component import Options
 from toolkit.errors import UsageError
+from toolkit.recipe import SLOTS
 from toolkit.registry import validate
+from toolkit.specs import Selection
 
 Scale = Literal["paper", "pocket"]
 
@@ -24,6 +26,21 @@ class Row(Options):
     """Which components it combines, by slot; `restorer` for a system that is not trained here."""
     paper: dict[str, float] = Field(default_factory=dict)
     """The paper's figures, by metric."""
+
+    @field_validator("recipe")
+    @classmethod
+    def _names_components(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        known = (*SLOTS, "restorer")
+        if not recipe:
+            raise ValueError(f"it names no component; slots: {', '.join(known)}")
+        for slot, spec in recipe.items():
+            if slot not in known:
+                raise ValueError(f"there is no slot {slot!r}; slots: {', '.join(known)}")
+            try:
+                Selection.model_validate(spec)
+            except ValidationError:
+                raise ValueError(f"{slot} = {spec!r} names no component") from None
+        return recipe
 
 
 class Table(Options):
@@ -51,9 +68,12 @@ def table_path(name: str) -> Path:
     Raises:
         UsageError: There is no such table.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError):  # a name too long, a home of nobody
+        pass
     known = {each.stem.removeprefix("table"): each for each in _folder().glob("table*.toml")}
     if name in known:
         return known[name]

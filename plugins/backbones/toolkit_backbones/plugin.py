@@ -36,11 +36,11 @@ class BackboneOptions(Options):
 
 
 def _pocket(options: BackboneOptions) -> Backbone:
-    from toolkit_backbones.sources import Folder
+    from toolkit_backbones.sources import Folder, look_up
 
     # It is whatever its folder says: pretraining it anew may change its shape.
     named = options.weights and options.weights not in _RANDOM
-    folder = Folder(Path(options.weights).expanduser() if named else POCKET, "pocket")
+    folder = Folder(look_up(options.weights) if named else POCKET, "pocket")
     return _assembled("pocket", folder.architecture(), folder, options)
 
 

@@ -170,14 +170,10 @@ def named_source(text: str, owner: str, architecture: Architecture) -> Source:
     Raises:
         WeightsError: It is neither a folder nor a safetensors file nor a name on the hub.
     """
-    try:
-        path = Path(text).expanduser()
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError) as error:  # a name too long, a home of nobody
-        raise WeightsError(f"{text!r} cannot be looked up: {error}") from None
-    if is_folder:
+    path = look_up(text)
+    if path.is_dir():
         return Folder(path, owner, architecture)
-    if is_file:
+    if path.is_file():
         if path.suffix != ".safetensors":
             raise WeightsError(
                 f"{path} is no safetensors file; other formats may run code when they are read.",
@@ -190,6 +186,16 @@ def named_source(text: str, owner: str, architecture: Architecture) -> Source:
         f"There is no folder and no file {text!r}, and it is no name on the model hub.",
         f"For example: {owner}:random, {owner}:~/models/folder, {owner}:OWNER/NAME",
     )
+
+
+def look_up(text: str) -> Path:
+    """The path that a user names; raises `WeightsError` where it cannot even be looked for."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a home of nobody
+        raise WeightsError(f"{text!r} cannot be looked up: {error}") from None
+    return path
 
 
 def _diffusers_names(name: str) -> Iterable[str]:

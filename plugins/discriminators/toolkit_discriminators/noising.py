@@ -126,4 +126,4 @@ class AdaptiveNoise:
             weights = [2 * t / (reach * (reach - 1)) for t in range(reach)]
         drawn = rng.choice(reach, size=self._POOL // 2, p=weights)
         state["pool"].zero_()
-        state["pool"][: len(drawn)] = torch.as_tensor(drawn)
+        state["pool"][: len(drawn)] = torch.as_tensor(drawn, device="cpu")

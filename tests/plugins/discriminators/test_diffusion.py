@@ -1,4 +1,4 @@
-"""NAD: eq. 4, its trunk, and its draws."""
+"""Discriminators made of a diffusion model: eq. 4, their trunk, their draws, what is trained."""
 
 import pytest
 import torch
@@ -15,6 +15,30 @@ def nad(**options):
 
 def latents(count=2, channels=8, side=16):
     return torch.randn(count, channels, side, side, generator=torch_stream(0, "latents"))
+
+
+def spied(judge):
+    """The latents and timesteps that the trunk is given from here on, call by call."""
+    seen = []
+
+    def forward(x, t, _told):
+        seen.append((x, t))
+        return x.new_zeros(len(x), judge.trunk.width, 4, 4)
+
+    judge.trunk.forward = forward
+    return seen
+
+
+def always(judge, timestep):
+    """Makes it judge at one timestep alone."""
+    judge.noising.draw = lambda batch, _rng, _device: torch.full((batch,), timestep)
+
+
+def is_noised(noisy, z, timestep):
+    """Whether eq. 4 holds of some noise that is N(0, 1)."""
+    signal = toolkit.make("backbone", "pocket").alphas_cumprod()[timestep]
+    noise = (noisy.double() - signal.sqrt() * z) / (1 - signal).sqrt()
+    return abs(noise.mean()) < 0.1 and abs(noise.std() - 1) < 0.1
 
 
 def test_noise_is_equation_4():
@@ -67,3 +91,123 @@ def test_the_base_is_frozen_and_the_head_is_trained_in_full():
 def test_latents_of_another_kind_are_a_clear_error():
     with pytest.raises(UsageError, match="latents of 8 channels, the generator's have 4"):
         nad().logits(latents(channels=4), torch_stream(0, "draws"))
+
+
+@pytest.mark.parametrize("timestep", [0, 399, 999])
+def test_nad_noises_at_every_timestep_and_at_0_too(timestep):
+    judge = nad()
+    seen = spied(judge)
+    always(judge, timestep)
+    judge.logits(latents(), torch_stream(0, "draws"))
+    [(noisy, t)] = seen
+    assert t.tolist() == [timestep] * 2
+    assert not torch.equal(noisy, latents())
+    assert is_noised(noisy, latents(), timestep)
+
+
+def test_nads_noise_follows_the_stream():
+    judge = nad()
+    seen = spied(judge)
+    for seed in (0, 0, 1):
+        judge.logits(latents(), torch_stream(seed, "draws"))
+    assert all(torch.equal(one, again) for one, again in zip(*seen[:2], strict=True))
+    assert not torch.equal(seen[0][0], seen[2][0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_vanilla_judges_the_latents_themselves(seed):
+    judge = toolkit.make("discriminator", "vanilla:pocket", lora_rank=2)
+    seen = spied(judge)
+    for _ in range(5):
+        judge.observe(torch.ones(2, 1, 4, 4), torch.ones(2, 1, 4, 4))  # and stays as it is
+        judge.logits(latents(), torch_stream(seed, "draws"))
+    assert len(seen) == 5
+    for x, t in seen:
+        assert torch.equal(x, latents())
+        assert t.tolist() == [0, 0]
+
+
+def test_diffusion_gan_judges_at_its_pools_timesteps_and_at_0_clean():
+    judge = toolkit.make("discriminator", "diffusion-gan:pocket", lora_rank=2)
+    seen = spied(judge)
+    judge.noising.state["pool"][:32] = 700
+    judge.logits(latents(32), torch_stream(0, "draws"))
+    [(x, t)] = seen
+    assert set(t.tolist()) == {0, 700}
+    assert torch.equal(x[t == 0], latents(32)[t == 0])
+    assert is_noised(x[t == 700], latents(32)[t == 700], 700)
+
+
+@pytest.mark.parametrize("name", ["nad", "vanilla", "diffusion-gan"])
+def test_the_timestep_decides_the_verdict(name):
+    judge = toolkit.make("discriminator", f"{name}:pocket", lora_rank=2)
+    judge.trunk.conv_in.requires_grad_(False).weight.zero_()  # so that the noise does not
+    found = []
+    for timestep in (0, 999):
+        always(judge, timestep)
+        found.append(judge.logits(latents(), torch_stream(0, "draws")))
+    assert not torch.equal(*found)
+
+
+@pytest.mark.parametrize("name", ["nad", "vanilla", "diffusion-gan"])
+def test_shared_draws_are_an_option(name):
+    make = toolkit.make
+    assert make("discriminator", f"{name}:sd21:tiny", shared_draws=True).shared_draws is True
+    assert make("discriminator", f"{name}:sd21:tiny").shared_draws is False
+
+
+@pytest.mark.parametrize("backbone", ["pocket", "sd21:tiny", "sdxl:tiny"])
+@pytest.mark.parametrize("name", ["nad", "vanilla", "diffusion-gan"])
+def test_gradients_reach_what_is_trained_and_the_latents_and_nothing_else(name, backbone):
+    judge = toolkit.make("discriminator", f"{name}:{backbone}", lora_rank=2)
+    trainable = judge.trainable()
+    with torch.no_grad():
+        for key, parameter in trainable.items():
+            if "lora_B" in key:  # at zero it would hold back the other factor's gradient
+                parameter.normal_(std=0.1, generator=torch_stream(0, key))
+    x = latents(channels=judge.trunk.latent_channels, side=32).requires_grad_()
+    judge.logits(x, torch_stream(0, "draws")).square().sum().backward()
+    assert x.grad.any()
+    every = {id(p): p for net in judge.networks.values() for p in net.parameters()}
+    trained = {id(parameter) for parameter in trainable.values()}
+    assert trained == {key for key, parameter in every.items() if parameter.requires_grad}
+    assert trained == {key for key, parameter in every.items() if parameter.grad is not None}
+    assert [key for key, parameter in trainable.items() if not parameter.grad.any()] == []
+    assert ("pooled" in trainable) == backbone.startswith("sdxl")
+
+
+def test_no_discriminator_has_nothing_to_train():
+    judge = toolkit.make("discriminator", "none")
+    assert judge.judges == "nothing"
+    assert judge.trainable() == judge.state() == {}
+
+
+def test_sdxls_trunk_equals_the_unets_own_first_half():
+    judge = toolkit.make("discriminator", "nad:sdxl:tiny", lora_rank=2)
+    backbone = toolkit.make("backbone", "sdxl:tiny")
+    unet, told = backbone.unet(), backbone.condition()(2)
+    assert told["added_cond_kwargs"]["text_embeds"].std() > 0
+    features = []
+    unet.mid_block.register_forward_hook(lambda _m, _i, output: features.append(output))
+    x, t = latents(channels=4), torch.tensor([399, 7])
+    with torch.no_grad():
+        unet(x, t, **told)
+        found = judge.trunk(x, t, told)
+        told["added_cond_kwargs"]["text_embeds"] = told["added_cond_kwargs"]["text_embeds"] + 1
+        other = judge.trunk(x, t, told)
+    torch.testing.assert_close(found, features[0])
+    assert not torch.allclose(found, other)
+
+
+@pytest.mark.parametrize(("backbone", "count"), [("sd21", 351_662_080), ("sdxl", 1_243_367_040)])
+def test_trunks_are_as_large_as_published_and_are_counted_without_weights(
+    backbone, count, toolkit_home, monkeypatch
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with torch.device("meta"):
+        judge = toolkit.make("discriminator", f"nad:{backbone}")
+    parameters = {id(p): p for net in judge.networks.values() for p in net.parameters()}
+    frozen = [each for each in parameters.values() if not each.requires_grad]
+    assert sum(each.numel() for each in frozen) == count
+    assert all(each.is_meta for each in parameters.values())
+    assert not toolkit_home.exists()
