@@ -97,6 +97,14 @@ def test_resolved_recipes_survive_toml(registry, tmp_path, slot, name):
     assert fields.keys() - unset <= again.selection(slot).options.keys()
 
 
+def test_the_papers_recipe_is_the_papers(registry):
+    made = resolve(read_recipe(Path("examples/paper.toml").resolve()), registry)
+    assert made.gen.options["backbone"]["use"] == made.disc.options["backbone"]["use"] == "sd21"
+    assert (made.gen.options["lora_rank"], made.disc.options["lora_rank"]) == (16, 16)
+    assert (made.train.lr, made.train.disc_lr) == (5e-5, 5e-5)
+    assert (made.train.steps, made.train.batch, made.train.crop) == (100_000, 16, 512)
+
+
 def test_every_slot_is_a_field_and_every_kind_known():
     assert set(SLOTS) < set(Recipe.model_fields)
     assert set(SLOTS.values()) <= set(KINDS)

@@ -109,7 +109,7 @@ class Prediction(NamedTuple):
 
 
 class Trainable(Protocol):
-    """What an optimiser and a checkpoint need to know of a part of the system."""
+    """What optimiser and checkpoint need to know of a part; its `networks`, if named, count."""
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters to optimise, by name; empty if there are none."""

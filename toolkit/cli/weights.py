@@ -192,7 +192,9 @@ def _origins(file: WeightFile) -> Iterator[str]:
 
     for source in file.sources:
         if isinstance(source, Mirrors):
-            yield from (urlsplit(url).netloc for url in source.urls)
+            for parts in map(urlsplit, source.urls):
+                home, file, _ = parts.path.partition("/resolve/")  # on the model hub
+                yield f"{parts.netloc}{home}" if file else parts.netloc
         else:
             yield source.package
 

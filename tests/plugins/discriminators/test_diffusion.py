@@ -165,7 +165,7 @@ def test_gradients_reach_what_is_trained_and_the_latents_and_nothing_else(name, 
         for key, parameter in trainable.items():
             if "lora_B" in key:  # at zero it would hold back the other factor's gradient
                 parameter.normal_(std=0.1, generator=torch_stream(0, key))
-    x = latents(channels=judge.trunk.latent_channels, side=32).requires_grad_()
+    x = latents(channels=judge.trunk.latent_channels).requires_grad_()
     judge.logits(x, torch_stream(0, "draws")).square().sum().backward()
     assert x.grad.any()
     every = {id(p): p for net in judge.networks.values() for p in net.parameters()}
