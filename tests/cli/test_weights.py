@@ -123,6 +123,19 @@ def test_without_a_name_all_that_is_there_is_taken(cli, brought):
     assert (result.code, result.out.split()) == (0, [str(weights.path_of(ONE))])
 
 
+def test_large_files_are_fetched_when_they_are_named_or_brought(cli, known, brought, monkeypatch):
+    large = described("large.bin", b"large" * 50, WEB, by_name=True)
+    (brought / "c").write_bytes(b"large" * 50)
+    known.add("another", [component("backbone", "big", weights=(large,))])
+    asked = []
+    monkeypatch.setattr(weights, "fetch_all", lambda files, **_: asked.append(files) or [])
+    cli("weights", "fetch")
+    cli("weights", "fetch", "big")
+    assert asked == [[ONE, TWO], [large]]
+    assert "toolkit weights fetch large.bin" in cli("weights", "list").out
+    assert "large.bin" in cli("weights", "fetch", "--from", brought).out
+
+
 def test_what_was_named_and_is_not_there_is_told(mistake, brought):
     (brought / "b").unlink()
     told = mistake("weights", "fetch", "far", "--from", brought, code=1)

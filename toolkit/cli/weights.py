@@ -70,7 +70,8 @@ def fetch_files(
     """
     from toolkit.weights import fetch_all
 
-    files = _chosen(names or [], load_registry())
+    # What is here already costs nothing to take, however large.
+    files = _chosen(names or [], load_registry(), large=place is not None)
     if not files:
         note("No weight files are needed.")
         return
@@ -121,8 +122,11 @@ def _needed(registry: Registry) -> dict[WeightFile, list[str]]:
     return needed
 
 
-def _chosen(names: Iterable[str], registry: Registry) -> list[WeightFile]:
-    """The files of these names: a file's own, or a component's with or without its kind."""
+def _chosen(names: Iterable[str], registry: Registry, *, large: bool) -> list[WeightFile]:
+    """The files of these names: a file's own, or a component's with or without its kind.
+
+    Where there is no name all of them, if `large` also those that are otherwise only named.
+    """
     needed = _needed(registry)
     components = [f"{each.kind}/{each.name}" for each in registry.components()]
     chosen: dict[WeightFile, None] = {}
@@ -137,7 +141,7 @@ def _chosen(names: Iterable[str], registry: Registry) -> list[WeightFile]:
                 "To see all files: toolkit weights list",
             )
         chosen |= dict.fromkeys(files)
-    return list(chosen) if names else [file for file in needed if not file.by_name]
+    return list(chosen if names else (file for file in needed if large or not file.by_name))
 
 
 def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:

@@ -102,7 +102,7 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
             _backward(total / len(pieces), losses, means, step, len(pieces))
             fakes.append(fake.detach())
 
-    if system.adversarial:
+    if system.discriminator_parameters:
         verdicts: list[tuple[Tensor, Tensor]] = []
         with _step(system.learners["discriminator"], means, step):
             for number, (piece, fake) in enumerate(zip(pieces, fakes, strict=True)):

@@ -1,0 +1,99 @@
+"""A measured table for programs, as lines, and as Markdown."""
+
+import json
+
+import pytest
+
+from toolkit.bench.reports import as_lines, as_markdown, document, more_lines
+from toolkit.bench.tables import Table
+
+ROWS = [
+    {"label": "ours", "recipe": {"gen": "one-step"}, "paper": {"seconds": 0.11, "gmacs": 2132}},
+    {"label": "theirs", "recipe": {"restorer": "other"}, "paper": {"gmacs": 75812}},
+]
+MEASURED = [
+    ({"gmacs": 2132.1318, "params_m": 966.343595, "trunk": 1.5}, []),
+    ({}, ["The restorer 'other' is not built yet."]),
+]
+
+
+@pytest.fixture
+def table():
+    return Table(
+        number=3,
+        title="Complexity",
+        place="Paper, Table 3",
+        measures="complexity",
+        protocol="One image.",
+        better={"seconds": "lower", "params_m": "lower", "gmacs": "lower", "psnr": "higher"},
+        rows=ROWS,
+    )
+
+
+@pytest.fixture
+def made(table):
+    return document(table, "paper", table.rows, MEASURED)
+
+
+def test_a_document_has_everything_as_plain_values(made):
+    assert json.loads(json.dumps(made)) == made
+    assert made.keys() == {"table", "title", "place", "scale", "protocol", "rows", "environment"}
+    assert made["environment"].keys() == {"python", "platform", "torch", "toolkit"}
+    ours, theirs = made["rows"]
+    assert (ours["status"], ours["needs"], ours["measured"]) == ("measured", [], MEASURED[0][0])
+    assert (theirs["status"], theirs["measured"]) == ("needs", {})
+    assert theirs["needs"] == ["The restorer 'other' is not built yet."]
+    assert theirs["recipe"] == {"restorer": "other"}
+    assert theirs["paper"] == {"gmacs": 75812}
+
+
+def test_every_row_needs_what_was_measured_of_it(table):
+    with pytest.raises(ValueError, match="zip"):
+        document(table, "paper", table.rows, MEASURED[:1])
+
+
+def test_the_papers_figures_stand_in_brackets(table, made):
+    assert as_lines(table, made) == [
+        ["", "seconds", "params_m", "gmacs"],  # nobody has a psnr
+        ["ours", "– (0.11)", "966.344", "2132.132 (2132)"],
+        ["theirs", "–", "–", "– (75812)"],
+    ]
+
+
+def test_at_another_scale_the_papers_figures_are_no_comparison(table):
+    made = document(table, "pocket", table.rows, MEASURED)
+    assert as_lines(table, made)[1:] == [
+        ["ours", "–", "966.344", "2132.132"],
+        ["theirs", "–", "–", "–"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (100.0, "100"), (0.11, "0.11"), (173.8, "173.8"), (75812.4, "75812")],
+)
+def test_figures_are_shown_to_three_places_and_without_idle_zeros(table, value, shown):
+    made = document(table, "pocket", table.rows[:1], [({"gmacs": value}, [])])
+    assert as_lines(table, made)[1][-1] == shown
+
+
+def test_what_else_was_measured_and_what_rows_need(table, made):
+    assert more_lines(table, made) == [
+        "ours: trunk 1.5",
+        "theirs: The restorer 'other' is not built yet.",
+    ]
+
+
+def test_markdown_is_a_page_with_one_table(table, made):
+    lines = as_markdown(table, made).splitlines()
+    assert lines[0] == "# Table 3: Complexity"
+    assert "Scale: paper." in lines[2]
+    rows = [line for line in lines if line.startswith("|")]
+    assert rows == [
+        "|  | seconds | params_m | gmacs |",
+        "| --- | ---: | ---: | ---: |",
+        "| ours | – (0.11) | 966.344 | 2132.132 (2132) |",
+        "| theirs | – | – | – (75812) |",
+    ]
+    assert "- theirs: The restorer 'other' is not built yet." in lines
+    assert lines[-1] == "One image."

@@ -1,0 +1,181 @@
+"""`toolkit bench`: Table 3 as it is, without a network and without weights, and what it refuses."""
+
+import json
+import socket
+
+import pytest
+
+import toolkit
+from toolkit.bench import costs
+from toolkit.bench.complexity import count_parameters
+
+PEERS = ["stablesr-200", "diffbir-50", "seesr-50", "resshift-15", "sinsr", "osediff"]
+POCKET = ("--table", 3, "--scale", "pocket", "--only", "dfosd")
+
+
+def _refuse(*_arguments):
+    raise AssertionError("nothing may ask a network")
+
+
+@pytest.fixture(scope="module")
+def table_3(cli, tmp_path_factory):
+    """The whole of it, at the paper's scale, with an empty cache and no network."""
+    home = tmp_path_factory.mktemp("cache") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOOLKIT_HOME", str(home))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr(socket.socket, "connect", _refuse)
+        result = cli("bench", "--table", 3, "--format", "json")
+    assert result.code == 0, result.err
+    assert not home.exists()
+    return result
+
+
+@pytest.fixture(scope="module")
+def rows(table_3):
+    """Its rows by label."""
+    return {row["label"]: row for row in table_3.document["rows"]}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Counts for an image of 64 x 64 pixels."""
+    monkeypatch.setattr(costs, "SIDE", 64)
+
+
+def test_stdout_is_one_document_and_nothing_else(table_3):
+    document = table_3.document
+    assert table_3.out == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    assert {"table", "scale", "protocol", "rows", "environment"} <= document.keys()
+    assert (document["table"], document["scale"]) == (3, "paper")
+    assert "512x512" in document["protocol"]
+    assert document["environment"]["torch"]
+    assert "Measuring 9/9" in table_3.err
+
+
+def test_the_generator_costs_what_the_paper_says(rows):
+    row, measured = rows["dfosd"], rows["dfosd"]["measured"]
+    assert measured["params_m"] == pytest.approx(966.344, abs=0.005)
+    assert measured["gmacs"] == pytest.approx(2132.3, abs=0.5)
+    assert measured["params_m_everything_merged"] == pytest.approx(949.64, abs=0.005)
+    assert measured["gmacs_everything_merged"] == pytest.approx(2217.7, abs=1)
+    assert measured["params_m"] == pytest.approx(row["paper"]["params_m"], abs=0.05)
+    assert measured["gmacs"] == pytest.approx(row["paper"]["gmacs"], abs=0.5)
+    assert "seconds" not in measured  # it was not asked to time
+
+
+def test_the_trunks_are_those_of_stable_diffusion(rows):
+    trunks = {label: row["measured"].get("trunk_params_m") for label, row in rows.items()}
+    assert trunks.pop("nad:sd21") == pytest.approx(351.66, abs=0.005)
+    assert trunks.pop("nad:sdxl") == pytest.approx(1243.37, abs=0.005)
+    assert set(trunks.values()) == {None}
+
+
+@pytest.mark.parametrize("label", PEERS)
+def test_a_peer_that_is_not_built_has_the_papers_figures_and_no_others(rows, label):
+    row = rows[label]
+    assert row["status"] == "needs"
+    assert row["needs"] == [f"The restorer {label.partition('-')[0]!r} is not built yet."]
+    assert row["measured"] == {}
+    assert row["paper"].keys() == {"steps", "seconds", "params_m", "gmacs"}
+
+
+def test_every_row_is_measured_or_says_what_it_needs(rows):
+    assert list(rows)[:7] == [*PEERS, "dfosd"]
+    for row in rows.values():
+        assert row["status"] == ("measured" if row["measured"] else "needs")
+        assert bool(row["needs"]) != bool(row["measured"])
+
+
+def test_the_pockets_own_count_stands_alone(cli, small):
+    result = cli("bench", *POCKET)
+    assert result.code == 0, result.err
+    generator = toolkit.make("generator", "one-step:pocket")
+    own = count_parameters(generator.as_restorer("unmerged"), "paper") / 1e6
+    [line] = [line for line in result.out.splitlines() if line.startswith("│ dfosd")]
+    assert f"{own:.3f}" in line
+    assert "(" not in line
+    assert "966" not in result.out
+    assert "pocket scale" in result.out
+
+
+def test_at_the_papers_scale_its_figures_stand_beside_ours(cli, small):
+    result = cli("bench", "--table", 3, "--only", "dfosd", "--only", "sinsr")
+    lines = {line.split()[1]: line for line in result.out.splitlines() if line.startswith("│ ")}
+    assert "966.344 (966.3)" in lines["dfosd"]
+    assert "– (173.8)" in lines["sinsr"]
+    assert "sinsr: The restorer 'sinsr' is not built yet." in result.out
+
+
+def test_only_some_rows_in_the_order_asked_for(cli):
+    result = cli("bench", "--table", 3, "--only", "sinsr", "--only", "seesr-50", "--format", "json")
+    assert [row["label"] for row in result.document["rows"]] == ["sinsr", "seesr-50"]
+
+
+def test_markdown_and_files_say_the_same(cli, small, tmp_path):
+    out = tmp_path / "new" / "folder"
+    printed = cli("bench", *POCKET, "--out", out, "--format", "markdown")
+    assert printed.code == 0, printed.err
+    assert sorted(path.name for path in out.iterdir()) == ["table3.json", "table3.md"]
+    page = (out / "table3.md").read_text()
+    assert printed.out.strip() == page.strip()
+    assert page.startswith("# Table 3: ")
+    assert "| dfosd |" in page
+    written = json.loads((out / "table3.json").read_text())
+    assert written == cli("bench", *POCKET, "--format", "json").document
+    figure = written["rows"][0]["measured"]["gmacs"]
+    assert f"{figure:.3f}".rstrip("0") in page
+
+
+def test_a_table_of_ones_own(cli, small, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'number = 12\ntitle = "Mine"\nplace = "Here"\nmeasures = "complexity"\n'
+        'protocol = "As ever."\nbetter = { params_m = "lower" }\n'
+        '[[rows]]\nlabel = "judge"\nrecipe = { disc = { use = "nad:pocket", lora_rank = 2 } }\n'
+        "paper = { params_m = 1.0 }\n"
+    )
+    arguments = ("bench", "--table", tmp_path / "mine.toml", "--out", tmp_path / "out")
+    result = cli(*arguments, "--format", "json")
+    assert result.document["table"] == 12
+    assert result.document["rows"][0]["measured"]["trunk_params_m"] > 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"table12.json", "table12.md"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--table", "4711"], "Tables so far: 3"),
+        (["--table", "3", "--only", "dfsod"], "Table 3 has no row 'dfsod'"),
+        (["--table", "torn.toml"], "The table torn.toml cannot be read"),
+        (["--table", "more.toml"], "unknown option 'colour'"),
+        (["--table", "3", "--out", "torn.toml/below"], "Cannot write into torn.toml/below"),
+        (["--table", "3", "--out", "torn.toml"], "Cannot write into torn.toml"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_measured(
+    mistake, tmp_path, monkeypatch, arguments, told
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torn.toml").write_text("number = ")
+    (tmp_path / "more.toml").write_text("colour = 'red'")
+    error = mistake("bench", *arguments)
+    assert told in error
+    assert "Measuring" not in error
+
+
+def test_a_row_of_a_wrong_slot_is_a_mistake_too(mistake, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'number = 1\ntitle = "t"\nplace = "p"\nmeasures = "complexity"\nprotocol = "p"\n'
+        'better = {}\n[[rows]]\nlabel = "a"\nrecipe = { generator = "one-step" }\n'
+    )
+    assert "there is no slot 'generator'" in mistake("bench", "--table", path)
+
+
+def test_timing_on_this_machine(cli, small, monkeypatch):
+    monkeypatch.setattr(costs, "_ROUNDS", 1)
+    result = cli("bench", *POCKET, "--time", "--format", "json")
+    measured = result.document["rows"][0]["measured"]
+    for name in ("seconds", "seconds_diffusers", "times_as_fast"):
+        assert measured[name] > 0
+    assert all(measured[name] > 0 for name in measured if name.startswith("peak_memory_gb"))
