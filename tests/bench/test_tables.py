@@ -78,6 +78,8 @@ def test_every_table_that_ships_is_well_formed(path):
 )
 def test_every_row_is_measured_or_says_what_is_not_built(row, monkeypatch):
     monkeypatch.setattr(costs, "SIDE", 64)
+    # It is made, and counted elsewhere.
+    monkeypatch.setattr(costs, "_count_generator", lambda *_: {"params_m": 1.0, "gmacs": 1.0})
     measured, needs = costs.measure_costs(row, installed(), "pocket")
     slot, spec = next(iter(row.recipe.items()))
     if needs:

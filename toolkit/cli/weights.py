@@ -197,8 +197,8 @@ def _origins(file: WeightFile) -> Iterator[str]:
     for source in file.sources:
         if isinstance(source, Mirrors):
             for parts in map(urlsplit, source.urls):
-                home, file, _ = parts.path.partition("/resolve/")  # on the model hub
-                yield f"{parts.netloc}{home}" if file else parts.netloc
+                home, on_hub, _ = parts.path.partition("/resolve/")
+                yield f"{parts.netloc}{home}" if on_hub else parts.netloc
         else:
             yield source.package
 
