@@ -191,7 +191,7 @@ class Discriminator(Trainable, Protocol):
 
 
 class PerceptualLoss(Protocol):
-    """Distance of a prediction to its target, `[b]`; may also offer `prepare(target)`.
+    """Distance of a prediction to its target, `[b]`; may offer `prepare(target)`, `frozen_bytes`.
 
     What `prepare` returns stands for the target in later calls, so that a target's features are
     computed once.

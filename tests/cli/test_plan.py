@@ -33,6 +33,7 @@ def quick(monkeypatch):
         size //= 2 if backbone["precision"] == "bfloat16" else 1
         return StepCost(
             frozen={"generator's unet": 10**8},
+            losses={},
             trained={"generator": 10**7, "discriminator": 0},
             activations={"generator": size * 10**6, "discriminator": 10**7},
             macs={"generator": 10**12 // size, "discriminator": 10**9},
@@ -64,7 +65,7 @@ def test_a_plan_for_programs(cli, quick):
     assert document.keys() == {"memory", "gmacs", "choices"}
     memory = document["memory"]
     assert memory.keys() == {
-        "frozen", "trained", "gradients", "optimizer", "activations", "peak",
+        "frozen", "losses", "trained", "gradients", "optimizer", "activations", "peak",
     }  # fmt: skip
     parts = [memory["gradients"], memory["optimizer"], max(memory["activations"].values())]
     held = sum(memory["frozen"].values()) + sum(memory["trained"].values())

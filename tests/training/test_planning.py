@@ -32,6 +32,7 @@ def asked(monkeypatch):
         macs = (40 if checkpointing else 30) * 10**9
         return StepCost(
             frozen={"generator's unet": 100 * MB // half},
+            losses={},
             trained={"generator": 5 * MB, "discriminator": 5 * MB},
             activations={"generator": activations, "discriminator": activations // 10},
             macs={"generator": macs, "discriminator": 10**9},

@@ -37,6 +37,8 @@ def _memory_lines(recipe: Recipe, plan: Plan) -> Iterator[str]:
     )
     for name, size in cost.frozen.items():
         yield _line(f"{name}, frozen", size)
+    for name, size in cost.losses.items():
+        yield _line(f"the loss {name}, frozen", size)
     for name, size in cost.trained.items():
         if size:
             yield _line(f"{name}, trained", size)

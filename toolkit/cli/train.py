@@ -86,9 +86,9 @@ def train(
         base = read_recipe(config) if config else {}
         recipe = resolve(compose(base, flags, overrides or []), registry)
         run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
-        if not (dry_run or plan or memory):
+        if not (dry_run or plan or memory is not None):
             run.check_free()
-    if plan or memory:
+    if plan or memory is not None:
         from toolkit.cli.plan import show_plan
 
         show_plan(recipe, registry, memory, output)

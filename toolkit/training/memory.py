@@ -29,12 +29,14 @@ class StepCost:
 
     Attributes:
         frozen: Weights that stay as they are, by part; what is shared counts where it comes first.
+        losses: Weights of the losses' networks, which are always whole.
         trained: Weights that are trained, by part.
         activations: All else at the peak, by phase, for one image.
         macs: Multiply-accumulates of one image, forward and backward, by phase.
     """
 
     frozen: Mapping[str, int]
+    losses: Mapping[str, int]
     trained: Mapping[str, int]
     activations: Mapping[str, int]
     macs: Mapping[str, int]
@@ -51,7 +53,8 @@ class StepCost:
 
     def peak(self, images: int) -> int:
         """The most at once, with so many images in a piece."""
-        held = sum(self.frozen.values()) + sum(self.trained.values())
+        parts = (self.frozen, self.losses, self.trained)
+        held = sum(size for part in parts for size in part.values())
         varying = images * max(self.activations.values())
         return held + self.gradients + self.optimizer + varying
 
@@ -67,21 +70,22 @@ def step_cost(recipe: Recipe, registry: Registry) -> StepCost:
     """
     with torch.device("meta"), _fused_attention():
         system = build_system(_on_meta(recipe), registry)
-        held, trained = _weights(system)
         side = recipe.train.crop
         small = side // system.generator.scale
         batch = Batch(torch.rand(1, 3, small, small), torch.rand(1, 3, side, side))
+        held, trained = _weights(system)
+        losses = _loss_weights(system, batch.hr[..., :64, :64])
+        _let_go_of_gradients(system)
         phases: dict[str, tuple[int, int]] = {}
         with frozen(system.discriminator_parameters):
             fake, phases["generator"] = _generator_phase(system, batch)
         if system.adversarial:
             phases["discriminator"] = _discriminator_phase(system, batch, fake)
-    gradients = sum(trained.values())
     return StepCost(
         held,
+        losses,
         trained,
-        # Gradients are among what was seen, and count by themselves.
-        {name: max(0, peak - gradients) for name, (peak, _) in phases.items()},
+        {name: peak for name, (peak, _) in phases.items()},
         {name: macs for name, (_, macs) in phases.items()},
     )
 
@@ -130,6 +134,27 @@ def _fused_attention() -> Iterator[None]:
         yield
     finally:
         F.scaled_dot_product_attention = original
+
+
+def _let_go_of_gradients(system: System) -> None:
+    """They are counted by themselves, and do not grow with the batch as all else does."""
+
+    def let_go(parameter: Tensor) -> None:
+        parameter.grad = None
+
+    for learner in system.learners.values():
+        for parameter in learner.parameters.values():
+            parameter.register_post_accumulate_grad_hook(let_go)  # type: ignore[no-untyped-call]
+
+
+def _loss_weights(system: System, images: Tensor) -> dict[str, int]:
+    """Bytes of the losses' frozen networks; used once, so that they are there from then on."""
+    found: dict[str, int] = {}
+    for name, (_, loss) in system.spatial.items():
+        loss(images, images)
+        if size := getattr(loss, "frozen_bytes", None):
+            found[name] = size(images)
+    return found
 
 
 def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:

@@ -85,6 +85,7 @@ class Plan:
         return {
             "memory": {
                 "frozen": dict(cost.frozen),
+                "losses": dict(cost.losses),
                 "trained": dict(cost.trained),
                 "gradients": cost.gradients,
                 "optimizer": cost.optimizer,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from toolkit.checkpoints import load_tensors
 from toolkit.errors import UsageError
 from toolkit.interfaces import Backbone
-from toolkit_discriminators.heads import Head, make_head
+from toolkit_discriminators.heads import LEAST, Head, make_head
 from toolkit_discriminators.noising import Noising
 from toolkit_discriminators.trunk import Trunk
 
@@ -46,6 +46,7 @@ class DiffusionDiscriminator:
         self.noising = noising
         self.trunk = Trunk(backbone.unet(shared=share))
         self._lora = backbone.add_lora(self.trunk, lora_rank, lora_alpha, "dfosd")
+        self._head: Head = head
         self.head = make_head(head, self.trunk.width)
         self.condition = backbone.condition()
         self._alphas_cumprod = backbone.alphas_cumprod().float()
@@ -72,6 +73,12 @@ class DiffusionDiscriminator:
         dtype = self.trunk.conv_in.weight.dtype
         noisy = add_noise(x, noise, signal).to(dtype)
         features = self.trunk(noisy, t, self.condition(x.shape[0], dtype))
+        if min(features.shape[2:]) < LEAST[self._head]:
+            raise UsageError(
+                f"The head {self._head!r} needs maps of {LEAST[self._head]} places a side; these "
+                f"latents give {min(features.shape[2:])}.",
+                "Train on larger crops, such as --set train.crop=512, or take --set disc.head=mlp",
+            )
         votes: Tensor = self.head(features.float()).float()
         return votes
 

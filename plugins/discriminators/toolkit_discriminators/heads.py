@@ -10,6 +10,10 @@ from torch import nn
 Head = Literal["mlp", "convolutions"]
 
 
+LEAST: Mapping[Head, int] = {"mlp": 1, "convolutions": 4}
+"""The shortest side of a map that each can judge."""
+
+
 def make_head(name: Head, width: int) -> nn.Sequential:
     """A head for features `[b, width, h, w]`; gives `[b, 1, ...]`."""
     return _HEADS[name](width)

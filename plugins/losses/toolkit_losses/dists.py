@@ -38,7 +38,7 @@ def dists() -> FeatureLoss:
             similarity = similarity + texture @ alpha.to(texture) + structure @ beta.to(texture)
         return 1 - similarity
 
-    return FeatureLoss(_features, compare)
+    return FeatureLoss(_features, compare, vgg16)
 
 
 def _features(image: Tensor) -> Features:

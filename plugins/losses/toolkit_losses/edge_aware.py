@@ -69,6 +69,10 @@ class EdgeAware:
         """The features of the target and of its edges."""
         return self._distance.prepare(self._with_edges(target))
 
+    def frozen_bytes(self, like: Tensor) -> int:
+        """What the distance's network takes."""
+        return self._distance.frozen_bytes(like)
+
     def to(self, device: torch.device) -> Self:
         """Moves what the distance keeps."""
         self._distance.to(device)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from toolkit.errors import DataError
+
+if TYPE_CHECKING:
+    from toolkit_losses.convolution import Convolution
 
 Features = list[Tensor]
 
@@ -17,6 +20,15 @@ _PIXELS = {"cpu": 2**16, "mps": 2**18, "cuda": 2**21}
 """How many pixels go through a network at once. On a processor the first maps of a slice shall fit
 its cache and be allocated without new pages, which makes all that is not a convolution eight times
 as fast."""
+
+
+class Network(Protocol):
+    """A classifier of frozen convolutions."""
+
+    @property
+    def layers(self) -> Sequence[Convolution]:
+        """All of them."""
+        ...
 
 
 class FeatureLoss:
@@ -30,15 +42,18 @@ class FeatureLoss:
     Args:
         features: Of images `[b, 3, h, w]`, in [0, 1].
         compare: Distances, `[b]`, from features of predictions and of targets.
+        network: What the features are of, for the device and the precision of a tensor.
     """
 
     def __init__(
         self,
         features: Callable[[Tensor], Features],
         compare: Callable[[Features, Features], Tensor],
+        network: Callable[[Tensor], Network],
     ) -> None:
         self._features = features
         self._compare = compare
+        self._network = network
 
     def __call__(self, prediction: Tensor, target: Tensor | Sequence[Features]) -> Tensor:
         """Distance of each image, `[b]`; the target may be what `prepare` returned.
@@ -61,6 +76,11 @@ class FeatureLoss:
     def prepare(self, target: Tensor) -> list[Features]:
         """The target's features, to be computed once where it is compared often."""
         return [self._features(piece) for piece in _slices(target.detach())]
+
+    def frozen_bytes(self, like: Tensor) -> int:
+        """What the network's weights take where `like` is; others may use the same ones."""
+        layers = self._network(like).layers
+        return sum(each.weight.nbytes + each.bias.nbytes for each in layers)
 
     def to(self, device: torch.device) -> Self:  # noqa: ARG002
         """Nothing to move: the networks are taken where the images are."""

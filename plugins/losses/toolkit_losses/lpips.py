@@ -21,6 +21,7 @@ def lpips(network: Literal["vgg", "alex"]) -> FeatureLoss:
     pooling window is then larger than the map; here it is cut to the map.)
     """
     weightings = heads(VGG16 if network == "vgg" else ALEXNET)
+    classifier = vgg16 if network == "vgg" else alexnet
 
     def features(image: Tensor) -> Features:
         shift, scale = (image.new_tensor(each).view(1, 3, 1, 1) for each in (_SHIFT, _SCALE))
@@ -35,7 +36,7 @@ def lpips(network: Literal["vgg", "alex"]) -> FeatureLoss:
             distance = distance + difference @ weighting.to(difference).flatten()
         return distance
 
-    return FeatureLoss(features, compare)
+    return FeatureLoss(features, compare, classifier)
 
 
 def _unit(x: Tensor) -> Tensor:

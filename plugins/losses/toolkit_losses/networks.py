@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -28,10 +29,16 @@ class Vgg16:
     """The convolutions of VGG16 (Simonyan and Zisserman, 2014), ImageNet weights, frozen."""
 
     WIDTHS = (64, 128, 256, 512, 512)
-    LAYERS = (2, 2, 3, 3, 3)
+    SHAPES = (
+        (64, 3, 3), (64, 64, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 256, 3),
+        (256, 256, 3), (512, 256, 3), *[(512, 512, 3)] * 5,
+    )  # fmt: skip
+    """Outputs, inputs and kernel of each convolution."""
+    _LAYERS = (2, 2, 3, 3, 3)
 
     def __init__(self, layers: list[Convolution]) -> None:
-        ends = [sum(self.LAYERS[:stage]) for stage in range(6)]
+        self.layers = layers
+        ends = [sum(self._LAYERS[:stage]) for stage in range(6)]
         self._stages = [layers[start:end] for start, end in itertools.pairwise(ends)]
         window = torch.hann_window(5, periodic=False, dtype=torch.float64)[1:-1]
         blur = torch.outer(window, window)
@@ -59,15 +66,16 @@ class AlexNet:
     """The convolutions of AlexNet (Krizhevsky, 2014), ImageNet weights, frozen."""
 
     WIDTHS = (64, 192, 384, 256, 256)
+    SHAPES = ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
 
     def __init__(self, layers: list[Convolution]) -> None:
-        self._layers = layers
+        self.layers = layers
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         """ReLU features of the five convolutions of a normalised image, `[b, 3, h, w]`."""
-        x = _ready(x, self._layers[0].weight.dtype)
+        x = _ready(x, self.layers[0].weight.dtype)
         features: list[Tensor] = []
-        for number, convolution in enumerate(self._layers):
+        for number, convolution in enumerate(self.layers):
             if number in (1, 2):
                 # A map smaller than the window is pooled whole, so that 16 px are enough.
                 x = F.max_pool2d(x, [min(3, side) for side in x.shape[-2:]], stride=2)
@@ -106,15 +114,11 @@ def _blurred_squares(x: Tensor, kernel: Tensor) -> Tensor:
 
 def vgg16(like: Tensor) -> Vgg16:
     """The one VGG16 of this process for the device and the precision of a tensor."""
-    if weights.hollow():
-        return _hollow_vgg16(like.device, _precision(like))
     return _vgg16(like.device, _precision(like))
 
 
 def alexnet(like: Tensor) -> AlexNet:
     """The one AlexNet of this process for the device and the precision of a tensor."""
-    if weights.hollow():
-        return _hollow_alexnet(like.device, _precision(like))
     return _alexnet(like.device, _precision(like))
 
 
@@ -138,6 +142,8 @@ def arrays(file: WeightFile) -> dict[str, Any]:
 @functools.cache
 @torch.inference_mode(mode=False)
 def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
+    if device.type == "meta":
+        return Vgg16(_hollow(Vgg16.SHAPES, [(1, 1)] * 13, precision))
     layers = arrays(VGG16)["VGG16_0"]
     return Vgg16([_convolution(layers[f"Conv_{i}"], device, precision) for i in range(13)])
 
@@ -145,38 +151,13 @@ def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
 @functools.cache
 @torch.inference_mode(mode=False)
 def _alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
+    if device.type == "meta":
+        return AlexNet(_hollow(AlexNet.SHAPES, _ALEXNET, precision))
     layers = arrays(ALEXNET)["AlexNet_0"]
     return AlexNet([
         _convolution(layers[f"Conv_{i}"], device, precision, *each)
         for i, each in enumerate(_ALEXNET)
     ])  # fmt: skip
-
-
-# Without values, where only memory and work are counted; never kept.
-def _hollow_vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
-    depths = zip(Vgg16.WIDTHS, Vgg16.LAYERS, strict=True)
-    widths = [3, *(width for width, depth in depths for _ in range(depth))]
-    sizes = itertools.pairwise(widths)
-    return Vgg16([_hollow((outputs, inputs, 3, 3), device, precision) for inputs, outputs in sizes])
-
-
-def _hollow_alexnet(device: torch.device, precision: torch.dtype) -> AlexNet:
-    layers = zip(itertools.pairwise([3, *AlexNet.WIDTHS]), (11, 5, 3, 3, 3), _ALEXNET, strict=True)
-    return AlexNet([
-        _hollow((outputs, inputs, kernel, kernel), device, precision, *setting)
-        for (inputs, outputs), kernel, setting in layers
-    ])  # fmt: skip
-
-
-def _hollow(
-    shape: tuple[int, ...],
-    device: torch.device,
-    precision: torch.dtype,
-    stride: int = 1,
-    padding: int = 1,
-) -> Convolution:
-    weight = torch.empty(shape, device=device, dtype=precision)
-    return Convolution(weight, weight.new_empty(shape[0]), stride, padding)
 
 
 def _precision(like: Tensor) -> torch.dtype:
@@ -194,6 +175,19 @@ def _ready(x: Tensor, precision: torch.dtype) -> Tensor:
             f"Sides of at least {SMALLEST} px are needed.",
         )
     return x.to(precision)
+
+
+def _hollow(
+    shapes: Iterable[tuple[int, int, int]],
+    settings: Iterable[tuple[int, int]],
+    precision: torch.dtype,
+) -> list[Convolution]:
+    """Layers without values, where only memory and work are counted."""
+    made = []
+    for (outputs, inputs, side), setting in zip(shapes, settings, strict=True):
+        weight = torch.empty(outputs, inputs, side, side, device="meta", dtype=precision)
+        made.append(Convolution(weight, weight.new_empty(outputs), *setting))
+    return made
 
 
 def _convolution(
