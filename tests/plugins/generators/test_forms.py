@@ -7,7 +7,7 @@ import toolkit
 from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
 from toolkit_generators.folding import FoldedUNet
-from toolkit_generators.wide import WideConvolution, widen
+from toolkit_generators.wide import WideConvolution, WideGroupNorm, widen
 
 BACKBONES = ["pocket", "sd21:tiny", "sdxl:tiny"]
 
@@ -117,6 +117,26 @@ def test_wide_convolutions_are_convolutions():
     assert found.shape == expected.shape
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
     assert plain[0]._matrices is not None  # it did go the other way
+
+
+@pytest.mark.parametrize(("size", "offset"), [((40, 36), 0.0), ((200, 131), 3.0), ((7, 5), 0.5)])
+def test_norms_with_channels_last_are_as_exact_as_with_channels_first(size, offset):
+    plain = torch.nn.GroupNorm(8, 64, eps=1e-6)
+    rng = torch_stream(0, "norm")
+    plain.weight.data = torch.rand(64, generator=rng) + 0.5
+    plain.bias.data = torch.randn(64, generator=rng)
+    x = torch.randn(2, 64, *size, generator=rng) + offset
+    x[0, :8] = 0.25  # a flat group
+    last = x.contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        exact = torch.nn.functional.group_norm(
+            x.double(), 8, plain.weight.double(), plain.bias.double(), 1e-6
+        )
+        found = WideGroupNorm(plain)(last)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    error = (found - exact).abs()
+    assert error[1:].max() < 2e-5  # an offset of 3 costs digits of the squares' mean
+    assert error[0].max() < 5e-5  # the flat group, whose deviation is eps alone
 
 
 def test_narrow_networks_are_left_as_they_are():
