@@ -141,9 +141,8 @@ class Run:
         selection = recipe.gen
         if precision:
             backbone = Selection.model_validate(selection.options.get("backbone", recipe.backbone))
-            held = {"use": backbone.use, **backbone.options, "precision": precision}
-            options = {**selection.options, "backbone": held}
-            selection = Selection(use=selection.use, options=options)
+            held = backbone.over({"precision": precision})
+            selection = selection.over({"backbone": held.model_dump()})
         generator: Generator = registry.make("generator", selection)
         load_generator(generator, checkpoint)
         return generator

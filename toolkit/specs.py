@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
@@ -51,6 +52,10 @@ class Selection(BaseModel):
     def variant(self) -> str:
         """What follows the colon; empty if nothing does."""
         return self.use.partition(":")[2]
+
+    def over(self, options: Mapping[str, Any]) -> Selection:
+        """The same component with options laid over its own."""
+        return Selection(use=self.use, options={**self.options, **options})
 
     @model_serializer
     def _write(self) -> str | dict[str, Any]:

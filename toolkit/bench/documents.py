@@ -14,6 +14,15 @@ from toolkit.bench.statistics import LEVEL, RESAMPLES, SEED
 Row = list[str | float | None]
 
 
+def environment() -> dict[str, str]:
+    """What every figure may depend on."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "toolkit": version("restoration-toolkit"),
+    }
+
+
 def document(scores: Scores, comparison: Comparison | None = None) -> dict[str, Any]:
     """Everything, as plain values; all numbers are finite, and what is unknown is None."""
     made: dict[str, Any] = {
@@ -52,11 +61,7 @@ def document(scores: Scores, comparison: Comparison | None = None) -> dict[str, 
             {"metric": name, "reason": str(error), "hint": error.hint}
             for name, error in scores.unavailable.items()
         ],
-        "environment": {
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "toolkit": version("restoration-toolkit"),
-        },
+        "environment": environment(),
     }
     if comparison:
         made["against"] = _against(comparison)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from toolkit.bench.documents import environment
 from toolkit.bench.tables import Row, Table
 
 Measured = tuple[dict[str, float], list[str]]
@@ -34,17 +34,7 @@ def document(
             }
             for row, (figures, needs) in zip(rows, measured, strict=True)
         ],
-        "environment": environment(),
-    }
-
-
-def environment() -> dict[str, str]:
-    """What figures may depend on."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "torch": version("torch"),
-        "toolkit": version("restoration-toolkit"),
+        "environment": {**environment(), "torch": version("torch")},
     }
 
 

@@ -174,18 +174,13 @@ def _held_in(cost: StepCost, counted: str, asked: str) -> StepCost:
 
 def _with_backbones(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     """The recipe with options laid over those of every backbone in it."""
-    update = {"backbone": _over(recipe.backbone, options)}
+    update = {"backbone": recipe.backbone.over(options)}
     for slot in SLOTS:
         selection = recipe.selection(slot)
         if "backbone" in selection.options:
-            inner = _over(Selection.model_validate(selection.options["backbone"]), options)
-            changed = {**selection.options, "backbone": inner.model_dump()}
-            update[slot] = Selection(use=selection.use, options=changed)
+            inner = Selection.model_validate(selection.options["backbone"]).over(options)
+            update[slot] = selection.over({"backbone": inner.model_dump()})
     return recipe.model_copy(update=update)
-
-
-def _over(selection: Selection, options: Mapping[str, Any]) -> Selection:
-    return Selection(use=selection.use, options={**selection.options, **options})
 
 
 def _checkpointing(recipe: Recipe) -> bool:
