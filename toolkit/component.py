@@ -26,6 +26,11 @@ class Options(BaseModel):
         allow_inf_nan=False,
     )
 
+    @property
+    def source(self) -> str:
+        """Where the values were published; empty where that is not known."""
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PackageMember:
@@ -80,7 +85,7 @@ class Component:
 
     Attributes:
         kind: What it is.
-        name: How the command line names it: lower case, digits and hyphens.
+        name: How the command line names it: lower case, digits and - . + between them.
         summary: One line for `toolkit plugins list`.
         build: Makes the object from validated options; imports torch and diffusers inside.
         options: Model of the options it takes.

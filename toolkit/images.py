@@ -22,7 +22,7 @@ from toolkit.image_files import IMAGE_SUFFIXES
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"  # before the packet in JPEG, and only there
-_ORIENTATION, _ICC = 0x0112, 0x8773
+_ORIENTATION, _EXTRA_SAMPLES, _ICC = 0x0112, 0x0152, 0x8773
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 # What OpenCV would print is raised as an ImageError.
@@ -66,16 +66,19 @@ def read_picture(path: str | Path) -> Picture:
         ImageError: It is missing, a folder, empty, truncated, not an image, or not of 8 or 16 bits.
     """
     path = Path(path)
-    pixels, metadata = _decode(path, _read_bytes(path))
+    data = _read_bytes(path)
+    pixels, metadata = _decode(path, data)
     orientation, exif = _take_orientation(metadata.exif)
     full = 255 if pixels.dtype == np.uint8 else 65535
     order = {1: [0, 0, 0], 4: [2, 1, 0, 3]}.get(pixels.shape[2], [2, 1, 0])
     channels = _turned(pixels, orientation).transpose(2, 0, 1)[order]
     tensor = torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
-    rgb = tensor[:3]
+    rgb, alpha = tensor[:3], tensor[3:] if len(tensor) == 4 else None
+    if alpha is not None and _tiff_is_multiplied(data, full):
+        rgb = (rgb / alpha.clamp_min(1 / full)).clamp_(max=1)
     return Picture(
         rgb=rgb,
-        alpha=tensor[3:] if len(tensor) == 4 else None,
+        alpha=alpha,
         bits=8 if full == 255 else 16,
         grey=torch.equal(rgb[0], rgb[1]) and torch.equal(rgb[1], rgb[2]),
         metadata=replace(metadata, exif=exif),
@@ -267,6 +270,14 @@ def _take_orientation(exif: bytes) -> tuple[int, bytes]:
     place = entries[_ORIENTATION] + 8
     upright = exif[:place] + struct.pack(f"{order}H", 1) + exif[place + 2 :]
     return struct.unpack_from(f"{order}H", exif, place)[0], upright
+
+
+def _tiff_is_multiplied(tiff: bytes, full: int) -> bool:
+    """Whether colours come multiplied by alpha: stored so, or, in 8 bits, made so by libtiff."""
+    order, entries = _tiff_tags(tiff)
+    place = entries.get(_EXTRA_SAMPLES, len(tiff)) + 8
+    kind = int.from_bytes(tiff[place : place + 2], "little" if order == "<" else "big")
+    return kind == 1 or (kind == 2 and full == 255)
 
 
 def _tiff_icc(tiff: bytes) -> bytes:

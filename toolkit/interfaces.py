@@ -207,7 +207,7 @@ class PerceptualLoss(Protocol):
 
 
 class Degradation(Protocol):
-    """Makes an LR image from an HR image; the random stream alone decides how."""
+    """Makes LR of HR, as the random stream alone decides; may offer `Replayable`'s, `recorded`."""
 
     @property
     def scale(self) -> int:
@@ -229,7 +229,7 @@ class Sample(NamedTuple):
     name: str
     hr: Tensor
     lr: Tensor | None = None
-    """Given by datasets of recorded pairs; otherwise a degradation makes it."""
+    """Given by datasets of recorded pairs, for the degradation `recorded`."""
 
 
 class Dataset(Protocol):

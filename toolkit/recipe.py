@@ -7,6 +7,7 @@ option of every component, so that it repeats the run whatever later defaults ar
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -69,6 +70,8 @@ class Training(Options):
     processor or GPU is fast in it."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; auto takes a GPU where there is one."""
+    degrade_on: Literal["cpu", "device"] = "cpu"
+    """Where LR is made: on the processor with libjpeg, or where the networks are."""
     prefetch: int = Field(default=2, ge=0)
     """Batches made ahead, in the background, for a GPU; on a CPU that slows the step itself."""
     sample_every: int = Field(default=200, ge=0)
@@ -173,7 +176,7 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
     assert isinstance(recipe, Recipe)
     full: dict[str, Selection] = {}
     for slot, kind in SLOTS.items():
-        selection = recipe.selection(slot)
+        selection = registry.expand(kind, recipe.selection(slot))
         component = registry.find(kind, selection.name)
         options = registry.options(kind, selection)
         if "backbone" in component.options.model_fields:
@@ -186,6 +189,7 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
 
 def _full(registry: Registry, kind: Kind, selection: Selection) -> Selection:
     """The selection with every option filled in."""
+    selection = registry.expand(kind, selection)
     return _named(registry.find(kind, selection.name), registry.options(kind, selection))
 
 
@@ -222,10 +226,14 @@ def data_selection(text: str) -> str | dict[str, str]:
     Example:
         >>> data_selection("photos:heldout")
         'photos:heldout'
+        >>> data_selection("pairs:./realsr")
+        'pairs:./realsr'
         >>> data_selection("./holiday")
         {'use': 'folder', 'folder': './holiday'}
     """
     path = Path(text).expanduser()
+    if re.match(r"[a-z0-9-]{2,}:", text) and not path.exists():  # a letter alone is a drive
+        return text
     if path.is_dir() or "/" in text or "\\" in text:
         return {"use": "folder", "folder": text}
     if path.exists():

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pluggy
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,7 @@ from toolkit.component import KINDS, Component, Kind, WeightFile
 from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
 from toolkit.specs import Selection
 
-_NAME = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
 _OWN = "restoration-toolkit"
 
 
@@ -90,6 +90,20 @@ class Registry:
             waiting += [named[use] for use in new]
         return tuple(found)
 
+    def expand(self, kind: Kind, selection: Selection) -> Selection:
+        """What a name stands for that is not a component's own, if it can only be one thing.
+
+        A variant's name alone, `stablesr` for `realesrgan:stablesr`; or a component that is said
+        like a variant, `realesrgan:bsrgan` for `bsrgan`.
+        """
+        use, component = selection.use, self._components.get((kind, selection.name))
+        if component is None:
+            owners = [each for each in self.components(kind) if use in _variants(each)]
+            use = f"{owners[0].name}:{use}" if len(owners) == 1 else use
+        elif (listed := _variants(component)) and selection.variant not in listed:
+            use = selection.variant if (kind, selection.variant) in self._components else use
+        return Selection(use=use, options=selection.options)
+
     def find(self, kind: Kind, name: str) -> Component:
         """Looks a component up.
 
@@ -113,6 +127,7 @@ class Registry:
             UnknownComponentError: The name is unknown.
             OptionsError: An option is unknown, ill-typed or out of range.
         """
+        selection = self.expand(kind, selection)
         component = self.find(kind, selection.name)
         given = dict(selection.options)
         if selection.variant:
@@ -132,6 +147,7 @@ class Registry:
             OptionsError: An option is unknown, ill-typed or out of range.
             ToolkitError: A library that it needs is not installed; or what its `build` raises.
         """
+        selection = self.expand(kind, selection)
         component = self.find(kind, selection.name)
         try:
             return component.build(self.options(kind, selection))
@@ -141,6 +157,13 @@ class Registry:
                 f"The {kind} {component.name!r} needs {lacks}, which is not installed.",
                 f"Install what {self.provider(component)} needs: pip install {lacks}",
             ) from error
+
+
+def _variants(component: Component) -> tuple[Any, ...]:
+    """The names that a component's variant may have, where its option lists them."""
+    field = component.options.model_fields.get(component.variant)
+    listed = field is not None and get_origin(field.annotation) is Literal
+    return get_args(field.annotation) if field and listed else ()
 
 
 def validate(model: type[BaseModel], given: Mapping[str, Any], owner: str) -> BaseModel:
@@ -168,7 +191,7 @@ def _check_form(component: object) -> None:
     if component.kind not in KINDS:
         raise PluginError(f"{component.name!r} is of the unknown kind {component.kind!r}")
     if not _NAME.fullmatch(component.name):
-        raise PluginError(f"{component.name!r} is no component name (lower case, digits, hyphens)")
+        raise PluginError(f"{component.name!r} is no component name (lower case, digits, - . +)")
     if reserved := {"use", "options"} & component.options.model_fields.keys():
         raise PluginError(
             f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.bench import bench
+from toolkit.cli.degrade import degrade
 from toolkit.cli.evaluate import evaluate
 from toolkit.cli.export import export
 from toolkit.cli.plugins import plugins
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command("train")(train)
 app.command("restore")(restore)
+app.command("degrade")(degrade)
 app.command("export")(export)
 app.command("eval")(evaluate)
 app.command("bench")(bench)

@@ -46,6 +46,7 @@ def build_pairs(recipe: Recipe, registry: Registry) -> Pairs:
         registry.make("degradation", recipe.degradation),
         recipe.train.crop,
         recipe.train.seed,
+        choose_device(recipe.train.device) if recipe.train.degrade_on == "device" else "cpu",
     )
     pairs.check()
     return pairs

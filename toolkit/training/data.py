@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Degradation, Sample
 from toolkit.streams import stream
@@ -50,12 +51,20 @@ class Pairs:
         degradation: Makes LR of HR.
         crop: Side of an HR crop in pixels.
         seed: Of the run.
+        device: Where crops are degraded.
 
     Raises:
         DataError: The crop is no multiple of the degradation's scale.
     """
 
-    def __init__(self, dataset: Dataset, degradation: Degradation, crop: int, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        degradation: Degradation,
+        crop: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
         if crop % degradation.scale:
             raise DataError(
                 f"A crop of {crop} px is no multiple of the scale {degradation.scale}.",
@@ -65,6 +74,8 @@ class Pairs:
         self._degradation = degradation
         self._crop = crop
         self._seed = seed
+        self._device = device
+        self._recorded: bool = getattr(degradation, "recorded", False)
         self._photos: dict[int, Sample] = {}
         self._spare = _CACHE_BYTES
         self._unusable: dict[int, tuple[str, str]] = {}
@@ -76,24 +87,36 @@ class Pairs:
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, counted from 0."""
-        return _collate([self.sample(step * size + i) for i in range(size)])
+        return self._samples([step * size + i for i in range(size)])
 
     def sample(self, number: int) -> Batch:
         """Sample `number` of the run, as a batch of one."""
+        return self._samples([number])
+
+    def _samples(self, numbers: list[int]) -> Batch:
+        crops = [self._crop_of(number) for number in numbers]
+        hr = torch.stack([crop.hr for crop in crops])
+        if self._recorded:
+            return Batch(torch.stack([crop.lr for crop in crops if crop.lr is not None]), hr)
+        hr = hr.to(self._device)
+        lr = degrade(self._degradation, hr, self._seed, numbers)
+        return Batch(lr, torch.stack([self._degradation.target(each) for each in hr]))
+
+    def _crop_of(self, number: int) -> Sample:
+        """Where sample `number` looks, in HR, and in LR where that is recorded."""
         photo = self._usable_photo(number)
         scale, rng = self._degradation.scale, stream(self._seed, "crop", number)
         # In steps of an LR pixel where the LR image is recorded, so that both crops agree.
-        grid = 1 if photo.lr is None else scale
+        grid = scale if self._recorded else 1
         top, left = (
             grid * int(rng.integers((side - self._crop) // grid + 1)) for side in photo.hr.shape[1:]
         )
         turned = (2,) if rng.random() < 0.5 else ()
-        hr = _window(photo.hr, top, left, self._crop).flip(turned).contiguous()
-        if photo.lr is not None:
-            lr = _window(photo.lr, top // scale, left // scale, self._crop // scale).flip(turned)
-            return Batch(lr[None], hr[None])
-        lr = self._degradation(hr, stream(self._seed, "degradation", number))
-        return Batch(lr[None], self._degradation.target(hr)[None])
+        hr = _window(photo.hr, top, left, self._crop).flip(turned)
+        if photo.lr is None or not self._recorded:
+            return Sample(photo.name, hr)
+        lr = _window(photo.lr, top // scale, left // scale, self._crop // scale).flip(turned)
+        return Sample(photo.name, hr, lr)
 
     def check(self) -> None:
         """Raises `DataError` at once where not a single photograph is usable."""
@@ -118,9 +141,7 @@ class Pairs:
         except ImageError as error:
             self._unusable[index] = (f"image {index + 1}", str(error))
             return None
-        height, width = photo.hr.shape[1:]
-        if min(height, width) < self._crop:
-            reason = f"{width}x{height} px is smaller than a crop of {self._crop} px"
+        if reason := self._unfit(photo):
             self._unusable[index] = (photo.name, reason)
             return None
         if (space := photo.hr.element_size() * photo.hr.nelement()) <= self._spare:
@@ -128,13 +149,30 @@ class Pairs:
             self._photos[index] = photo
         return photo
 
+    def _unfit(self, photo: Sample) -> str:
+        """Why a photograph cannot be used; empty if it can."""
+        height, width = photo.hr.shape[1:]
+        if min(height, width) < self._crop:
+            return f"{width}x{height} px is smaller than a crop of {self._crop} px"
+        if not self._recorded:
+            return ""
+        if photo.lr is None:
+            return "it has no recorded LR image"
+        scale = self._degradation.scale
+        if tuple(photo.lr.shape[1:]) != (height // scale, width // scale):
+            lr_height, lr_width = photo.lr.shape[1:]
+            return f"its LR image has {lr_width}x{lr_height} px, not 1/{scale} of {width}x{height}"
+        return ""
+
     def _nothing_usable(self) -> DataError:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:3])
         more = f"; and {len(self.skipped) - 3} more" if len(self.skipped) > 3 else ""
         return DataError(
             f"Of the {len(self._dataset)} images of {self._dataset.name} none can be used "
             f"({reasons}{more}).",
-            "Give larger images, or smaller crops: --set train.crop=64",
+            "Give pairs: --data pairs:DIR, or have LR made: --degradation realesrgan"
+            if self._recorded
+            else "Give larger images, or smaller crops: --set train.crop=64",
         )
 
 
@@ -158,10 +196,6 @@ def batches(pairs: Pairs, first: int, last: int, size: int, ahead: int) -> Itera
 
 def _window(image: Tensor, top: int, left: int, side: int) -> Tensor:
     return image[:, top : top + side, left : left + side]
-
-
-def _collate(samples: list[Batch]) -> Batch:
-    return Batch(torch.cat([lr for lr, _ in samples]), torch.cat([hr for _, hr in samples]))
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Blur kernels, `[size, size]`, float32, each summing to 1.
+"""Blur kernels, `[size, size]`, float64, each summing to 1.
 
 Source: Real-ESRGAN (Wang et al., 2021), sections 3.1 (blur) and 3.3 (sinc).
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def kernel(filtering: Blur | Sinc) -> NDArray[np.float32]:
+def kernel(filtering: Blur | Sinc) -> NDArray[np.float64]:
     """The kernel that a record of a filter stands for.
 
     Example:
@@ -28,7 +28,18 @@ def kernel(filtering: Blur | Sinc) -> NDArray[np.float32]:
     return blur_kernel(filtering)
 
 
-def blur_kernel(blur: Blur) -> NDArray[np.float32]:
+def gaussian_line(size: int, sigma: float) -> NDArray[np.float64]:
+    """The taps along one axis of a plain Gaussian, `[size]`.
+
+    Example:
+        >>> gaussian_line(3, 1.0).round(3)
+        array([0.274, 0.452, 0.274])
+    """
+    offsets = np.arange(size) - size // 2
+    return _normalised(np.exp(-(offsets**2) / (2 * sigma**2)))
+
+
+def blur_kernel(blur: Blur) -> NDArray[np.float64]:
     """A kernel of the Gaussian family.
 
     With the squared Mahalanobis distance m = xᵀ Σ⁻¹ x of a tap from the centre, in standard
@@ -44,15 +55,19 @@ def blur_kernel(blur: Blur) -> NDArray[np.float32]:
         True
     """
     y, x = _grid(blur.size)
+    y, x = y + blur.shift, x + blur.shift
     cos, sin = math.cos(blur.rotation), math.sin(blur.rotation)
     along = (cos * x + sin * y) / blur.sigma[0]
     across = (cos * y - sin * x) / blur.sigma[1]
-    distance = (along**2 + across**2) ** blur.beta
-    plateau = blur.shape in {"plateau_iso", "plateau_aniso"}
-    return _normalised(1 / (1 + distance) if plateau else np.exp(-distance / 2))
+    distance = along**2 + across**2
+    powered = distance**blur.beta
+    if blur.shape in {"plateau_iso", "plateau_aniso"}:
+        return _normalised(1 / (1 + powered))
+    # Even where all taps are far from a shifted centre, the nearest of them stays above nothing.
+    return _normalised(np.exp((powered.min() - powered) / 2))
 
 
-def sinc_kernel(size: int, cutoff: float) -> NDArray[np.float32]:
+def sinc_kernel(size: int, cutoff: float) -> NDArray[np.float64]:
     """The ideal circular low-pass filter, cut off to a square; it makes edges ring.
 
     The taps are proportional to ω J₁(ω r) / (2π r) at radius r, and to ω² / (4π) at the centre.
@@ -99,6 +114,6 @@ def _grid(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return offsets[:, None], offsets[None, :]
 
 
-def _normalised(taps: NDArray[np.float64]) -> NDArray[np.float32]:
-    normalised: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
+def _normalised(taps: NDArray[np.float64]) -> NDArray[np.float64]:
+    normalised: NDArray[np.float64] = taps / taps.sum()
     return normalised

@@ -1,126 +1,47 @@
-"""What happens to pixels: filters, resizing, noise, JPEG, sharpening and rounding.
+"""What each kind of step does to images: `[b, 3, h, w]` of one size, with one record for each.
 
-Images are `[h, w, 3]`, RGB, float32, nominally in [0, 1]: OpenCV's layout. Each function returns a
-new image. Borders are mirrored, without repeating the outermost pixel where there are others.
+Images are RGB, float32, nominally in [0, 1]. The code is the same on processor and GPU.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
-import cv2
-import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from toolkit.images import bicubic_resize
+from toolkit_degradations.filters import convolve, convolve_separably
+from toolkit_degradations.history import (
+    Blur,
+    Clip,
+    GaussianNoise,
+    Jpeg,
+    PoissonNoise,
+    Resize,
+    Sharpen,
+    Sinc,
+)
+from toolkit_degradations.jpeg import differentiable_jpeg, libjpeg
+from toolkit_degradations.kernels import gaussian_line, kernel
+from toolkit_degradations.noise import gaussian_noise, shot_noise
 
-    from toolkit_degradations.history import Noise, ResizeMode
-
-    Image = NDArray[np.float32]
-
-_INTERPOLATION: Final = {
-    "area": cv2.INTER_AREA,
-    "bilinear": cv2.INTER_LINEAR,
-    "bicubic": cv2.INTER_CUBIC,
-}
-_LUMA: Final = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
-_SHARPEN_TAPS: Final = 51
-_SHARPEN_SIGMA: Final = 8.0
-
-
-def convolve(image: Image, kernel: NDArray[np.float32]) -> Image:
-    """Filters each channel with `kernel`, `[k, k]`, k odd; the image may be smaller than k.
-
-    Example:
-        >>> image = np.random.default_rng(0).random((5, 4, 3), dtype=np.float32)
-        >>> bool((convolve(image, np.ones((1, 1), np.float32)) == image).all())
-        True
-    """
-    return _float32(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
+_SHARPEN_TAPS: Final = gaussian_line(51, sigma=8.0)
+Codec = Literal["auto", "libjpeg", "differentiable"]
 
 
-def resize(image: Image, height: int, width: int, mode: ResizeMode) -> Image:
-    """Interpolates to a new size; bilinear and bicubic without antialiasing, as published.
+class Surroundings(NamedTuple):
+    """What a step depends on beside its record."""
 
-    Aliasing is part of the degradation: careless resizing is what real images have been through.
-    "area" averages when it shrinks, and repeats pixels when it enlarges, blending where they meet.
-
-    Example:
-        >>> resize(np.zeros((8, 6, 3), np.float32), 4, 9, "area").shape
-        (4, 9, 3)
-    """
-    if image.shape[:2] == (height, width):
-        return image
-    return _float32(cv2.resize(image, (width, height), interpolation=_INTERPOLATION[mode]))
+    lr_size: tuple[int, int]
+    """Height and width of the final LR image."""
+    codec: Codec
+    """Which JPEG: auto is libjpeg on a processor, where no gradients are asked for."""
 
 
-def add_noise(image: Image, noise: Noise) -> Image:
-    """Adds what a record of noise stands for, and clips to [0, 1].
-
-    The values come from the record's own stream, so that the same record on the same image gives
-    the same bytes.
-
-    Example:
-        >>> from toolkit_degradations.history import Noise
-        >>> image = np.full((4, 4, 3), 0.5, np.float32)
-        >>> noisy = add_noise(image, Noise(kind="gaussian", strength=5, gray=True, seed=1))
-        >>> bool((noisy[..., 0] == noisy[..., 2]).all())
-        True
-    """
-    rng = np.random.default_rng(noise.seed)
-    if noise.kind == "gaussian":
-        shape = (*image.shape[:2], 1 if noise.gray else 3)
-        added = rng.standard_normal(shape, dtype=np.float32)
-        added *= np.float32(noise.strength / 255)
-    else:
-        added = shot_noise(image @ _LUMA[:, None] if noise.gray else image, rng)
-        added *= np.float32(noise.strength)
-    return _float32(np.clip(image + added, 0, 1))
-
-
-def shot_noise(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The error of counting photons, of the same shape as `image`, any number of channels.
-
-    The image's brightest value stands for as many photons as the image has distinct 8-bit values,
-    rounded up to a power of two.
-
-    Source: Real-ESRGAN, section 3.1 (noise); the number of photons is its published code's.
-
-    Example:
-        >>> float(shot_noise(np.zeros((2, 2, 3), np.float32), np.random.default_rng(0)).max())
-        0.0
-    """
-    levels = to_bytes(image)
-    distinct = np.count_nonzero(np.bincount(levels.ravel(), minlength=256))
-    photons = 2 ** math.ceil(math.log2(distinct))
-    expected = levels * (photons / 255)
-    return _float32((rng.poisson(expected) - expected) / photons)
-
-
-def jpeg(image: Image, quality: int) -> Image:
-    """Compresses to JPEG with libjpeg and reads it back; 4:2:0 chroma, as nearly all JPEGs.
-
-    The published training code approximates JPEG in floating point, so that it runs on a GPU; this
-    is the real thing, with its rounding.
-
-    Example:
-        >>> jpeg(np.zeros((3, 5, 3), np.float32), 50).shape
-        (3, 5, 3)
-    """
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ]
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(to_bytes(image), cv2.COLOR_RGB2BGR), options)
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return _float32(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)) * np.float32(1 / 255)
-
-
-def sharpen(image: Image) -> Image:
+def sharpen(images: Tensor) -> Tensor:
     """Unsharp masking where the detail is strong, faded in softly.
 
     With the blurred image B(x), the residual is r = x - B(x). Half of r is added where |r| exceeds
@@ -130,35 +51,100 @@ def sharpen(image: Image) -> Image:
     Source: Real-ESRGAN, "sharpened ground-truth images"; radius 50, weight 0.5 and threshold 10 are
     its published code's.
 
+    Args:
+        images: `[b, 3, h, w]`.
+
     Example:
-        >>> flat = np.full((4, 4, 3), 0.25, np.float32)
-        >>> bool(np.allclose(sharpen(flat), flat))
+        >>> flat = torch.full((1, 3, 4, 4), 0.25)
+        >>> bool(torch.allclose(sharpen(flat), flat))
         True
     """
-    residual = image - _wide_blur(image)
-    mask = _wide_blur((np.abs(residual) > np.float32(10 / 255)).astype(np.float32))
-    sharp = np.clip(image + np.float32(0.5) * residual, 0, 1)
-    # The mask is a mean of zeros and ones, up to rounding.
-    return np.clip(image + mask * (sharp - image), 0, 1)
+    # Plane by plane, all of it stays in a processor's cache.
+    planes = [_sharpen_planes(plane[None]) for plane in images.flatten(0, 1)]
+    return torch.cat(planes).view(images.shape)
 
 
-def to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The nearest 8-bit levels, clipped to 0 and 255.
+def resize(images: Tensor, how: Resize, lr_size: tuple[int, int]) -> Tensor:
+    """Interpolates `[b, 3, h, w]`; only "antialiased" averages over what it leaves out.
+
+    Aliasing is part of the degradation: careless resizing is what real images have been through.
+    "area" averages when it shrinks, and repeats pixels when it enlarges, blending where they meet.
+    Where the factor is of the image, it also places the samples, as in the published training,
+    and not the rounded size.
 
     Example:
-        >>> to_bytes(np.array([-0.1, 0.5, 1.2], np.float32)).tolist()
-        [0, 128, 255]
+        >>> resize(torch.zeros(1, 3, 8, 6), Resize(mode="area", factor=0.5), (2, 1)).shape
+        torch.Size([1, 3, 4, 3])
     """
-    levels: NDArray[np.uint8] = np.rint(np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)
-    return levels
+    base = images.shape[2:] if how.of == "image" else lr_size
+    size = [max(1, int(side * how.factor)) for side in base]
+    if how.mode == "antialiased":
+        return bicubic_resize(images, (size[0], size[1]))
+    if size == list(images.shape[2:]):
+        return images
+    fitting = how.mode in {"bilinear", "bicubic"}
+    if how.of == "image" and fitting and min(base) * how.factor >= 1:
+        factors = (how.factor, how.factor)
+        return interpolate(images, scale_factor=factors, mode=how.mode, align_corners=False)
+    return interpolate(images, size=size, mode=how.mode, align_corners=False if fitting else None)
 
 
-def _wide_blur(image: Image) -> Image:
-    taps = (_SHARPEN_TAPS, _SHARPEN_TAPS)
-    blurred = cv2.GaussianBlur(image, taps, _SHARPEN_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-    return _float32(blurred)
+def _sharpen_planes(planes: Tensor) -> Tensor:
+    residual = planes - convolve_separably(planes, _SHARPEN_TAPS)
+    mask = convolve_separably((residual.abs() > 10 / 255).float(), _SHARPEN_TAPS)
+    sharp = (planes + 0.5 * residual).clamp(0, 1)
+    # The mask is a mean of zeros and ones, up to rounding.
+    return torch.lerp(planes, sharp, mask.clamp(0, 1)).clamp(0, 1)
 
 
-def _float32(values: cv2.typing.MatLike) -> Image:
-    """OpenCV's stubs know no element type."""
-    return np.asarray(values, dtype=np.float32)
+def _sharpen(images: Tensor, _steps: Sequence[Sharpen], _around: Surroundings) -> Tensor:
+    return sharpen(images)
+
+
+def _filter(images: Tensor, steps: Sequence[Blur | Sinc], _around: Surroundings) -> Tensor:
+    pairs = zip(images, steps, strict=True)
+    return torch.stack([convolve(image, kernel(step)) for image, step in pairs])
+
+
+def _resize(images: Tensor, steps: Sequence[Resize], around: Surroundings) -> Tensor:
+    return resize(images, steps[0], around.lr_size)
+
+
+def _gaussian(images: Tensor, steps: Sequence[GaussianNoise], _around: Surroundings) -> Tensor:
+    pairs = zip(images, steps, strict=True)
+    noisy = [image + gaussian_noise(image, step) for image, step in pairs]
+    return torch.stack(noisy).clamp(0, 1)
+
+
+def _poisson(images: Tensor, steps: Sequence[PoissonNoise], _around: Surroundings) -> Tensor:
+    pairs = zip(images, steps, strict=True)
+    noisy = [image + shot_noise(image, step) for image, step in pairs]
+    return torch.stack(noisy).clamp(0, 1)
+
+
+def _jpeg(images: Tensor, steps: Sequence[Jpeg], around: Surroundings) -> Tensor:
+    codec = around.codec
+    if codec == "auto":
+        real = images.device.type == "cpu" and not images.requires_grad
+        codec = "libjpeg" if real else "differentiable"
+    if codec == "differentiable":
+        return differentiable_jpeg(images.clamp(0, 1), [step.quality for step in steps])
+    pairs = zip(images, steps, strict=True)
+    return torch.stack([libjpeg(image, step.quality) for image, step in pairs])
+
+
+def _clip(images: Tensor, _steps: Sequence[Clip], _around: Surroundings) -> Tensor:
+    return images.clamp(0, 1)
+
+
+OPERATIONS: Final[dict[str, Callable[[Tensor, Sequence[Any], Surroundings], Tensor]]] = {
+    "sharpen": _sharpen,
+    "blur": _filter,
+    "sinc": _filter,
+    "resize": _resize,
+    "gaussian": _gaussian,
+    "poisson": _poisson,
+    "jpeg": _jpeg,
+    "clip": _clip,
+}
+"""By the name of the step."""

@@ -1,160 +1,171 @@
-"""The two degradations: Real-ESRGAN's second-order pipeline, and plain bicubic."""
+"""A degradation: a way of drawing histories, and the code that applies them to images."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
+from torch import Tensor
 
 from toolkit.errors import DataError
-from toolkit_degradations.draws import draw_history
-from toolkit_degradations.kernels import kernel
-from toolkit_degradations.operations import add_noise, convolve, jpeg, resize, sharpen, to_bytes
+from toolkit.streams import stream
+from toolkit_degradations.alone import each_alone
+from toolkit_degradations.history import History, Resize, Step, read_history, to_data
+from toolkit_degradations.operations import OPERATIONS, Codec, Surroundings, sharpen
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from toolkit_degradations.draws import EndingRanges, StageRanges
-    from toolkit_degradations.history import Ending, History, Stage
-    from toolkit_degradations.operations import Image
+Draw = Callable[[np.random.Generator], History]
+"""Draws how one image is degraded; the image itself plays no part."""
 
 
-class RealESRGAN:
-    """Blur, resize, noise and JPEG, twice, with sinc filters; LR on the 8-bit grid.
-
-    Source: Real-ESRGAN (Wang et al., 2021), figure 2.
+class Pipeline:
+    """Draws a history for every image, applies it, and rounds LR to the 8-bit grid.
 
     Args:
+        draw: From a random stream to a history that ends at the LR size.
         scale: HR pixels per LR pixel, on a side.
-        first: What the first stage is drawn from.
-        second: What the second stage is drawn from.
-        ending: What the last steps are drawn from.
-        sharpen: Sharpen HR before it is degraded.
+        codec: Which JPEG.
         sharpen_target: Train against sharpened HR.
     """
 
     def __init__(
-        self,
-        *,
-        scale: int,
-        first: StageRanges,
-        second: StageRanges,
-        ending: EndingRanges,
-        sharpen: bool,
-        sharpen_target: bool,
+        self, draw: Draw, *, scale: int, codec: Codec = "auto", sharpen_target: bool = False
     ) -> None:
+        self.draw = draw
         self.scale = scale
-        self._first = first
-        self._second = second
-        self._ending = ending
-        self._sharpen = sharpen
+        self._codec: Codec = codec
         self._sharpen_target = sharpen_target
 
     def __call__(self, hr: Tensor, rng: np.random.Generator) -> Tensor:
         """Degrades `hr`, `[3, h, w]` in [0, 1], to `[3, h/scale, w/scale]`, multiples of 1/255.
 
         Raises:
-            DataError: `hr` has another shape, or sides that are no multiples of the scale.
+            DataError: `hr` is of another shape or type, has sides that are no multiples of the
+                scale, or values that are not finite.
         """
-        return self.apply(hr, self.draw(rng))
+        return self._apply(_single(hr), [self.draw(rng)])[0]
 
-    def draw(self, rng: np.random.Generator) -> History:
-        """Draws how one image is degraded; the image itself plays no part."""
-        return draw_history(self._first, self._second, self._ending, rng)
+    def describe(self, seed: int, index: int) -> list[dict[str, Any]]:
+        """What happens to sample `index` of `seed`: its steps in order, as JSON's types."""
+        return to_data(self._history(seed, index))
 
-    def apply(self, hr: Tensor, history: History) -> Tensor:
-        """Degrades `hr` as `history` says; shapes and errors as in `__call__`.
-
-        The first stage's factor applies to HR's size, the second's to the final LR size.
-        """
-        height, width = _lr_size(hr, self.scale)
-        image = _to_pixels(hr)
-        if self._sharpen:
-            image = sharpen(image)
-        image = _blur_resize_noise(image, history.first, image.shape[0], image.shape[1])
-        image = jpeg(image, history.first.jpeg_quality)
-        image = _blur_resize_noise(image, history.second, height, width)
-        image = _finish(image, history.ending, history.second.jpeg_quality, height, width)
-        return _to_tensor(to_bytes(image), hr) / 255
-
-    def target(self, hr: Tensor) -> Tensor:
-        """The image to train against: `hr`, or with `sharpen_target` its sharpened version."""
-        if not self._sharpen_target:
-            return hr
-        return _to_tensor(sharpen(_to_pixels(hr)), hr)
-
-
-class Bicubic:
-    """Bicubic downscaling with antialiasing, on the 8-bit grid: the classical benchmark's LR.
-
-    Args:
-        scale: HR pixels per LR pixel, on a side.
-    """
-
-    def __init__(self, *, scale: int) -> None:
-        self.scale = scale
-
-    def __call__(self, hr: Tensor, rng: np.random.Generator) -> Tensor:  # noqa: ARG002
-        """Shrinks `hr`, `[3, h, w]` in [0, 1], to `[3, h/scale, w/scale]`; draws nothing.
+    def batch(self, hr: Tensor, seed: int, indices: Sequence[int]) -> Tensor:
+        """Degrades `hr`, `[b, 3, h, w]`, each image as its own (seed, index) alone decides.
 
         Raises:
-            DataError: `hr` has another shape, or sides that are no multiples of the scale.
+            DataError: As for single images; or there are not b indices.
         """
-        size = _lr_size(hr, self.scale)
-        lr = interpolate(hr[None].float(), size=size, mode="bicubic", antialias=True)[0]
-        return (lr.clamp(0, 1) * 255).round() / 255
+        return self._apply(hr, [self._history(seed, index) for index in indices])
+
+    def apply(self, hr: Tensor, history: Sequence[Step | Mapping[str, Any]]) -> Tensor:
+        """Degrades `hr`, `[3, h, w]`, as `history` says: what `describe` gave, perhaps edited.
+
+        Where `hr` requires gradients, and JPEG is not libjpeg's, they reach it.
+
+        Raises:
+            DataError: As above; or the history holds what is no step, or ends at another size.
+        """
+        return self._apply(_single(hr), [read_history(history)])[0]
 
     def target(self, hr: Tensor) -> Tensor:
-        """The image to train against: `hr` itself."""
-        return hr
+        """The image to train against, `[3, h, w]`: `hr`, or with `sharpen_target` sharpened HR."""
+        if not self._sharpen_target:
+            return hr
+        return each_alone(sharpen, [_single(hr).float()])[0][0]
+
+    def _history(self, seed: int, index: int) -> History:
+        # The words that training has for the stream of a sample.
+        return self.draw(stream(seed, "degradation", index))
+
+    def _apply(self, hr: Tensor, histories: Sequence[History]) -> Tensor:
+        lr_size = _lr_size(hr, self.scale)
+        if len(hr) != len(histories):
+            raise DataError(
+                f"{len(hr)} images and {len(histories)} indices do not belong together",
+                "Give one index for each image.",
+            )
+        around = Surroundings(lr_size, self._codec)
+        images = hr.float().clamp(0, 1)
+        if hr.is_cuda:
+            return _together(images, histories, around)
+        # Each on one thread alone: nothing beside a sample can change a bit of it.
+        pairs = zip(images, histories, strict=True)
+        done = each_alone(lambda pair: _together(pair[0][None], [pair[1]], around), pairs)
+        return torch.cat(done)
 
 
-def _blur_resize_noise(image: Image, stage: Stage, height: int, width: int) -> Image:
-    """All of a stage but its JPEG; `height` and `width` are what its factor multiplies."""
-    if stage.blur is not None:
-        image = convolve(image, kernel(stage.blur))
-    factor = stage.resize.factor
-    # Small crops may shrink to nothing, which the published crops of 400 pixels never do.
-    new_height, new_width = max(1, int(height * factor)), max(1, int(width * factor))
-    image = resize(image, new_height, new_width, stage.resize.mode)
-    return add_noise(image, stage.noise)
+def _together(hr: Tensor, histories: Sequence[History], around: Surroundings) -> Tensor:
+    """Takes all images step by step; those of one kind of step and one size in one go."""
+    with torch.set_grad_enabled(hr.requires_grad):
+        images = _steps(list(hr), histories, around)
+        for image in images:
+            _check_size(image, around.lr_size)
+        return _to_grid(torch.stack(images))
 
 
-def _finish(image: Image, ending: Ending, quality: int, height: int, width: int) -> Image:
-    """To the final size, with the second stage's JPEG before or after."""
-    if not ending.jpeg_last:
-        image = jpeg(image, quality)
-    image = resize(image, height, width, ending.mode)
-    if ending.sinc is not None:
-        image = convolve(image, kernel(ending.sinc))
-    return jpeg(image, quality) if ending.jpeg_last else image
+def _steps(
+    images: list[Tensor], histories: Sequence[History], around: Surroundings
+) -> list[Tensor]:
+    for number in range(max(len(history) for history in histories)):
+        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for place, history in enumerate(histories):
+            if number < len(history):
+                step = history[number]
+                # Images are resized each to its own size.
+                alone = place if isinstance(step, Resize) else -1
+                groups[step.step, images[place].shape, alone].append(place)
+        for (name, *_), places in groups.items():
+            batch = torch.stack([images[place] for place in places])
+            steps = [histories[place][number] for place in places]
+            for place, image in zip(places, OPERATIONS[name](batch, steps, around), strict=True):
+                images[place] = image
+    return images
+
+
+def _to_grid(images: Tensor) -> Tensor:
+    """The nearest 8-bit levels, in [0, 1]; gradients go through."""
+    clipped = images.clamp(0, 1)
+    levels = (clipped.detach() * 255).round() / 255
+    return levels + (clipped - clipped.detach()) if clipped.requires_grad else levels
+
+
+def _single(hr: Tensor) -> Tensor:
+    if hr.ndim != 3:
+        raise DataError(
+            f"a degradation takes one RGB image, [3, h, w], and was given {list(hr.shape)}",
+            "Pass the images of a batch one by one, or to batch().",
+        )
+    return hr[None]
 
 
 def _lr_size(hr: Tensor, scale: int) -> tuple[int, int]:
-    if hr.ndim != 3 or hr.shape[0] != 3:
+    if hr.ndim != 4 or hr.shape[1] != 3:
         raise DataError(
-            f"a degradation takes one RGB image, [3, h, w], and was given {list(hr.shape)}",
-            "Pass the images of a batch one by one.",
+            f"a degradation takes RGB images, [b, 3, h, w], and was given {list(hr.shape)}",
+            "Repeat a gray image's channel three times; leave alpha out.",
         )
-    height, width = hr.shape[1:]
+    if not hr.is_floating_point():
+        raise DataError(
+            f"a degradation takes values in [0, 1], and was given {hr.dtype}",
+            "Divide 8-bit values by 255: image.float() / 255",
+        )
+    height, width = hr.shape[2:]
     if min(height, width) < scale or height % scale or width % scale:
         raise DataError(
             f"an image of {height} x {width} pixels (h x w) cannot be degraded by {scale}",
             f"Crop it to multiples of {scale}.",
         )
+    if not hr.isfinite().all():
+        raise DataError("an image to degrade has values that are not finite", "Read it again.")
     return height // scale, width // scale
 
 
-def _to_pixels(hr: Tensor) -> Image:
-    """`[3, h, w]` to OpenCV's `[h, w, 3]`."""
-    pixels: Image = hr.detach().permute(1, 2, 0).to("cpu", torch.float32).contiguous().numpy()
-    return pixels
-
-
-def _to_tensor(pixels: NDArray[np.float32] | NDArray[np.uint8], like: Tensor) -> Tensor:
-    """`[h, w, 3]` to `[3, h, w]`, float32, where `like` is."""
-    channels_first = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    return torch.from_numpy(channels_first).to(like.device, torch.float32)
+def _check_size(image: Tensor, lr_size: tuple[int, int]) -> None:
+    if tuple(image.shape[1:]) != lr_size:
+        raise DataError(
+            f"the history ends at {image.shape[2]}x{image.shape[1]} pixels, and the LR image has "
+            f"{lr_size[1]}x{lr_size[0]}",
+            'End it with a step such as {"step": "resize", "mode": "bicubic", "of": "lr"}.',
+        )

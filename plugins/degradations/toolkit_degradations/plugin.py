@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 from toolkit.component import Component
 from toolkit.hookspecs import hookimpl
-from toolkit_degradations.options import BicubicOptions, RealESRGANOptions
+from toolkit_degradations.options import (
+    BicubicOptions,
+    BSRGANOptions,
+    JpegOptions,
+    NoiseOptions,
+    RealESRGANOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolkit_degradations.draws import StageRanges
-    from toolkit_degradations.pipeline import Bicubic, RealESRGAN
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.plain import Recorded
+
+_KEYS = "Cubic Convolution Interpolation for Digital Image Processing, Keys, 1981"
 
 
 @hookimpl
@@ -21,93 +29,97 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="degradation",
         name="realesrgan",
-        summary="Blur, resize, noise and JPEG, twice: Real-ESRGAN's training pipeline",
-        build=_build_realesrgan,
+        summary="Blur, resize, noise and JPEG, twice: Real-ESRGAN's pipeline, and its relatives'",
+        build=_realesrgan,
         options=RealESRGANOptions,
+        variant="parameters",
         paper="Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data, "
         "Wang et al., 2021",
         tiny={"sharpen": False},
     )
     yield Component(
         kind="degradation",
+        name="bsrgan",
+        summary="Blurs, shrinkings, noise and JPEG in a random order: BSRGAN's pipeline",
+        build=_bsrgan,
+        options=BSRGANOptions,
+        paper="Designing a Practical Degradation Model for Deep Blind Image Super-Resolution, "
+        "Zhang et al., 2021",
+    )
+    yield Component(
+        kind="degradation",
         name="bicubic",
         summary="Bicubic downscaling with antialiasing, and nothing else",
-        build=_build_bicubic,
+        build=_bicubic,
         options=BicubicOptions,
-        paper="Cubic Convolution Interpolation for Digital Image Processing, Keys, 1981",
+        paper=_KEYS,
+    )
+    yield Component(
+        kind="degradation",
+        name="bicubic+noise",
+        summary="Bicubic downscaling, then Gaussian noise",
+        build=_bicubic_noise,
+        options=NoiseOptions,
+        paper=_KEYS,
+    )
+    yield Component(
+        kind="degradation",
+        name="jpeg",
+        summary="Bicubic downscaling, then JPEG",
+        build=_jpeg,
+        options=JpegOptions,
+        paper=_KEYS,
+    )
+    yield Component(
+        kind="degradation",
+        name="recorded",
+        summary="Nothing is made: LR images come from the data, as they were recorded",
+        build=_recorded,
+        options=BicubicOptions,
     )
 
 
-def _build_realesrgan(options: RealESRGANOptions) -> RealESRGAN:
-    from toolkit_degradations.draws import EndingRanges
-    from toolkit_degradations.pipeline import RealESRGAN
+def _realesrgan(options: RealESRGANOptions) -> Pipeline:
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.second_order import SecondOrder
 
-    return RealESRGAN(
+    return Pipeline(
+        SecondOrder(options),
         scale=options.scale,
-        first=_first_stage(options),
-        second=_second_stage(options),
-        ending=EndingRanges(
-            modes=options.resize_modes,
-            sinc_probability=options.final_sinc_prob,
-            sizes=options.kernel_range,
-            jpeg_last_probability=options.final_jpeg_last_prob,
-        ),
-        sharpen=options.sharpen,
+        codec=options.codec,
         sharpen_target=options.sharpen_target,
     )
 
 
-def _build_bicubic(options: BicubicOptions) -> Bicubic:
-    from toolkit_degradations.pipeline import Bicubic
+def _bsrgan(options: BSRGANOptions) -> Pipeline:
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.shuffled import Shuffled
 
-    return Bicubic(scale=options.scale)
-
-
-def _first_stage(options: RealESRGANOptions) -> StageRanges:
-    from toolkit_degradations.draws import BlurRanges, StageRanges
-
-    return StageRanges(
-        blur=BlurRanges(
-            probability=1.0,
-            shapes=options.kernel_list,
-            weights=options.kernel_prob,
-            sinc_probability=options.sinc_prob,
-            sigma=options.blur_sigma,
-            generalized_beta=options.betag_range,
-            plateau_beta=options.betap_range,
-            sizes=options.kernel_range,
-        ),
-        resize_weights=options.resize_prob,
-        resize=options.resize_range,
-        modes=options.resize_modes,
-        gaussian_probability=options.gaussian_noise_prob,
-        gaussian_sigma=options.noise_range,
-        poisson_scale=options.poisson_scale_range,
-        gray_probability=options.gray_noise_prob,
-        jpeg_quality=options.jpeg_range,
-    )
+    return Pipeline(Shuffled(options), scale=options.scale, codec=options.codec)
 
 
-def _second_stage(options: RealESRGANOptions) -> StageRanges:
-    from toolkit_degradations.draws import BlurRanges, StageRanges
+def _bicubic(options: BicubicOptions) -> Pipeline:
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.plain import bicubic
 
-    return StageRanges(
-        blur=BlurRanges(
-            probability=options.second_blur_prob,
-            shapes=options.kernel_list2,
-            weights=options.kernel_prob2,
-            sinc_probability=options.sinc_prob2,
-            sigma=options.blur_sigma2,
-            generalized_beta=options.betag_range2,
-            plateau_beta=options.betap_range2,
-            sizes=options.kernel_range,
-        ),
-        resize_weights=options.resize_prob2,
-        resize=options.resize_range2,
-        modes=options.resize_modes,
-        gaussian_probability=options.gaussian_noise_prob2,
-        gaussian_sigma=options.noise_range2,
-        poisson_scale=options.poisson_scale_range2,
-        gray_probability=options.gray_noise_prob2,
-        jpeg_quality=options.jpeg_range2,
-    )
+    return Pipeline(bicubic, scale=options.scale)
+
+
+def _bicubic_noise(options: NoiseOptions) -> Pipeline:
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.plain import BicubicNoise
+
+    return Pipeline(BicubicNoise(options), scale=options.scale)
+
+
+def _jpeg(options: JpegOptions) -> Pipeline:
+    from toolkit_degradations.pipeline import Pipeline
+    from toolkit_degradations.plain import BicubicJpeg
+
+    return Pipeline(BicubicJpeg(options), scale=options.scale, codec=options.codec)
+
+
+def _recorded(options: BicubicOptions) -> Recorded:
+    from toolkit_degradations.plain import Recorded
+
+    return Recorded(options.scale)

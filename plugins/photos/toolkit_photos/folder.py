@@ -6,14 +6,14 @@ from pathlib import Path
 
 import cv2
 
+from toolkit.colour_profiles import read_photo
 from toolkit.errors import DataError
 from toolkit.image_files import find_images
-from toolkit.images import read_rgb
 from toolkit.interfaces import Sample
 
 
 class ImageFolder:
-    """The images below a folder, by their paths in it.
+    """The images below a folder, by their paths in it, upright, opaque and in sRGB.
 
     A file that no image reader recognises is set aside at once; one that turns out to be torn
     raises `ImageError` when it is read.
@@ -27,31 +27,33 @@ class ImageFolder:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        folder = folder.expanduser()
-        if not folder.is_dir():
-            raise DataError(
-                f"There is no folder {folder}.", "Name a folder of photographs: --data DIR"
-            )
         self.name = name
-        self._folder = folder
-        found = find_images(folder)
-        readable = {path: cv2.haveImageReader(str(path)) for path in found}
-        self._paths = [path for path in found if readable[path]]
-        self.skipped = tuple(
-            (path.relative_to(folder).as_posix(), "not an image")
-            for path in found
-            if not readable[path]
-        )
-        if not self._paths:
-            broken = f": none of its {len(found)} image files can be read" if found else ""
-            raise DataError(
-                f"There is no image in {folder}{broken}.",
-                "Subfolders are searched too; png, jpg, webp, tif and bmp are read.",
-            )
+        self._folder = folder.expanduser()
+        self._paths, self.skipped = readable_images(self._folder)
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Sample:
         path = self._paths[index]
-        return Sample(path.relative_to(self._folder).as_posix(), read_rgb(path))
+        return Sample(path.relative_to(self._folder).as_posix(), read_photo(path))
+
+
+def readable_images(folder: Path) -> tuple[list[Path], tuple[tuple[str, str], ...]]:
+    """Images below a folder, in order, and what only has the name of one: (name, reason).
+
+    Raises:
+        DataError: There is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.", "Name a folder of photographs: --data DIR")
+    found = find_images(folder)
+    paths = [path for path in found if cv2.haveImageReader(str(path))]
+    if not paths:
+        broken = f": none of its {len(found)} image files can be read" if found else ""
+        raise DataError(
+            f"There is no image in {folder}{broken}.",
+            "Subfolders are searched too; png, jpg, webp, tif and bmp are read.",
+        )
+    others = sorted(set(found) - set(paths))
+    return paths, tuple((path.relative_to(folder).as_posix(), "not an image") for path in others)

@@ -1,10 +1,12 @@
-"""The datasets: shipped photographs, and folders of one's own."""
+"""The datasets: shipped photographs, and folders of one's own, of pairs too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import ValidationInfo, field_validator
 
 from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
@@ -29,6 +31,25 @@ class FolderOptions(Options):
     """Searched for images, its subfolders too."""
 
 
+class PairsOptions(Options):
+    """Options of `pairs`."""
+
+    folder: Path | None = None
+    """Searched for HR images and their LR partners, its subfolders too."""
+    hr: Path | None = None
+    """Instead of one folder: that of the HR images, whatever it is called."""
+    lr: Path | None = None
+    """That of their LR partners, with files of the same names."""
+
+    @field_validator("lr")
+    @classmethod
+    def _one_way(cls, lr: Path | None, info: ValidationInfo) -> Path | None:
+        given = [info.data.get("folder") is None, info.data.get("hr") is None, lr is None]
+        if given not in ([False, True, True], [True, False, False]):
+            raise ValueError("Name one folder, pairs:DIR, or else both hr and lr")
+        return lr
+
+
 def _photos(options: PhotosOptions) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
@@ -39,6 +60,12 @@ def _folder(options: FolderOptions) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
     return ImageFolder(str(options.folder), options.folder)
+
+
+def _pairs(options: PairsOptions) -> Dataset:
+    from toolkit_photos.pairs import RecordedPairs
+
+    return RecordedPairs(options.folder, options.hr, options.lr)
 
 
 @hookimpl
@@ -61,4 +88,13 @@ def toolkit_components() -> Iterator[Component]:
         options=FolderOptions,
         variant="folder",
         tiny={"folder": SHIPPED / "heldout"},
+    )
+    yield Component(
+        kind="dataset",
+        name="pairs",
+        summary="Photographs recorded in high and in low resolution",
+        build=_pairs,
+        options=PairsOptions,
+        variant="folder",
+        tiny={"hr": SHIPPED / "heldout", "lr": SHIPPED / "heldout"},  # each paired with itself
     )

@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from PIL import Image, ImageCms
 
 import toolkit
 from toolkit.errors import DataError, ImageError
@@ -72,3 +73,12 @@ def test_a_torn_file_is_an_error_of_its_own(tmp_path, photo_folder):
 def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path, make, message):
     with pytest.raises(DataError, match=message):
         toolkit.make("dataset", f"folder:{make(tmp_path)}")
+
+
+def test_photographs_are_read_in_srgb_and_opaque(tmp_path):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+    image = Image.new("RGBA", (4, 4), (255, 0, 0, 51))
+    image.save(tmp_path / "a.png", icc_profile=swapped)
+    sample = toolkit.make("dataset", f"folder:{tmp_path}")[0]
+    assert (sample.hr[:, 0, 0] * 255).round().tolist() == [204, 204, 255]
