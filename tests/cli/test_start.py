@@ -6,15 +6,16 @@ import sys
 import pytest
 
 HEAVY = {"torch", "numpy", "cv2", "diffusers", "transformers", "peft", "safetensors"}
-COMMANDS = ["train", "restore", "eval", "plugins"]
+COMMANDS = ["train", "restore", "degrade", "eval", "plugins"]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--help"], ["train", "--help"], ["restore", "--help"], ["eval", "--help"],
+        ["--help"], ["train", "--help"], ["restore", "--help"], ["degrade", "--help"], ["eval", "--help"],
         ["plugins", "list"], ["plugins", "list", "--format", "json"], ["plugins", "show", "nad"],
-        ["train", "--dry-run"], ["train", "--disc", "nat"],
+        ["train", "--dry-run"], ["train", "--disc", "nat"], ["degrade"],
+        ["degrade", "--diff", "x4plus", "bsrgan"],
     ],
     ids=" ".join,
 )  # fmt: skip

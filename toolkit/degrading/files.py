@@ -14,7 +14,7 @@ from torch import Tensor
 from toolkit.colour_profiles import read_photo
 from toolkit.degrading.samples import Replayable, Steps, degrade
 from toolkit.degrading.sheet import draw_sheet
-from toolkit.errors import DataError, ToolkitError, UsageError
+from toolkit.errors import DataError, UsageError
 from toolkit.image_files import IMAGE_SUFFIXES, find_images
 from toolkit.images import Picture, write_picture
 from toolkit.interfaces import Degradation
@@ -74,7 +74,7 @@ class Degraded:
     variants: tuple[Variant, ...] = ()
     sheet: Path | None = None
     notes: tuple[str, ...] = ()
-    error: ToolkitError | None = field(default=None)
+    error: Exception | None = field(default=None)
 
 
 def plan_photos(inputs: Sequence[Path]) -> list[Photo]:
@@ -160,7 +160,7 @@ def degrade_files(
             else:
                 made = _applied(degradation, hr.to(device), variants)
             result = _write(result, photo, hr, made, out)
-        except ToolkitError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
             result = replace(result, error=error)
         results.append(result)
     _write_histories(results, out, seed)

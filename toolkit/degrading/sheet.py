@@ -17,7 +17,9 @@ from toolkit.images import bicubic_resize
 _PART: Final = 160
 """Largest side of the part that is shown, in LR pixels."""
 _CELL: Final = 400
-"""About the width of a cell."""
+"""About the longer side of a cell."""
+_TEXT: Final = 200
+"""Width that a cell has at least, for the text below it."""
 _GAP: Final = 8
 _LINE: Final = 15
 _FONT: Final = 12
@@ -37,7 +39,7 @@ def draw_sheet(hr: Tensor, variants: Sequence[tuple[Tensor, int | None, Steps | 
     """
     height, width = variants[0][0].shape[1:]
     part = min(height, _PART), min(width, _PART)
-    zoom = max(1, round(_CELL / part[1]))
+    zoom = max(1, round(_CELL / max(part)))
     size = part[0] * zoom, part[1] * zoom
     top, left = (height - part[0]) // 2, (width - part[1]) // 2
     scale = hr.shape[1] // height
@@ -88,7 +90,7 @@ def _enlarged(
 def _grid(cells: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
     from PIL import Image, ImageDraw, ImageFont
 
-    height, width = cells[0].shape[1:]
+    height, width = cells[0].shape[1], max(cells[0].shape[2], _TEXT)
     texts = [textwrap.wrap(label, max(12, int(width / _LETTERS))) for label in labels]
     tall = height + _LINE * max(len(lines) for lines in texts) + 2 * _GAP
     across = math.ceil(math.sqrt(len(cells)))

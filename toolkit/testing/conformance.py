@@ -5,6 +5,7 @@ They raise `AssertionError` with what was expected. Components are built with th
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ from torch import Tensor
 
 import toolkit
 from toolkit.component import Component, Kind
+from toolkit.degrading.samples import Replayable
+from toolkit.errors import DataError
 from toolkit.interfaces import (
     Backbone,
     Dataset,
@@ -118,19 +121,32 @@ def check_loss(loss: PerceptualLoss) -> None:
 
 
 def check_degradation(degradation: Degradation) -> None:
-    """The stream alone decides; size and range are right; HR is left as it is."""
-    hr = _image(1)[0]
-    before = hr.clone()
-    for number in range(4):
+    """The stream alone decides; size and range are right; HR is left as it is.
+
+    One that is `Replayable` gives the same from its data, and many at once; one that is `recorded`
+    makes nothing, and says so.
+    """
+    images = _image(4)
+    before = images.clone()
+    assert degradation.scale >= 1
+    assert degradation.target(images[0]).shape == images[0].shape, "a target has HR's size"
+    if getattr(degradation, "recorded", False):
+        _check_makes_nothing(degradation, images[0])
+        return
+    made = []
+    for number, hr in enumerate(images):
         lr = degradation(hr, stream(0, "degradation", number))
         side = _SIDE // degradation.scale
-        assert lr.shape == (3, side, side)
+        assert lr.shape == (3, side, side), "LR has HR's size divided by the scale"
         assert lr.dtype == torch.float32
         assert bool(lr.isfinite().all())
-        assert 0 <= lr.min() <= lr.max() <= 1
-        assert torch.equal(lr, degradation(hr, stream(0, "degradation", number)))
-    assert degradation.target(hr).shape == hr.shape
-    assert torch.equal(hr, before), "the HR image must not be changed"
+        assert 0 <= lr.min() <= lr.max() <= 1, "LR lies in [0, 1]"
+        again = degradation(hr, stream(0, "degradation", number))
+        assert torch.equal(lr, again), "the stream alone must decide"
+        made.append(lr)
+    if isinstance(degradation, Replayable):
+        _check_replays(degradation, images, made)
+    assert torch.equal(images, before), "the HR image must not be changed"
 
 
 def check_metric(metric: Metric) -> None:
@@ -169,6 +185,27 @@ def check_restorer(restorer: Restorer) -> None:
         assert sr.shape == (1, 3, restorer.scale * height, restorer.scale * width)
         assert 0 <= sr.min() <= sr.max() <= 1
         assert not sr.requires_grad
+
+
+def _check_makes_nothing(degradation: Degradation, hr: Tensor) -> None:
+    try:
+        degradation(hr, stream(0, "degradation", 0))
+    except DataError:
+        return
+    raise AssertionError("a recorded degradation must raise DataError when it is to make LR")
+
+
+def _check_replays(degradation: Replayable, images: Tensor, made: list[Tensor]) -> None:
+    """What `describe` gives makes the same LR again, and so does a batch, in any order."""
+    for index, (hr, lr) in enumerate(zip(images, made, strict=True)):
+        history = degradation.describe(0, index)
+        assert history == degradation.describe(0, index), "describe must tell the same every time"
+        again = json.loads(json.dumps(history))
+        assert torch.equal(degradation.apply(hr, again), lr), "apply must do what describe tells"
+    for order in ([0, 1, 2], [2, 0, 1], [3]):
+        together = degradation.batch(images[order], 0, order)
+        alone = torch.stack([made[index] for index in order])
+        assert torch.equal(together, alone), "a batch must equal its images one by one"
 
 
 def _check_gradients(part: Trainable, scalar: Tensor) -> None:

@@ -170,7 +170,8 @@ class Pairs:
         return DataError(
             f"Of the {len(self._dataset)} images of {self._dataset.name} none can be used "
             f"({reasons}{more}).",
-            "Give pairs: --data pairs:DIR, or have LR made: --degradation realesrgan"
+            "Give pairs of at least one crop: --data pairs:DIR --set train.crop=64, "
+            "or have LR made: --degradation realesrgan"
             if self._recorded
             else "Give larger images, or smaller crops: --set train.crop=64",
         )

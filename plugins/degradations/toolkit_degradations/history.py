@@ -62,7 +62,7 @@ class Blur(Options):
     beta: Beta = 1.0
     """Exponent of the generalised and plateau shapes; 1 for the plain Gaussians."""
     shift: float = Field(default=0.0, ge=-16, le=16)
-    """How far the kernel's centre lies up and left of the middle tap, in pixels."""
+    """How far the kernel's centre lies down and right of the middle tap, in pixels."""
 
 
 class Sinc(Options):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# ITU-T T.81, annex K.1, the tables that libjpeg scales by its quality.
+# ITU-T T.81, annex K.1, the tables that libjpeg scales by its quality, row by row. The first one
+# is used on its side, as in the published training: what its networks have seen is this.
 _LUMA_STEPS: Final = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -70,7 +71,8 @@ def differentiable_jpeg(images: Tensor, qualities: Sequence[float]) -> Tensor:
     padded = pad(images, (0, -width % 16, 0, -height % 16))
     luma, *chroma = _mixed(padded * 255, _TO_YCBCR).chunk(3, 1)
     factors = torch.tensor([_factor(each) for each in qualities], device=images.device)
-    planes = [_quantised(luma - 128, _LUMA_STEPS, factors) + 128]
+    on_its_side = [_LUMA_STEPS[8 * (place % 8) + place // 8] for place in range(64)]
+    planes = [_quantised(luma - 128, on_its_side, factors) + 128]
     for plane in chroma:
         small = _quantised(avg_pool2d(plane, 2), _CHROMA_STEPS, factors)
         planes.append(small.repeat_interleave(2, 2).repeat_interleave(2, 3))

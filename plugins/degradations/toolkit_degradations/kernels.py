@@ -55,7 +55,7 @@ def blur_kernel(blur: Blur) -> NDArray[np.float64]:
         True
     """
     y, x = _grid(blur.size)
-    y, x = y + blur.shift, x + blur.shift
+    y, x = y - blur.shift, x - blur.shift
     cos, sin = math.cos(blur.rotation), math.sin(blur.rotation)
     along = (cos * x + sin * y) / blur.sigma[0]
     across = (cos * y - sin * x) / blur.sigma[1]

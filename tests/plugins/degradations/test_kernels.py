@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit_degradations.history import Blur, BlurShape, Sinc
-from toolkit_degradations.kernels import bessel_j1, blur_kernel, kernel, sinc_kernel
+from toolkit_degradations.kernels import bessel_j1, blur_kernel, gaussian_line, kernel, sinc_kernel
 
 odd_sizes = st.integers(3, 10).map(lambda half: 2 * half + 1)
 
@@ -27,7 +27,7 @@ odd_sizes = st.integers(3, 10).map(lambda half: 2 * half + 1)
 def test_blur_kernels_sum_to_one_and_have_half_turn_symmetry(shape, size, sigma, rotation, beta):
     taps = kernel(Blur(shape=shape, size=size, sigma=sigma, rotation=rotation, beta=beta))
     assert taps.shape == (size, size)
-    assert taps.dtype == np.float32
+    assert taps.dtype == np.float64
     assert taps.sum(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert taps.min() >= 0
     assert taps.max() == taps[size // 2, size // 2]
@@ -91,3 +91,26 @@ def test_bessel_j1_has_tabulated_values():
     values = bessel_j1(np.array([0.0, 1.0, 2.0, 5.0, 10.0, 3.8317059702]))
     expected = [0.0, 0.4400505857, 0.5767248078, -0.3275791376, 0.0434727462, 0.0]
     np.testing.assert_allclose(values, expected, atol=1e-9)
+
+
+def test_a_shifted_kernel_is_centred_down_and_right():
+    taps = blur_kernel(Blur(shape="iso", size=25, sigma=(1.0, 1.0), shift=1.5))
+    offsets = np.arange(25) - 12
+    assert taps.sum() == pytest.approx(1)
+    for axis in (0, 1):
+        assert (taps.sum(axis=axis) * offsets).sum() == pytest.approx(1.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 100])
+@pytest.mark.parametrize("beta", [0.05, 20])
+@pytest.mark.parametrize("shift", [0.0, 0.5, 16.0])
+@pytest.mark.parametrize("shape", ["iso", "generalized_aniso", "plateau_aniso"])
+def test_extreme_kernels_are_finite_and_sum_to_one(shape, sigma, beta, shift):
+    taps = kernel(Blur(shape=shape, size=51, sigma=(sigma, sigma), beta=beta, shift=shift))
+    assert np.isfinite(taps).all()
+    assert taps.sum() == pytest.approx(1)
+
+
+def test_a_line_of_a_gaussian_is_the_square_ones_margin():
+    square = blur_kernel(Blur(shape="iso", size=15, sigma=(2.5, 2.5)))
+    np.testing.assert_allclose(gaussian_line(15, 2.5), square.sum(axis=0), atol=1e-12)

@@ -29,19 +29,22 @@ def test_listing_loads_nothing_heavy():
 
 def test_components_build_from_defaults_and_from_tiny_options():
     components = {component.name: component for component in toolkit_components()}
-    assert sorted(components) == ["bicubic", "realesrgan"]
+    assert sorted(components) == [
+        "bicubic", "bicubic+noise", "bsrgan", "jpeg", "realesrgan", "recorded",
+    ]  # fmt: skip
     for component in components.values():
         assert component.kind == "degradation"
-        assert component.paper
+        assert component.paper or component.name == "recorded"
         assert component.build(component.options()).scale == 4
         assert component.build(component.options(**component.tiny)).scale == 4
 
 
 def test_every_option_is_described_and_in_the_readme():
     text = README.read_text(encoding="utf-8")
-    for name, field in RealESRGANOptions.model_fields.items():
-        assert field.description, name
-        assert f"`{name}`" in text or f"`{name.removesuffix('2')}`" in text
+    for component in toolkit_components():
+        for name, field in component.options.model_fields.items():
+            assert field.description, name
+            assert f"`{name}`" in text or f"`{name.removesuffix('2')}`" in text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""The conformance kit itself: what is wrong does not pass."""
+
+import pytest
+import torch
+
+import toolkit
+from toolkit.errors import DataError
+from toolkit.testing.conformance import check_degradation
+
+
+class Plain:
+    """As little as a degradation may have: noise, then every fourth pixel."""
+
+    scale = 4
+
+    def __call__(self, hr, rng):
+        noise = torch.from_numpy(rng.normal(0, 0.1, (3, 16, 16))).float()
+        return (hr[:, ::4, ::4] + noise).clamp(0, 1)
+
+    def target(self, hr):
+        return hr
+
+
+class Recorded:
+    """Makes nothing."""
+
+    scale = 4
+    recorded = True
+
+    def __call__(self, hr, rng):
+        raise DataError("nothing is made")
+
+    def target(self, hr):
+        return hr
+
+
+class Replayed:
+    """A degradation that can be replayed, handed through."""
+
+    def __init__(self):
+        self.real = toolkit.make("degradation", "bicubic+noise")
+        self.scale = self.real.scale
+
+    def __call__(self, hr, rng):
+        return self.real(hr, rng)
+
+    def target(self, hr):
+        return hr
+
+    def describe(self, seed, index):
+        return self.real.describe(seed, index)
+
+    def apply(self, hr, history):
+        return self.real.apply(hr, history)
+
+    def batch(self, hr, seed, indices):
+        return self.real.batch(hr, seed, indices)
+
+
+@pytest.mark.parametrize("good", [Plain, Recorded, Replayed])
+def test_what_is_right_passes(good):
+    check_degradation(good())
+
+
+class OwnDraws(Plain):
+    calls = 0
+
+    def __call__(self, hr, rng):
+        self.calls += 1
+        return super().__call__(hr, rng) / self.calls
+
+
+class WrongSize(Plain):
+    scale = 2
+
+
+class OutOfRange(Plain):
+    def __call__(self, hr, rng):
+        return super().__call__(hr, rng) * 2
+
+
+class WritesIntoHR(Plain):
+    def __call__(self, hr, rng):
+        return super().__call__(hr.mul_(1.0).add_(0.01).clamp_(0, 1), rng) * 0
+
+
+class SmallTarget(Plain):
+    def target(self, hr):
+        return hr[:, ::4, ::4]
+
+
+class WordlessRecorded(Recorded):
+    def __call__(self, hr, rng):
+        return hr[:, ::4, ::4]
+
+
+class SmallTargetRecorded(Recorded):
+    def target(self, hr):
+        return hr[:, ::4, ::4]
+
+
+class Forgetful(Replayed):
+    """Does not tell of the noise."""
+
+    def describe(self, seed, index):
+        return super().describe(seed, index)[:1]
+
+
+class Moody(Replayed):
+    calls = 0
+
+    def describe(self, seed, index):
+        self.calls += 1
+        return [*super().describe(seed, index), {"step": "jpeg", "quality": self.calls}]
+
+
+class Unserialisable(Replayed):
+    def describe(self, seed, index):
+        return [{**step, "step": {step["step"]}} for step in super().describe(seed, index)]
+
+
+class ByPlace(Replayed):
+    """In a batch the place counts, and not the index."""
+
+    def batch(self, hr, seed, indices):
+        return super().batch(hr, seed, range(len(indices)))
+
+
+class Drifting(Replayed):
+    """A batch differs by the last bit."""
+
+    def batch(self, hr, seed, indices):
+        return torch.nextafter(super().batch(hr, seed, indices), torch.tensor(0.5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (OwnDraws, "the stream alone"),
+        (WrongSize, "divided by the scale"),
+        (OutOfRange, r"in \[0, 1\]"),
+        (WritesIntoHR, "must not be changed"),
+        (SmallTarget, "a target has"),
+        (SmallTargetRecorded, "a target has"),
+        (WordlessRecorded, "must raise DataError"),
+        (Forgetful, "apply must do what describe tells"),
+        (Moody, "the same every time"),
+        (ByPlace, "one by one"),
+        (Drifting, "one by one"),
+    ],
+)
+def test_what_is_wrong_fails(wrong, message):
+    with pytest.raises(AssertionError, match=message):
+        check_degradation(wrong())
+
+
+def test_a_history_that_json_cannot_hold_fails():
+    with pytest.raises(TypeError, match="JSON"):
+        check_degradation(Unserialisable())
