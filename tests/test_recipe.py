@@ -97,6 +97,44 @@ def test_resolved_recipes_survive_toml(registry, tmp_path, slot, name):
     assert fields.keys() - unset <= again.selection(slot).options.keys()
 
 
+@pytest.mark.parametrize(
+    ("use", "name", "parameters"),
+    [
+        ("stablesr", "realesrgan", "stablesr"),
+        ("realesrgan:stablesr", "realesrgan", "stablesr"),
+        ("realesrgan", "realesrgan", "x4plus"),
+        ("realesrgan:bsrgan", "bsrgan", None),
+        ("realesrgan:bicubic+noise", "bicubic+noise", None),
+        ("jpeg", "jpeg", None),
+    ],
+)
+def test_a_degradation_is_resolved_to_the_component_that_is_meant(registry, use, name, parameters):
+    made = resolved(registry, "degradation.scale=2", degradation=use)
+    assert made.degradation.use == name
+    assert made.degradation.options["scale"] == 2
+    assert made.degradation.options.get("parameters") == parameters
+    assert resolve(made.model_dump(mode="json"), registry) == made
+
+
+def test_the_values_of_a_set_are_in_the_recipe_and_can_be_changed(registry):
+    made = resolved(registry, "degradation.jpeg_range=[50, 60]", degradation="stablesr")
+    assert made.degradation.options["jpeg_range"] == [50, 60]
+    assert made.degradation.options["jpeg_range2"] == [60, 100]
+    assert difference(resolved(registry, degradation="stablesr"), made) == [
+        "degradation.jpeg_range"
+    ]
+
+
+def test_where_degrading_is_done_is_a_choice_of_two(registry):
+    assert Training().degrade_on == "cpu"
+    on_cpu, on_device = (
+        resolved(registry, **{"train.degrade_on": place}) for place in ("cpu", "device")
+    )
+    assert difference(on_cpu, on_device) == ["train.degrade_on"]
+    with pytest.raises(OptionsError, match=r"'train\.degrade_on' is 'gpu'"):
+        resolved(registry, **{"train.degrade_on": "gpu"})
+
+
 def test_the_papers_recipe_is_the_papers(registry):
     made = resolve(read_recipe(Path("examples/paper.toml").resolve()), registry)
     assert made.gen.options["backbone"]["use"] == made.disc.options["backbone"]["use"] == "sd21"
@@ -204,6 +242,11 @@ def test_what_makes_another_run_is_named(registry, changes, found):
     [
         ("photos", "photos"),
         ("photos:heldout", "photos:heldout"),
+        ("pairs:./realsr", "pairs:./realsr"),
+        ("pairs:/data/realsr", "pairs:/data/realsr"),
+        ("pairs:here", "pairs:here"),
+        ("my:odd", {"use": "folder", "folder": "my:odd"}),
+        ("C:/photos", {"use": "folder", "folder": "C:/photos"}),
         ("./photos", {"use": "folder", "folder": "./photos"}),
         ("/no/such", {"use": "folder", "folder": "/no/such"}),
         ("C:\\photos", {"use": "folder", "folder": "C:\\photos"}),
@@ -215,6 +258,7 @@ def test_what_makes_another_run_is_named(registry, changes, found):
 def test_data_is_a_folder_or_a_dataset(tmp_path, monkeypatch, text, meant):
     monkeypatch.chdir(tmp_path)
     Path("here").mkdir()
+    Path("my:odd").mkdir()
     assert data_selection(text) == meant
 
 

@@ -98,9 +98,9 @@ class Registry:
         """
         use, component = selection.use, self._components.get((kind, selection.name))
         if component is None:
-            owners = [each for each in self.components(kind) if use in _variants(each)]
+            owners = [each for each in self.components(kind) if use in variants(each)]
             use = f"{owners[0].name}:{use}" if len(owners) == 1 else use
-        elif (listed := _variants(component)) and selection.variant not in listed:
+        elif (listed := variants(component)) and selection.variant not in listed:
             use = selection.variant if (kind, selection.variant) in self._components else use
         return Selection(use=use, options=selection.options)
 
@@ -159,7 +159,7 @@ class Registry:
             ) from error
 
 
-def _variants(component: Component) -> tuple[Any, ...]:
+def variants(component: Component) -> tuple[str, ...]:
     """The names that a component's variant may have, where its option lists them."""
     field = component.options.model_fields.get(component.variant)
     listed = field is not None and get_origin(field.annotation) is Literal

@@ -34,9 +34,7 @@ def test_a_photo_is_degraded(cli, photo, tmp_path):
 
 def test_the_result_as_one_document(cli, photo, tmp_path):
     out = tmp_path / "out"
-    result = cli(
-        "degrade", photo, "--variants", 2, "--index", 5, "--out", out, "--format", "json"
-    )
+    result = cli("degrade", photo, "--variants", 2, "--index", 5, "--out", out, "--format", "json")
     assert result.code == 0
     [told] = result.document
     written = json.loads((out / "histories.json").read_text())
@@ -193,7 +191,9 @@ def test_equal_degradations_differ_in_nothing(cli):
         result = cli("degrade", "--diff", name, name)
         assert result.code == 0
         assert "No option differs." in result.out
-        assert cli("degrade", "--diff", name, name, "--format", "json").document["differences"] == {}
+        assert (
+            cli("degrade", "--diff", name, name, "--format", "json").document["differences"] == {}
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 
+import cv2
 import pytest
 import torch
 from safetensors.torch import load
@@ -86,6 +87,45 @@ def test_images_that_cannot_be_used_are_named_and_the_rest_trained_on(
     assert result.code == 0
     assert "2 images were skipped" in result.err
     assert len(result.document["skipped"]) == 2
+
+
+@pytest.fixture
+def recorded(tmp_path, photo_folder):
+    """Pairs whose LR is HR upside down, as no degradation would make it; one is too small."""
+    for name in ("HR", "LR"):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+    for path in photo_folder.iterdir():
+        hr = cv2.imread(str(path))
+        assert cv2.imwrite(str(tmp_path / "pairs/HR" / path.name), hr)
+        lr = cv2.resize(hr[::-1], (24, 20), interpolation=cv2.INTER_AREA)
+        assert cv2.imwrite(str(tmp_path / "pairs/LR" / path.name), lr)
+    assert cv2.imwrite(str(tmp_path / "pairs/HR/less.png"), hr[:8, :8])
+    assert cv2.imwrite(str(tmp_path / "pairs/LR/less.png"), lr[:2, :2])
+    return f"pairs:{tmp_path / 'pairs'}"
+
+
+def test_recorded_pairs_are_trained_on_as_they_are(cli, smallest, recorded, tmp_path):
+    def run(name, *arguments):
+        options = ("--data", recorded, "--steps", 1, "--set", "train.batch=4", *arguments)
+        result = cli("train", *smallest, *options, "--out", tmp_path / name, "--format", "json")
+        assert result.code == 0, result.err
+        return result.document
+
+    document = run("recorded", "--degradation", "recorded")
+    [skipped] = document["skipped"]
+    assert "less.png" in str(skipped)
+    assert "8x8 px is smaller than a crop of 32 px" in str(skipped)
+    recipe = tomllib.loads((tmp_path / "recorded/recipe.toml").read_text())
+    assert recipe["degradation"]["use"] == "recorded"
+    run("made", "--degradation", "bicubic")
+    assert log(tmp_path / "recorded") != log(tmp_path / "made")
+
+
+def test_recorded_needs_pairs(mistake, smallest, tmp_path):
+    told = mistake("train", *smallest, "--degradation", "recorded", "--out", tmp_path / "run")
+    assert "it has no recorded LR image" in told
+    assert "--data pairs:DIR" in told
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import torch
 import toolkit
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Sample
+from toolkit.streams import stream
 from toolkit.training.data import Pairs, batches
 
 
@@ -80,18 +81,135 @@ def test_nothing_usable_is_one_clear_error():
         pairs(None, 16).check()
 
 
-def test_recorded_pairs_are_cropped_alike_and_not_degraded():
-    class Recorded(Photos):
-        def __getitem__(self, index):
-            rng = torch.Generator().manual_seed(index)
-            lr = torch.rand(3, 20, 24, generator=rng)
-            return Sample(str(index), lr.repeat_interleave(4, 1).repeat_interleave(4, 2), lr)
+class Recorded(Photos):
+    """HR of given (width, height) with LR of given ones, None for none; LR's pixels, repeated."""
 
-    source = Pairs(Recorded(1, 2), toolkit.make("degradation", "realesrgan"), 32, 0)
-    for number in range(6):
-        batch = source.sample(number)
-        enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
-        assert torch.equal(enlarged, batch.hr)
+    scale = 4
+
+    def __getitem__(self, index):
+        (width, height), low = self.sizes[index]
+        if low is None:
+            return Sample(f"{index}.png", torch.zeros(3, height, width))
+        columns, rows = low
+        lr = torch.rand(3, rows, columns, generator=torch.Generator().manual_seed(index))
+        hr = lr.repeat_interleave(self.scale, 1).repeat_interleave(self.scale, 2)
+        return Sample(f"{index}.png", hr[:, :height, :width], lr)
+
+
+FITTING = ((96, 80), (24, 20)), ((64, 128), (16, 32))
+
+
+def recorded_pairs(*sizes, degradation="recorded", **options):
+    return Pairs(Recorded(*sizes), toolkit.make("degradation", degradation, **options), 32, 0)
+
+
+def test_recorded_pairs_are_cropped_alike_and_not_degraded():
+    source = recorded_pairs(*FITTING)
+    batch = source.batch(0, 12)
+    enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert torch.equal(enlarged, batch.hr)
+    assert len({hr.sum().item() for hr in batch.hr}) == 12
+    assert not batch.hr.allclose(batch.hr.flip(3))
+
+
+@pytest.mark.parametrize("name", ["bicubic", "realesrgan"])
+def test_any_other_degradation_makes_lr_of_hr_though_lr_is_there(name):
+    class Without(Recorded):
+        def __getitem__(self, index):
+            return super().__getitem__(index)._replace(lr=None)
+
+    degradation = toolkit.make("degradation", name, scale=2)
+    with_lr, without = (
+        Pairs(dataset(*FITTING), degradation, 32, 0).batch(0, 4) for dataset in (Recorded, Without)
+    )
+    assert with_lr.lr.shape == (4, 3, 16, 16)
+    assert torch.equal(with_lr.lr, without.lr)
+    assert torch.equal(with_lr.hr, without.hr)
+
+
+def test_recorded_pairs_that_do_not_fit_are_set_aside_with_the_reason():
+    source = recorded_pairs(
+        ((96, 76), (24, 20)), ((96, 80), (48, 40)), ((96, 80), None), ((28, 80), (7, 20)), *FITTING
+    )
+    source.batch(0, 6)
+    reasons = dict(source.skipped)
+    assert reasons.pop("notes.png") == "not an image"
+    assert reasons == {
+        "0.png": "its LR image has 24x20 px, not 1/4 of 96x76",
+        "1.png": "its LR image has 48x40 px, not 1/4 of 96x80",
+        "2.png": "it has no recorded LR image",
+        "3.png": "28x80 px is smaller than a crop of 32 px",
+    }
+
+
+def test_hr_may_be_larger_by_less_than_an_lr_pixel():
+    source = recorded_pairs(((95, 78), (23, 19)))
+    batch = source.batch(0, 8)
+    enlarged = batch.lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert torch.equal(enlarged, batch.hr)
+
+
+def test_recorded_pairs_have_the_scale_that_is_said():
+    class Doubled(Recorded):
+        scale = 2
+
+    dataset = Doubled(((48, 48), (24, 24)))
+    batch = Pairs(dataset, toolkit.make("degradation", "recorded", scale=2), 32, 0).sample(0)
+    assert torch.equal(batch.lr.repeat_interleave(2, 2).repeat_interleave(2, 3), batch.hr)
+
+
+def test_recorded_without_any_lr_says_what_to_type():
+    with pytest.raises(DataError, match="it has no recorded LR image") as told:
+        Pairs(Photos(64, 48), toolkit.make("degradation", "recorded"), 32, 0).check()
+    assert "--data pairs:DIR" in told.value.hint
+    assert "--degradation realesrgan" in told.value.hint
+
+
+def degraded_pairs(name, **options):
+    return Pairs(Photos(40, 48, 64), toolkit.make("degradation", name, **options), 32, 5)
+
+
+@pytest.mark.parametrize("name", ["bicubic", "realesrgan", "stablesr", "bsrgan"])
+def test_a_batch_is_its_samples_bit_for_bit(name):
+    source = degraded_pairs(name)
+    for step in (1, 0):
+        batch = source.batch(step, 3)
+        alone = [degraded_pairs(name).sample(3 * step + place) for place in range(3)]
+        assert torch.equal(batch.lr, torch.cat([each.lr for each in alone]))
+        assert torch.equal(batch.hr, torch.cat([each.hr for each in alone]))
+
+
+def test_a_degradation_that_can_only_be_called_has_the_streams_of_its_samples():
+    class Noise:
+        scale = 4
+
+        def __call__(self, hr, rng):
+            return torch.full((3, 8, 8), rng.random())
+
+        def target(self, hr):
+            return 1 - hr
+
+    source = Pairs(Photos(64), Noise(), 32, 5)
+    batch = source.batch(2, 3)
+    drawn = [stream(5, "degradation", number).random() for number in (6, 7, 8)]
+    assert batch.lr[:, 0, 0, 0].tolist() == pytest.approx(drawn)
+    plain = Pairs(Photos(64), toolkit.make("degradation", "bicubic"), 32, 5)
+    assert torch.equal(batch.hr, 1 - plain.batch(2, 3).hr)
+
+
+def test_targets_are_sharpened_where_that_is_asked():
+    class Edges(Photos):
+        def __getitem__(self, index):
+            edge = torch.full((3, 48, 48), 0.3)
+            edge[:, :, 24:] = 0.7
+            return Sample("edge.png", edge)
+
+    sharp = toolkit.make("degradation", "realesrgan", sharpen_target=True)
+    blunt = toolkit.make("degradation", "realesrgan", sharpen_target=False)
+    sharpened, plain = (Pairs(Edges(48), each, 32, 0).batch(0, 3) for each in (sharp, blunt))
+    assert torch.equal(sharpened.lr, plain.lr)
+    assert not torch.equal(sharpened.hr, plain.hr)
+    assert torch.equal(sharpened.hr, torch.stack([sharp.target(hr) for hr in plain.hr]))
 
 
 def test_a_crop_must_fit_the_scale():

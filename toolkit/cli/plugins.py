@@ -110,6 +110,8 @@ def _detail(component: Component, registry: Registry) -> dict[str, Any]:
 def _print_detail(console: Any, component: Component, registry: Registry) -> None:
     from rich.table import Table
 
+    from toolkit.registry import variants
+
     console.print(
         f"[bold]{component.name}[/]  {component.kind} from {registry.provider(component)}"
     )
@@ -128,7 +130,9 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
         table.add_column(column)
     for name, field in fields.items():
         default = "required" if field.is_required() else str(field.get_default())
-        variant = f" (as {component.name}:…)" if name == component.variant else ""
-        table.add_row(name, default, (field.description or "") + variant)
+        meaning = field.description or ""
+        if name == component.variant:
+            meaning += f" (as {component.name}:{'|'.join(variants(component)) or '…'})"
+        table.add_row(name, default, meaning)
     console.print(table)
     console.print()

@@ -67,7 +67,7 @@ def _words(step: Any) -> list[str]:
     for name, value in step.items():
         if isinstance(value, bool):
             words += [name] if value else []
-        elif name not in {"step", "seed"}:
+        elif name not in {"step", "seed"} and value not in (0, 1):  # which mostly do nothing
             words.append(_short(value))
     return words
 

@@ -59,9 +59,10 @@ def sharpen(images: Tensor) -> Tensor:
         >>> bool(torch.allclose(sharpen(flat), flat))
         True
     """
+    planes = images.flatten(0, 1)
     # Plane by plane, all of it stays in a processor's cache.
-    planes = [_sharpen_planes(plane[None]) for plane in images.flatten(0, 1)]
-    return torch.cat(planes).view(images.shape)
+    parts = [planes] if images.is_cuda else [plane[None] for plane in planes]
+    return torch.cat([_sharpen_planes(part) for part in parts]).view(images.shape)
 
 
 def resize(images: Tensor, how: Resize, lr_size: tuple[int, int]) -> Tensor:
@@ -80,7 +81,7 @@ def resize(images: Tensor, how: Resize, lr_size: tuple[int, int]) -> Tensor:
     size = [max(1, int(side * how.factor)) for side in base]
     if how.mode == "antialiased":
         return bicubic_resize(images, (size[0], size[1]))
-    if size == list(images.shape[2:]):
+    if size == list(images.shape[2:]) and (how.of == "lr" or how.factor == 1):
         return images
     fitting = how.mode in {"bilinear", "bicubic"}
     if how.of == "image" and fitting and min(base) * how.factor >= 1:

@@ -87,19 +87,20 @@ class Pipeline:
                 "Give one index for each image.",
             )
         around = Surroundings(lr_size, self._codec)
-        images = hr.float().clamp(0, 1)
         if hr.is_cuda:
-            return _together(images, histories, around)
+            return _together(hr, histories, around)
         # Each on one thread alone: nothing beside a sample can change a bit of it.
-        pairs = zip(images, histories, strict=True)
+        pairs = zip(hr, histories, strict=True)
         done = each_alone(lambda pair: _together(pair[0][None], [pair[1]], around), pairs)
         return torch.cat(done)
 
 
 def _together(hr: Tensor, histories: Sequence[History], around: Surroundings) -> Tensor:
-    """Takes all images step by step; those of one kind of step and one size in one go."""
+    """Degrades `[b, 3, h, w]` as b histories say."""
+    if not hr.isfinite().all():
+        raise DataError("an image to degrade has values that are not finite", "Read it again.")
     with torch.set_grad_enabled(hr.requires_grad):
-        images = _steps(list(hr), histories, around)
+        images = _steps(list(hr.float().clamp(0, 1)), histories, around)
         for image in images:
             _check_size(image, around.lr_size)
         return _to_grid(torch.stack(images))
@@ -108,6 +109,7 @@ def _together(hr: Tensor, histories: Sequence[History], around: Surroundings) ->
 def _steps(
     images: list[Tensor], histories: Sequence[History], around: Surroundings
 ) -> list[Tensor]:
+    """Takes all images step by step; those of one kind of step and one size in one go."""
     for number in range(max(len(history) for history in histories)):
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for place, history in enumerate(histories):
@@ -157,8 +159,6 @@ def _lr_size(hr: Tensor, scale: int) -> tuple[int, int]:
             f"an image of {height} x {width} pixels (h x w) cannot be degraded by {scale}",
             f"Crop it to multiples of {scale}.",
         )
-    if not hr.isfinite().all():
-        raise DataError("an image to degrade has values that are not finite", "Read it again.")
     return height // scale, width // scale
 
 

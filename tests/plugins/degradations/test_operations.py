@@ -31,6 +31,13 @@ def test_a_factor_of_the_image_places_the_samples(photo, mode, factor):
 
 
 @pytest.mark.parametrize("mode", ["area", "bilinear", "bicubic"])
+def test_a_factor_that_leaves_the_size_is_torchs_too(mode):
+    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    resized = resize(image, Resize(mode=mode, factor=1.1), (2, 2))
+    assert torch.equal(resized, interpolate(image, scale_factor=1.1, mode=mode))
+
+
+@pytest.mark.parametrize("mode", ["area", "bilinear", "bicubic"])
 def test_a_factor_of_the_lr_image_gives_a_size(photo, mode):
     resized = resize(photo, Resize(mode=mode, factor=0.77, of="lr"), (16, 12))
     expected = interpolate(photo, size=(12, 9), mode=mode)
