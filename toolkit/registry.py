@@ -113,7 +113,8 @@ class Registry:
         if component := self._components.get((kind, name)):
             return component
         names = [component.name for component in self.components(kind)]
-        meant = did_you_mean(name, names, cutoff=0.5)
+        sayable = names + [each for c in self.components(kind) for each in variants(c)]
+        meant = did_you_mean(name, sayable, cutoff=0.5)
         known = ", ".join(names) or "none is installed"
         raise UnknownComponentError(
             f"There is no {kind} named {name!r}.{meant}",

@@ -12,7 +12,8 @@ COMMANDS = ["train", "restore", "degrade", "eval", "plugins"]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--help"], ["train", "--help"], ["restore", "--help"], ["degrade", "--help"], ["eval", "--help"],
+        ["--help"], ["train", "--help"], ["restore", "--help"], ["degrade", "--help"],
+        ["eval", "--help"],
         ["plugins", "list"], ["plugins", "list", "--format", "json"], ["plugins", "show", "nad"],
         ["train", "--dry-run"], ["train", "--disc", "nat"], ["degrade"],
         ["degrade", "--diff", "x4plus", "bsrgan"],

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from toolkit.degrading.files import plan_photos
 from toolkit.images import Picture, write_picture
 
 
@@ -37,3 +38,9 @@ def put(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """`plan_photos` for results in `tmp_path / "out"`."""
+    return lambda sources: plan_photos(sources, tmp_path / "out")

@@ -30,12 +30,12 @@ def histories(out):
     return json.loads((out / "histories.json").read_text())
 
 
-def test_files_and_folders_are_found_with_their_names(put, tmp_path):
+def test_files_and_folders_are_found_with_their_names(put, tmp_path, plan):
     single = put("a.b.jpg")
     for name in ("in/c.png", "in/deep/c.webp", "in/.hidden/d.png"):
         put(name)
     (tmp_path / "in/notes.txt").touch()
-    photos = plan_photos([single, tmp_path / "in"])
+    photos = plan([single, tmp_path / "in"])
     assert names(photos) == ["a.b", "c", "deep/c"]
     assert photos[2].source == tmp_path / "in/deep/c.webp"
 
@@ -43,40 +43,40 @@ def test_files_and_folders_are_found_with_their_names(put, tmp_path):
 @pytest.mark.parametrize(
     "written", [["a.png", "in/a.jpg"], ["in/a.png", "in/a.jpg"], ["in/b/a.png", "in/b/a.webp"]]
 )
-def test_names_that_clash_are_refused(put, tmp_path, written):
+def test_names_that_clash_are_refused(put, tmp_path, written, plan):
     sources = dict.fromkeys(
         tmp_path / "in" if name.startswith("in/") else put(name) for name in written
     )
     for name in written:
         put(name)
     with pytest.raises(UsageError, match="would both be written as") as told:
-        plan_photos(list(sources))
+        plan(list(sources))
     assert all(str(tmp_path / name) in str(told.value) for name in written)
     assert "--out" in told.value.hint
 
 
-def test_a_file_named_twice_is_refused(put):
+def test_a_file_named_twice_is_refused(put, plan):
     photo = put("a.png")
     with pytest.raises(UsageError, match=r"a\.png and .*a\.png"):
-        plan_photos([photo, photo])
+        plan([photo, photo])
 
 
-def test_what_holds_nothing_is_refused(tmp_path):
+def test_what_holds_nothing_is_refused(tmp_path, plan):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").touch()
     with pytest.raises(DataError, match="empty holds no image") as told:
-        plan_photos([tmp_path / "empty"])
+        plan([tmp_path / "empty"])
     assert ".png" in told.value.hint
     with pytest.raises(DataError, match=r"away\.png does not exist"):
-        plan_photos([tmp_path / "away.png"])
+        plan([tmp_path / "away.png"])
 
 
-def test_several_variants_have_numbers_and_sheets(put, tmp_path, noise):
+def test_several_variants_have_numbers_and_sheets(put, tmp_path, noise, plan):
     put("in/a.png")
     put("in/deep/b.png")
     told = []
     results = degrade_files(
-        noise, plan_photos([tmp_path / "in"]), tmp_path / "out", seed=3, first=10, variants=2,
+        noise, plan([tmp_path / "in"]), tmp_path / "out", seed=3, first=10, variants=2,
         on_photo=lambda photo, place: told.append((photo.name.name, place)),
     )  # fmt: skip
     assert told == [("a", 0), ("b", 1)]
@@ -96,8 +96,8 @@ def test_several_variants_have_numbers_and_sheets(put, tmp_path, noise):
         assert torch.equal(lr, noise.batch(hr[None], 3, [entry["index"]])[0])
 
 
-def test_a_single_variant_has_neither_number_nor_sheet(put, tmp_path, noise):
-    results = degrade_files(noise, plan_photos([put("a.b.png")]), tmp_path / "out")
+def test_a_single_variant_has_neither_number_nor_sheet(put, tmp_path, noise, plan):
+    results = degrade_files(noise, plan([put("a.b.png")]), tmp_path / "out")
     assert below(tmp_path / "out") == ["histories.json", "lr/a.b.png"]
     assert results[0].sheet is None
     assert results[0].hr_size == (24, 16)
@@ -105,16 +105,16 @@ def test_a_single_variant_has_neither_number_nor_sheet(put, tmp_path, noise):
     assert results[0].error is None
 
 
-def test_the_same_sample_is_the_same_file_whatever_is_beside_it(put, tmp_path, noise):
-    photos = plan_photos([put("a.png", 24), put("b.png", 40)])
+def test_the_same_sample_is_the_same_file_whatever_is_beside_it(put, tmp_path, noise, plan):
+    photos = plan([put("a.png", 24), put("b.png", 40)])
     degrade_files(noise, photos, tmp_path / "both", variants=3)
     degrade_files(noise, photos[1:], tmp_path / "one", first=4)
     both, one = tmp_path / "both/lr/b_4.png", tmp_path / "one/lr/b.png"
     assert both.read_bytes() == one.read_bytes()
 
 
-def test_a_broken_image_stops_no_other_and_takes_no_number_away(put, tmp_path, noise):
-    photos = plan_photos([put("a.png"), put("b.png"), put("c.png")])
+def test_a_broken_image_stops_no_other_and_takes_no_number_away(put, tmp_path, noise, plan):
+    photos = plan([put("a.png"), put("b.png"), put("c.png")])
     degrade_files(noise, photos, tmp_path / "good")
     photos[1].source.write_bytes(photos[1].source.read_bytes()[:60])
     first, broken, last = degrade_files(noise, photos, tmp_path / "out")
@@ -128,14 +128,14 @@ def test_a_broken_image_stops_no_other_and_takes_no_number_away(put, tmp_path, n
     assert made.read_bytes() == good.read_bytes()
 
 
-def test_a_degradation_that_fails_on_one_image_goes_on(put, tmp_path, plain):
+def test_a_degradation_that_fails_on_one_image_goes_on(put, tmp_path, plain, plan):
     class Fussy(type(plain)):
         def __call__(self, hr, rng):
             if hr.shape[2] > 30:
                 raise MemoryError("too wide")
             return super().__call__(hr, rng)
 
-    photos = plan_photos([put("a.png", 40), put("b.png", 20)])
+    photos = plan([put("a.png", 40), put("b.png", 20)])
     wide, narrow = degrade_files(Fussy(), photos, tmp_path / "out")
     assert str(wide.error) == "too wide"
     assert wide.hr_size == (40, 16)
@@ -145,8 +145,8 @@ def test_a_degradation_that_fails_on_one_image_goes_on(put, tmp_path, plain):
 @pytest.mark.parametrize(
     ("width", "height", "kept"), [(27, 18, "24x16"), (4, 7, "4x4"), (24, 19, "24x16")]
 )
-def test_odd_sizes_are_cut_and_that_is_told(put, tmp_path, noise, width, height, kept):
-    photos = plan_photos([put("a.png", width, height)])
+def test_odd_sizes_are_cut_and_that_is_told(put, tmp_path, noise, width, height, kept, plan):
+    photos = plan([put("a.png", width, height)])
     [result] = degrade_files(noise, photos, tmp_path / "out", variants=2)
     assert result.notes == (f"cut to {kept}, multiples of 4",)
     assert "{}x{}".format(*result.hr_size) == kept
@@ -155,19 +155,25 @@ def test_odd_sizes_are_cut_and_that_is_told(put, tmp_path, noise, width, height,
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 3), (3, 50), (50, 1)])
-def test_images_below_one_lr_pixel_are_told(put, tmp_path, noise, width, height):
+def test_images_below_one_lr_pixel_are_told(put, tmp_path, noise, width, height, plan):
     [result] = degrade_files(
-        noise, plan_photos([put("a.png", width, height)]), tmp_path / "out", variants=2
+        noise,
+        plan([put("a.png", width, height)]),
+        tmp_path / "out",
+        variants=2,
     )
     assert isinstance(result.error, DataError)
     assert f"a.png has {width}x{height} pixels, less than one LR pixel" in str(result.error)
     assert "4x4" in result.error.hint
-    assert not (tmp_path / "out").exists()
+    assert below(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("name", ["realesrgan", "bsrgan", "jpeg"])
-def test_a_history_applied_again_gives_the_same_bytes(put, tmp_path, name):
-    degradation, photos = toolkit.make("degradation", name), plan_photos([put("a.png", 40, 40)])
+def test_a_history_applied_again_gives_the_same_bytes(put, tmp_path, name, plan):
+    degradation, photos = (
+        toolkit.make("degradation", name),
+        plan([put("a.png", 40, 40)]),
+    )
     degrade_files(degradation, photos, tmp_path / "drawn", variants=3)
     given = read_histories(tmp_path / "drawn/histories.json")
     [result] = degrade_files(degradation, photos, tmp_path / "again", variants=given)
@@ -181,8 +187,8 @@ def test_a_history_applied_again_gives_the_same_bytes(put, tmp_path, name):
     assert [entry["history"] for entry in again] == given
 
 
-def test_an_edited_history_gives_another_image(put, tmp_path, noise):
-    photos = plan_photos([put("a.png")])
+def test_an_edited_history_gives_another_image(put, tmp_path, noise, plan):
+    photos = plan([put("a.png")])
     degrade_files(noise, photos, tmp_path / "drawn")
     entries = histories(tmp_path / "drawn")
     entries[0]["history"][1]["sigma"] = 0.0
@@ -205,10 +211,10 @@ def test_an_edited_history_gives_another_image(put, tmp_path, noise):
         ({"step": "smudge"}, "smudge"),
     ],
 )
-def test_an_impossible_edit_is_told_for_each_image(put, tmp_path, noise, edit, told):
+def test_an_impossible_edit_is_told_for_each_image(put, tmp_path, noise, edit, told, plan):
     history = noise.describe(0, 0)
     history[1] |= edit
-    photos = plan_photos([put("a.png"), put("b.png")])
+    photos = plan([put("a.png"), put("b.png")])
     results = degrade_files(noise, photos, tmp_path / "out", variants=[history])
     for result in results:
         assert isinstance(result.error, DataError)
@@ -225,8 +231,8 @@ def test_an_impossible_edit_is_told_for_each_image(put, tmp_path, noise, edit, t
         ([1], "the history cannot be applied: step 0"),
     ],
 )
-def test_a_history_that_makes_no_lr_is_told(put, tmp_path, noise, history, told):
-    photos = plan_photos([put("a.png")])
+def test_a_history_that_makes_no_lr_is_told(put, tmp_path, noise, history, told, plan):
+    photos = plan([put("a.png")])
     [result] = degrade_files(noise, photos, tmp_path / "out", variants=[history])
     assert told in str(result.error)
 
@@ -234,39 +240,8 @@ def test_a_history_that_makes_no_lr_is_told(put, tmp_path, noise, history, told)
 STEPS = [{"step": "jpeg", "quality": 60}]
 
 
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (STEPS, [STEPS]),
-        ({"history": STEPS}, [STEPS]),
-        ([{"history": STEPS}, {"image": "a.png", "history": []}], [STEPS, []]),
-    ],
-)
-def test_histories_in_every_form(tmp_path, content, found):
-    (tmp_path / "given.json").write_text(json.dumps(content))
-    assert read_histories(tmp_path / "given.json") == found
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[1]", "3", "null", '"x"', "[]", "{}", '[{"a": 1}]', '[{"history": 3}]',
-     '[{"history": []}, {"step": "jpeg"}]', '[[{"step": "jpeg"}]]', b"\xff"],
-)  # fmt: skip
-def test_what_is_no_history_is_refused(tmp_path, content):
-    path = tmp_path / "given.json"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UsageError, match=r"given\.json"):
-        read_histories(path)
-
-
-def test_a_history_file_that_cannot_be_read_is_told(tmp_path):
-    for path in (tmp_path / "away.json", tmp_path):
-        with pytest.raises(UsageError, match="Cannot read the histories"):
-            read_histories(path)
-
-
-def test_a_degradation_that_cannot_tell_writes_no_histories(put, tmp_path, plain):
-    photos = plan_photos([put("a.png")])
+def test_a_degradation_that_cannot_tell_writes_no_histories(put, tmp_path, plain, plan):
+    photos = plan([put("a.png")])
     [result] = degrade_files(plain, photos, tmp_path / "out", variants=2)
     assert below(tmp_path / "out") == ["lr/a_0.png", "lr/a_1.png", "sheets/a.png"]
     assert [each.history for each in result.variants] == [None, None]
@@ -276,11 +251,29 @@ def test_a_degradation_that_cannot_tell_writes_no_histories(put, tmp_path, plain
     assert "--with realesrgan" in result.error.hint
 
 
-@pytest.mark.parametrize("out", ["file", "file/below", "held"])
-def test_a_folder_that_cannot_be_written_is_told(put, tmp_path, noise, out):
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_told_before_any_work(tmp_path, noise, out):
     (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="Cannot make the folder") as caught:
+        degrade_files(noise, [Photo(tmp_path / "away.png", Path("a"))], tmp_path / out)
+    assert "--out" in caught.value.hint
+
+
+def test_a_place_that_is_taken_by_a_folder_is_told(put, tmp_path, noise):
     (tmp_path / "held/lr/a.png").mkdir(parents=True)
-    [result] = degrade_files(noise, [Photo(put("b.png"), Path("a"))], tmp_path / out)
-    assert str(tmp_path / out) in str(result.error)
+    [result] = degrade_files(noise, [Photo(put("b.png"), Path("a"))], tmp_path / "held")
+    assert str(tmp_path / "held") in str(result.error)
     assert result.error.hint
     assert result.variants == ()
+
+
+def test_results_are_no_inputs_and_no_input_is_overwritten(put, tmp_path, noise):
+    put("in/a.png")
+    inside = tmp_path / "in" / "out"
+    degrade_files(noise, plan_photos([tmp_path / "in"], inside), inside, variants=2)
+    again = plan_photos([tmp_path / "in"], inside)
+    assert [photo.name.name for photo in again] == ["a"]
+    for source in (inside / "lr", inside / "lr" / "a_0.png"):
+        with pytest.raises(UsageError, match="where results are written") as caught:
+            plan_photos([source], inside)
+        assert "--out" in caught.value.hint

@@ -80,7 +80,7 @@ def degrade(
     from toolkit.degrading.files import degrade_files, plan_photos, read_histories
     from toolkit.training.build import choose_device
 
-    photos = plan_photos(images)
+    photos = plan_photos(images, out)
     wanted = read_histories(history) if history else variants
     degradation = registry.make("degradation", _selection(source, overrides or []))
     chosen = choose_device(device)
@@ -114,6 +114,8 @@ def _report(results: list[Degraded], out: Path, output: Format) -> None:
         for result in results:
             if result.error:
                 print(f"{result.source}: failed: {result.error}")
+                if hint := getattr(result.error, "hint", ""):
+                    print(f"  {hint}")
                 continue
             print(f"{result.source} → {len(result.variants)} in {out / 'lr'}")
             if result.sheet:

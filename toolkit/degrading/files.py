@@ -24,6 +24,9 @@ HISTORIES = "histories.json"
 """The file, in the folder that is written to, of what was done to every image."""
 
 
+_LR, _SHEETS = "lr", "sheets"
+
+
 class _Made(NamedTuple):
     """An LR image, the sample's number if it has one, and what was done."""
 
@@ -77,16 +80,22 @@ class Degraded:
     error: Exception | None = field(default=None)
 
 
-def plan_photos(inputs: Sequence[Path]) -> list[Photo]:
+def plan_photos(inputs: Sequence[Path], out: Path) -> list[Photo]:
     """Finds the images of all inputs; files keep their names, those of a folder their places in it.
+
+    Results of an earlier run into the same folder are left out.
 
     Raises:
         DataError: One does not exist, or a folder holds no image.
-        UsageError: Two would have the same name.
+        UsageError: Two would have the same name, or one could be overwritten.
     """
-    photos = [photo for each in inputs for photo in _photos(each)]
+    photos = [photo for each in inputs for photo in _photos(each, out)]
     taken: dict[Path, Photo] = {}
     for photo in photos:
+        if _lies_in(photo.source, out):
+            raise UsageError(
+                f"{photo.source} lies where results are written", "Name another folder: --out DIR"
+            )
         other = taken.setdefault(photo.name, photo)
         if other is not photo:
             raise UsageError(
@@ -145,7 +154,11 @@ def degrade_files(
         variants: LR images of each photograph: how many samples, or histories to apply.
         device: Where.
         on_photo: Told of each photograph before its turn, and of its place.
+
+    Raises:
+        UsageError: The folder cannot be made.
     """
+    _make_folder(out / _LR)
     results = []
     count = variants if isinstance(variants, int) else len(variants)
     for place, photo in enumerate(photos):
@@ -163,7 +176,7 @@ def degrade_files(
         except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
             result = replace(result, error=error)
         results.append(result)
-    _write_histories(results, out, seed)
+    _write_histories(results, out, seed if isinstance(variants, int) else None)
     return results
 
 
@@ -203,27 +216,36 @@ def _write(
     variants = []
     for place, (lr, index, history) in enumerate(made):
         number = "" if len(made) == 1 else f"_{place if index is None else index}"
-        file = out / "lr" / photo.name.with_name(f"{photo.name.name}{number}.png")
+        file = out / _LR / photo.name.with_name(f"{photo.name.name}{number}.png")
         _write_image(lr, file)
         variants.append(Variant(file, index, history))
     sheet = None
     if len(made) > 1:
-        sheet = out / "sheets" / photo.name.with_name(f"{photo.name.name}.png")
+        sheet = out / _SHEETS / photo.name.with_name(f"{photo.name.name}.png")
         _write_image(draw_sheet(hr, made), sheet)
     return replace(result, variants=tuple(variants), sheet=sheet)
 
 
 def _write_image(image: Tensor, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot make the folder {path.parent}: {error.strerror}", "Name another: --out DIR"
-        ) from error
+    _make_folder(path.parent)
     write_picture(Picture(image), path)
 
 
-def _write_histories(results: Iterable[Degraded], out: Path, seed: int) -> None:
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot make the folder {folder}: {error.strerror}", "Name another: --out DIR"
+        ) from error
+
+
+def _lies_in(path: Path, out: Path) -> bool:
+    places = ((out / name).resolve() for name in (_LR, _SHEETS))
+    return any(path.resolve().is_relative_to(place) for place in places)
+
+
+def _write_histories(results: Iterable[Degraded], out: Path, seed: int | None) -> None:
     entries: list[dict[str, Any]] = [
         {
             "image": str(result.source),
@@ -240,13 +262,14 @@ def _write_histories(results: Iterable[Degraded], out: Path, seed: int) -> None:
         write_atomically(out / HISTORIES, (json.dumps(entries, indent=2) + "\n").encode())
 
 
-def _photos(source: Path) -> Iterator[Photo]:
+def _photos(source: Path, out: Path) -> Iterator[Photo]:
     if not source.exists():
         raise DataError(f"{source} does not exist", "Check the spelling of the path.")
     if not source.is_dir():
         yield Photo(source, Path(source.stem))
         return
-    found = find_images(source)
+    own = _lies_in(source, out)
+    found = [path for path in find_images(source) if own or not _lies_in(path, out)]
     if not found:
         known = " ".join(sorted(IMAGE_SUFFIXES))
         raise DataError(f"The folder {source} holds no image", f"Images are {known}.")

@@ -69,7 +69,7 @@ def mirror(length: int, reach: int) -> Tensor:
 
     Example:
         >>> mirror(3, 4).tolist()
-        [2, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]
+        [0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]
     """
     period = max(1, 2 * (length - 1))
     places = torch.arange(-reach, length + reach).remainder(period)

@@ -36,6 +36,7 @@ Cutoff = Annotated[float, Field(ge=0.01, le=3.15)]
 Factor = Annotated[float, Field(ge=0.001, le=8)]
 Strength = Annotated[float, Field(ge=0, le=255)]
 Quality = Annotated[float, Field(ge=1, le=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 _Row = tuple[float, float, float]
 
 
@@ -100,7 +101,7 @@ class GaussianNoise(Options):
     """The same noise in all three channels."""
     covariance: tuple[_Row, _Row, _Row] | None = None
     """How the channels' noise goes together, symmetric, in units of sigma²; None for apart."""
-    seed: int
+    seed: Seed
     """Of the stream that the noise itself comes from."""
 
 
@@ -113,7 +114,7 @@ class PoissonNoise(Options):
     """Factor on the noise."""
     gray: bool = False
     """The same noise in all three channels."""
-    seed: int
+    seed: Seed
     """Of the stream that the noise itself comes from."""
 
 
