@@ -54,8 +54,9 @@ def degrade(
 ) -> None:  # fmt: skip
     """Make LR images of HR images, or compare two degradations.
 
-    Writes DIR/lr/, a sheet of each image's variants to DIR/sheets/, and what was done to
-    DIR/histories.json. The same seed and index give the same image, whatever is beside it.
+    Writes LR images, sheets of variants, and what was done to each, as data.
+
+    The same seed and index give the same image, whatever is beside it.
 
     Examples:
       toolkit degrade photo.png --with realesrgan:stablesr --seed 1
