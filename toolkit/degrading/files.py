@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +15,13 @@ from toolkit.colour_profiles import read_photo
 from toolkit.degrading.samples import Replayable, Steps, degrade
 from toolkit.degrading.sheet import draw_sheet
 from toolkit.errors import DataError, UsageError
-from toolkit.image_files import IMAGE_SUFFIXES, find_images
+from toolkit.image_files import existing, some_images
 from toolkit.images import Picture, write_picture
 from toolkit.interfaces import Degradation
 from toolkit.weights import write_atomically
 
 HISTORIES = "histories.json"
 """The file, in the folder that is written to, of what was done to every image."""
-
-
 _LR, _SHEETS = "lr", "sheets"
 
 
@@ -77,7 +75,7 @@ class Degraded:
     variants: tuple[Variant, ...] = ()
     sheet: Path | None = None
     notes: tuple[str, ...] = ()
-    error: Exception | None = field(default=None)
+    error: Exception | None = None
 
 
 def plan_photos(inputs: Sequence[Path], out: Path) -> list[Photo]:
@@ -263,14 +261,9 @@ def _write_histories(results: Iterable[Degraded], out: Path, seed: int | None) -
 
 
 def _photos(source: Path, out: Path) -> Iterator[Photo]:
-    if not source.exists():
-        raise DataError(f"{source} does not exist", "Check the spelling of the path.")
-    if not source.is_dir():
+    if not existing(source).is_dir():
         yield Photo(source, Path(source.stem))
         return
     own = _lies_in(source, out)
-    found = [path for path in find_images(source) if own or not _lies_in(path, out)]
-    if not found:
-        known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"The folder {source} holds no image", f"Images are {known}.")
-    yield from (Photo(path, path.relative_to(source).with_suffix("")) for path in found)
+    for path in some_images(source, lambda path: own or not _lies_in(path, out)):
+        yield Photo(path, path.relative_to(source).with_suffix(""))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, UsageError
-from toolkit.image_files import IMAGE_SUFFIXES, find_images
+from toolkit.image_files import IMAGE_SUFFIXES, existing, some_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,9 +54,9 @@ def plan_jobs(
     jobs: dict[Job, None] = {}
     for each in map(Path, inputs):
         if single and target is not None:
-            jobs[Job(_existing(each), target)] = None
+            jobs[Job(existing(each), target)] = None
         else:
-            jobs.update(dict.fromkeys(_jobs_of(_existing(each), target, f"_x{scale}")))
+            jobs.update(dict.fromkeys(_jobs_of(existing(each), target, f"_x{scale}")))
     _refuse_collisions(list(jobs))
     return list(jobs)
 
@@ -93,12 +93,6 @@ def _names_a_file(out: Path) -> bool:
     return True
 
 
-def _existing(source: Path) -> Path:
-    if not source.exists():
-        raise DataError(f"{source} does not exist", hint="Check the spelling of the path")
-    return source
-
-
 def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
     if not source.is_dir():
         beside = source.with_name(f"{source.stem}{mark}{source.suffix}")
@@ -109,12 +103,7 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
     root = named.with_name(f"{named.name}{mark}") if out is None else out
     skipped = root.resolve()
     same = skipped == source.resolve()
-    found = [
-        path for path in find_images(source) if same or not path.resolve().is_relative_to(skipped)
-    ]
-    if not found:
-        known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"The folder {source} holds no image", hint=f"Images are {known}")
+    found = some_images(source, lambda path: same or not path.resolve().is_relative_to(skipped))
     for path in found:
         yield Job(path, _writable(root / path.relative_to(source)))
 

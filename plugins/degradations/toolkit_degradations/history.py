@@ -22,6 +22,9 @@ BlurShape = Literal[
 ResizeMode = Literal["area", "bilinear", "bicubic", "antialiased", "nearest"]
 """All but "antialiased", which is bicubic too, and "area" alias when they shrink, as published."""
 
+Codec = Literal["auto", "libjpeg", "differentiable"]
+"""Which JPEG: auto is libjpeg on a processor, where no gradients are asked for."""
+
 
 def _odd(taps: int) -> int:
     if taps % 2 == 0:

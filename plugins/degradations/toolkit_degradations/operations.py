@@ -6,7 +6,8 @@ Images are RGB, float32, nominally in [0, 1]. The code is the same on processor 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from toolkit_degradations.filters import convolve, convolve_separably
 from toolkit_degradations.history import (
     Blur,
     Clip,
+    Codec,
     GaussianNoise,
     Jpeg,
     PoissonNoise,
@@ -29,7 +31,6 @@ from toolkit_degradations.kernels import gaussian_line, kernel
 from toolkit_degradations.noise import gaussian_noise, shot_noise
 
 _SHARPEN_TAPS: Final = gaussian_line(51, sigma=8.0)
-Codec = Literal["auto", "libjpeg", "differentiable"]
 
 
 class Surroundings(NamedTuple):
@@ -38,7 +39,7 @@ class Surroundings(NamedTuple):
     lr_size: tuple[int, int]
     """Height and width of the final LR image."""
     codec: Codec
-    """Which JPEG: auto is libjpeg on a processor, where no gradients are asked for."""
+    """Which JPEG."""
 
 
 def sharpen(images: Tensor) -> Tensor:
@@ -111,15 +112,14 @@ def _resize(images: Tensor, steps: Sequence[Resize], around: Surroundings) -> Te
     return resize(images, steps[0], around.lr_size)
 
 
-def _gaussian(images: Tensor, steps: Sequence[GaussianNoise], _around: Surroundings) -> Tensor:
+def _add(
+    noise: Callable[[Tensor, Any], Tensor],
+    images: Tensor,
+    steps: Sequence[GaussianNoise | PoissonNoise],
+    _around: Surroundings,
+) -> Tensor:
     pairs = zip(images, steps, strict=True)
-    noisy = [image + gaussian_noise(image, step) for image, step in pairs]
-    return torch.stack(noisy).clamp(0, 1)
-
-
-def _poisson(images: Tensor, steps: Sequence[PoissonNoise], _around: Surroundings) -> Tensor:
-    pairs = zip(images, steps, strict=True)
-    noisy = [image + shot_noise(image, step) for image, step in pairs]
+    noisy = [image + noise(image, step) for image, step in pairs]
     return torch.stack(noisy).clamp(0, 1)
 
 
@@ -143,8 +143,8 @@ OPERATIONS: Final[dict[str, Callable[[Tensor, Sequence[Any], Surroundings], Tens
     "blur": _filter,
     "sinc": _filter,
     "resize": _resize,
-    "gaussian": _gaussian,
-    "poisson": _poisson,
+    "gaussian": partial(_add, gaussian_noise),
+    "poisson": partial(_add, shot_noise),
     "jpeg": _jpeg,
     "clip": _clip,
 }

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from toolkit.component import Options
-from toolkit_degradations.history import Beta, BlurShape, Factor, Quality, Sigma, Strength, Taps
+from toolkit_degradations.history import (
+    Beta,
+    BlurShape,
+    Codec,
+    Factor,
+    Quality,
+    Sigma,
+    Strength,
+    Taps,
+)
 from toolkit_degradations.sets import SetName, read_set
 
 
@@ -46,7 +55,6 @@ _Shapes = Annotated[tuple[BlurShape, ...], Field(min_length=1)]
 _Modes = Annotated[
     tuple[Literal["area", "bilinear", "bicubic", "antialiased"], ...], Field(min_length=1)
 ]
-_Codec = Literal["auto", "libjpeg", "differentiable"]
 
 _X4PLUS = read_set("x4plus").options
 _BSRGAN = read_set("bsrgan").options
@@ -74,7 +82,7 @@ class JpegOptions(BicubicOptions):
 
     jpeg_range: _QualityRange = (30.0, 95.0)
     """JPEG quality, uniform between. As in Real-ESRGAN and BSRGAN."""
-    codec: _Codec = "auto"
+    codec: Codec = "auto"
     """Which JPEG: libjpeg's own, or a differentiable one; auto is libjpeg on a processor."""
 
 
@@ -83,7 +91,7 @@ class RealESRGANOptions(BicubicOptions):
 
     parameters: SetName = "x4plus"
     """Whose values the other options have unless they are given: a file in `sets/`."""
-    codec: _Codec = "auto"
+    codec: Codec = "auto"
     """Which JPEG: libjpeg's own, or a differentiable one, which the published training has; auto
     is libjpeg on a processor, where no gradients are asked for."""
     sharpen: bool = _X4PLUS["sharpen"]
@@ -187,7 +195,7 @@ class RealESRGANOptions(BicubicOptions):
 class BSRGANOptions(BicubicOptions):
     """Options of `bsrgan`."""
 
-    codec: _Codec = "auto"
+    codec: Codec = "auto"
     """Which JPEG: libjpeg's own, or a differentiable one; auto is libjpeg on a processor."""
     half_first_prob: _Probability = _BSRGAN["half_first_prob"]
     """Chance that a scale of 4 begins with halving the image."""

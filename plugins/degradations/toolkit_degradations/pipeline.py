@@ -13,8 +13,8 @@ from torch import Tensor
 from toolkit.errors import DataError
 from toolkit.streams import stream
 from toolkit_degradations.alone import each_alone
-from toolkit_degradations.history import History, Resize, Step, read_history, to_data
-from toolkit_degradations.operations import OPERATIONS, Codec, Surroundings, sharpen
+from toolkit_degradations.history import Codec, History, Resize, Step, read_history, to_data
+from toolkit_degradations.operations import OPERATIONS, Surroundings, sharpen
 
 Draw = Callable[[np.random.Generator], History]
 """Draws how one image is degraded; the image itself plays no part."""
