@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
-.PHONY: install demo test check lint format clean
+.PHONY: install demo pocket test check lint format clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -19,6 +19,26 @@ install: .venv/installed
 # Trains for a few minutes on the shipped photographs, then restores held-out ones.
 demo: install
 	$(BIN)/python examples/demo.py
+
+# Trains the embedded model and its restorer from nothing, in some hours on two cores; run again, it
+# goes on where it was stopped. The photographs come from Debian packages, by apt-get.
+POCKET := plugins/backbones/toolkit_backbones/pocket
+MADE := runs/pocket
+pocket: install
+	mkdir -p $(MADE)/photos
+	cp -r plugins/photos/toolkit_photos/data/train $(MADE)/photos/
+	test -f $(MADE)/photos/extra/ATTRIBUTION.toml || $(BIN)/python plugins/photos/build/build_photos.py \
+		--packages $(MADE)/packages --extra $(MADE)/photos/extra
+	$(BIN)/python -m toolkit_backbones.pretraining.vae --photos $(MADE)/photos --out $(MADE)/backbone
+	$(BIN)/python -m toolkit_backbones.pretraining.unet --photos $(MADE)/photos --out $(MADE)/backbone
+	if test -f $(MADE)/restorer/recipe.toml; then \
+		$(BIN)/toolkit train --resume --out $(MADE)/restorer; \
+	else \
+		$(BIN)/toolkit train --config $(POCKET)/restorer/recipe.toml --data $(MADE)/photos \
+			--set backbone.weights=$(MADE)/backbone --out $(MADE)/restorer; \
+	fi
+	$(BIN)/python -m toolkit_backbones.pretraining.publish --backbone $(MADE)/backbone \
+		--run $(MADE)/restorer
 
 test: install
 	$(BIN)/python -m pytest

@@ -43,6 +43,9 @@ class Objective(Options):
     """λ1, of the generator's adversarial loss; open in the paper."""
     discriminator: float = Field(default=1e-2, ge=0)
     """Of the discriminator's own loss; open in the paper."""
+    pixels_until: int = Field(default=0, ge=0)
+    """Steps by the pixels' error alone, many times cheaper, before the other terms join in (paper:
+    none)."""
 
 
 class Training(Options):
@@ -63,8 +66,14 @@ class Training(Options):
     """Learning rate of the generator (paper, on SD2.1: 5e-5)."""
     disc_lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the discriminator (paper, on SD2.1: 5e-5)."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of both rates: as they are, or up within 100 steps, then down to a hundredth along a cosine
+    (paper: constant)."""
     weight_decay: float = Field(default=1e-2, ge=0)
     """AdamW's, for both; open in the paper."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the moving average of the generator's weights, which is then what a run restores
+    with; 0 for none (paper: none)."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What the networks compute in; weights and losses stay float32. auto: bfloat16 where the
     processor or GPU is fast in it."""
@@ -210,8 +219,12 @@ def difference(first: Recipe, second: Recipe) -> list[str]:
         keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
         if "use" in keys:
             found.append(section)
+        elif section == "train":
+            # Along a cosine every rate depends on where the end is.
+            fixed = {"steps"} if first.train.schedule == "cosine" else set()
+            found += [f"train.{key}" for key in keys if key not in _MAY_CHANGE - fixed]
         else:
-            found += [f"{section}.{k}" for k in keys if section != "train" or k not in _MAY_CHANGE]
+            found += [f"{section}.{key}" for key in keys]
     return found
 
 

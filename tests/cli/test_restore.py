@@ -1,7 +1,6 @@
 """`toolkit restore`: with a run, with a restorer, and with neither."""
 
 import json
-import os
 import shutil
 
 import cv2
@@ -39,13 +38,19 @@ def test_a_trained_run_restores_a_photo(cli, trained, photo):
     assert size(photo.with_name("photo_x4.png")) == (80, 96)
 
 
-def test_the_newest_run_is_taken_where_none_is_named(cli, trained, photo, tmp_path, monkeypatch):
-    shutil.copytree(trained, tmp_path / "runs" / "mine")
+def test_the_shipped_weights_are_taken_where_nothing_is_named(cli, photo, tmp_path, monkeypatch):
+    (tmp_path / "pocket").mkdir()  # a folder of that name is no run
     monkeypatch.chdir(tmp_path)
-    result = cli("restore", photo, "--out", "made.png")
-    assert result.code == 0
-    assert f"Restoring with {os.path.join('runs', 'mine')}" in result.err  # noqa: PTH118
+    assert cli("restore", photo, "--out", "made.png").code == 0
+    assert cli("restore", photo, "--with", "pocket", "--out", "named.png").code == 0
     assert size(tmp_path / "made.png") == (80, 96)
+    assert (tmp_path / "made.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+
+
+def test_shipped_weights_compute_in_the_precision_that_is_asked_for(cli, mistake, photo):
+    assert cli("restore", photo, "--precision", "bfloat16").code == 0
+    told = mistake("restore", photo, "--with", "bicubic", "--precision", "bfloat16")
+    assert "bicubic has none" in told
 
 
 def test_a_folder_is_restored_by_name(cli, photo_folder, tmp_path):
@@ -114,7 +119,6 @@ def test_a_run_without_a_checkpoint_is_told(mistake, copied_run, photo):
         (["--with", "bicubic", "--out", "photo.png"], "photo.png"),
         (["--with", "bicubic", "--out", "photo.png/below"], "photo.png/below"),
         (["--with", "."], "holds no run"),
-        ([], "no trained run below runs/"),
     ],
 )
 def test_mistakes_are_named(mistake, photo, tmp_path, monkeypatch, arguments, told):

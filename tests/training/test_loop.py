@@ -1,6 +1,7 @@
 """Runs: repeatable, resumable, and never half written."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -11,13 +12,16 @@ from toolkit.recipe import resolve
 from toolkit.registry import installed
 from toolkit.runs import Run
 from toolkit.training import loop
+from toolkit.training.build import build_system
 
 
 def recipe(**train):
     plan = {"steps": 4, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 2}
     plan |= {"checkpoint_every": 2, **train}
+    objective = {"pixels_until": plan.pop("pixels_until", 0)}
     tables = {"disc": {"use": "nad", "lora_rank": 2}, "gen": {"use": "one-step", "lora_rank": 2},
-              "loss": "mse", "data": "photos:heldout", "train": plan}  # fmt: skip
+              "loss": "mse", "data": "photos:heldout", "train": plan,
+              "objective": objective}  # fmt: skip
     return resolve(tables, installed())
 
 
@@ -128,3 +132,44 @@ def test_divergence_names_the_loss_and_keeps_the_last_checkpoint(tmp_path, monke
         run_in(tmp_path / "run")
     saved = checkpoints(tmp_path / "run" / "checkpoints")
     assert [path.name for path in saved] == ["step-0000002.safetensors"]
+
+
+def test_a_resumed_run_with_every_schedule_equals_one_that_never_stopped(tmp_path):
+    plan = {"steps": 4, "schedule": "cosine", "ema": 0.9, "pixels_until": 2}
+    whole, _ = run_in(tmp_path / "whole", **plan)
+    stopped = Run(tmp_path / "stopped")
+    calls = iter([False, False, True])
+    loop.train(stopped, recipe(**plan), installed(), should_stop=lambda: next(calls))
+    loop.train(stopped, recipe(**plan), installed())
+    assert_same(parts(whole), parts(stopped))
+
+
+def test_a_run_restores_with_the_averaged_weights_and_trains_on_with_its_own(tmp_path):
+    run, _ = run_in(tmp_path / "run", ema=0.9)
+    kept = parts(run)
+    assert kept["generator"].keys() == kept["generator.trained"].keys()
+    assert any(
+        not torch.equal(t, kept["generator.trained"][n]) for n, t in kept["generator"].items()
+    )
+    for name, tensor in run.generator(installed()).state().items():
+        assert torch.equal(tensor, kept["generator"][name])
+
+
+def test_rates_fall_along_a_cosine(tmp_path):
+    plan = recipe(steps=1000, schedule="cosine", lr=1e-2, disc_lr=1e-3, pixels_until=400)
+    system = build_system(plan, installed())
+    found = []
+    for step in (0, 400, 500, 1000):
+        loop.set_rates(system, plan, step)
+        found.append(
+            [learner.optimizer.param_groups[0]["lr"] for learner in system.learners.values()]
+        )
+    middle = 0.01 + 0.99 * (1 + math.cos(0.4 * math.pi)) / 2
+    wanted = (1e-4, 1e-4 * middle, 5.05e-3, 1e-4)
+    assert found == [pytest.approx([rate, rate / 10]) for rate in wanted]
+
+
+def test_before_the_other_terms_join_in_there_is_the_pixels_error_alone(tmp_path):
+    run, _ = run_in(tmp_path / "run", pixels_until=2)
+    names = [json.loads(line).keys() - {"step"} for line in run.log.read_text().splitlines()]
+    assert names == [{"mse"}] * 2 + [{"mse", "adversarial", "discriminator"}] * 2

@@ -40,10 +40,10 @@ def restore(
         list[Path], typer.Argument(metavar="INPUT...", help="Images, and folders of images.")
     ],
     source: Annotated[
-        str | None,
+        str,
         typer.Option("--with", metavar="RUN|NAME",
-                     help="A run's folder, or a restorer's name; else the newest run below runs/."),
-    ] = None,
+                     help="A restorer's name, or the folder of a run of your own."),
+    ] = "pocket",
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR|FILE", help="Where to write; else beside the input, as NAME_x4."),
@@ -68,9 +68,11 @@ def restore(
     Format, transparency, 16 bits, EXIF and colour profile are kept.
 
     Examples:
-      toolkit restore photo.jpg --with runs/nad-ea-dists
+      toolkit restore photo.jpg
 
-      toolkit restore holiday/ --out restored/ --with runs/nad-ea-dists
+      toolkit restore holiday/ --out restored/
+
+      toolkit restore photo.jpg --with runs/nad-ea-dists
     """
     registry = load_registry()
     from toolkit.restoring.folder import plan_jobs, restore_files
@@ -96,28 +98,24 @@ def restore(
         sys.exit(1)
 
 
-def _restorer(source: str | None, registry: Registry, precision: str) -> Restorer:
+def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
     """A run by its folder, or a restorer by its name."""
-    from toolkit.runs import Run, newest_run
+    from toolkit.runs import Run
     from toolkit.specs import Selection
 
-    if source is None:
-        newest = newest_run()
-        if newest is None:
-            raise UsageError(
-                "There is no trained run below runs/ to restore with.",
-                "Train one: toolkit train\nOr name one: --with RUN, or --with bicubic",
-            )
-        note(f"Restoring with {newest.folder}")
-        return newest.restorer(registry, precision)
-    if Path(source).is_dir():
-        return Run(Path(source)).restorer(registry, precision)
-    if precision:
-        raise UsageError(
-            "--precision is for trained runs.", "Leave it out, or name a run's folder."
-        )
+    run, names = Run(Path(source)), {each.name for each in registry.components("restorer")}
+    if run.exists or (run.folder.is_dir() and source not in names):
+        return run.restorer(registry, precision)
     try:
-        made: Restorer = registry.make("restorer", Selection(use=source))
+        chosen = registry.expand("restorer", Selection(use=source))
+        component = registry.find("restorer", chosen.name)
+        if precision:
+            if "precision" not in component.options.model_fields:
+                raise UsageError(
+                    f"--precision is for trained networks; {source} has none.", "Leave it out."
+                )
+            chosen = chosen.over({"precision": precision})
+        made: Restorer = registry.make("restorer", chosen)
     except UnknownComponentError as error:
         raise UnknownComponentError(
             f"--with {source}: there is no such folder, and no such restorer. {error}",

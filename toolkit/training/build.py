@@ -13,6 +13,7 @@ from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 from toolkit.streams import torch_stream
+from toolkit.training.averaging import Average
 from toolkit.training.data import Pairs
 from toolkit.training.step import Learner, System
 
@@ -36,6 +37,7 @@ def build_system(recipe: Recipe, registry: Registry) -> System:
         seed=seed,
         device=device,
         accumulate=recipe.train.accumulate,
+        average=Average(generator, recipe.train.ema) if recipe.train.ema else None,
     )
 
 
@@ -102,7 +104,7 @@ def _learner(part: Trainable, rate: float, recipe: Recipe) -> Learner:
         raise UsageError("There is nothing to train: the generator has no trainable parameter.")
     decay = recipe.train.weight_decay
     optimizer = torch.optim.AdamW(parameters.values(), lr=rate, weight_decay=decay)
-    return Learner(part, parameters, optimizer)
+    return Learner(part, parameters, optimizer, rate)
 
 
 def _seeded(seed: int, purpose: str, build: Callable[[], Any]) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,11 @@ from toolkit.training.data import batches
 from toolkit.training.samples import SampleSheet
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.training.step import System, train_step
+
+_TRAINED = "generator.trained"
+"""The generator's weights where a checkpoint also has their average."""
+_RISE = 100
+"""Steps in which a cosine's rates rise, at the start and where further losses join in."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ def train(
     ahead = 0 if system.device.type == "cpu" else plan.prefetch
 
     for batch in batches(pairs, step, plan.steps, plan.batch, ahead):
+        set_rates(system, recipe, step)
         losses = train_step(system, batch, step)
         step += 1
         stopped = step < plan.steps and should_stop()
@@ -105,7 +113,8 @@ def train(
         sample = None
         if sheet and (last or step % plan.sample_every == 0):
             sample = run.samples / f"step-{step:07d}.png"
-            sheet.write(system, sample)
+            with system.average.in_place() if system.average else nullcontext():
+                sheet.write(system, sample)
         run.append_log({"step": step, **losses})
         if stopped or last or step % plan.checkpoint_every == 0:
             checkpoint = _save(run, system, step, plan.keep)
@@ -115,11 +124,25 @@ def train(
     return Outcome(step, time.monotonic() - begin, checkpoint, stopped, pairs.skipped)
 
 
+def set_rates(system: System, recipe: Recipe, step: int) -> None:
+    """Sets the learning rates of a step, counted from 0, as the schedule has them."""
+    share = 1.0
+    if recipe.train.schedule == "cosine":
+        joined = recipe.objective.pixels_until
+        rise = min(1.0, (1 + step - (joined if step >= joined else 0)) / _RISE)
+        share = rise * (0.01 + 0.99 * (1 + math.cos(math.pi * step / recipe.train.steps)) / 2)
+    for learner in system.learners.values():
+        learner.optimizer.param_groups[0]["lr"] = learner.rate * share
+
+
 def _save(run: Run, system: System, step: int, keep: int) -> Path:
+    """Writes all that the run needs to go on; "generator" is what it restores with."""
     parts = {}
     for name, learner in system.learners.items():
         parts[name] = learner.part.state()
         parts[f"{name}.optimizer"] = optimizer_state(learner.optimizer, learner.parameters)
+    if system.average:
+        parts[_TRAINED], parts["generator"] = parts["generator"], system.average.weights
     path = checkpoint_path(run.checkpoints, step)
     fingerprint = system.generator.fingerprint
     save_checkpoint(path, parts, {"step": str(step), "fingerprint": fingerprint})
@@ -130,6 +153,9 @@ def _save(run: Run, system: System, step: int, keep: int) -> Path:
 
 def _load(path: Path, system: System) -> int:
     load_generator(system.generator, path)
+    if system.average:
+        system.average.load(system.generator.state())
+        system.generator.load_state(load_part(path, _TRAINED))
     for name, learner in system.learners.items():
         if name != "generator":
             learner.part.load_state(load_part(path, name))

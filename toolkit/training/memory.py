@@ -166,6 +166,8 @@ def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:
         trained[name] = _bytes(part.trainable().values(), seen)
         for network, module in getattr(part, "networks", {}).items():
             held[f"{name}'s {network}"] = _bytes(module.state_dict().values(), seen)
+    if system.average:
+        held["generator's average"] = _bytes(system.average.weights.values(), seen)
     return {name: size for name, size in held.items() if size}, trained
 
 

@@ -15,6 +15,7 @@ from toolkit.errors import DivergedError
 from toolkit.interfaces import Discriminator, Generator, PerceptualLoss, Trainable
 from toolkit.recipe import Objective
 from toolkit.streams import torch_stream
+from toolkit.training.averaging import Average
 from toolkit.training.data import Batch
 
 _SLOWER = "The last checkpoint is good. To train again at a lower rate: --set train.lr=1e-5"
@@ -26,11 +27,12 @@ Draws = Callable[[str], torch.Generator]
 
 @dataclass
 class Learner:
-    """A part that learns: its module, its parameters and their optimiser."""
+    """A part that learns: its module, its parameters, their optimiser and its rate at first."""
 
     part: Trainable
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.AdamW
+    rate: float
 
 
 @dataclass
@@ -47,6 +49,7 @@ class System:
         seed: Of the run; with a step's number it decides every draw.
         device: Where everything lies.
         accumulate: How many pieces a batch is worked through in.
+        average: Of the generator's weights, where one is kept.
     """
 
     generator: Generator
@@ -58,6 +61,7 @@ class System:
     seed: int
     device: torch.device
     accumulate: int = 1
+    average: Average | None = None
 
     @property
     def adversarial(self) -> bool:
@@ -91,6 +95,10 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
         DivergedError: A loss or a gradient is not finite; no weight was changed by it.
     """
     means: dict[str, float] = {}
+    pixels_only = step < system.objective.pixels_until
+    if step == system.objective.pixels_until:
+        # What AdamW knows is of gradients many times smaller: its next steps would be giant ones.
+        system.learners["generator"].optimizer.state.clear()
     pieces = [piece.to(system.device) for piece in batch.split(system.accumulate)]
     fakes: list[Tensor] = []
 
@@ -98,11 +106,14 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
     # computed again then.
     with frozen(system.discriminator_parameters), _step(system.learners["generator"], means, step):
         for number, piece in enumerate(pieces):
-            total, losses, fake = generator_terms(system, piece, _draws(system, step, number))
+            draws = _draws(system, step, number)
+            total, losses, fake = generator_terms(system, piece, draws, pixels_only=pixels_only)
             _backward(total / len(pieces), losses, means, step, len(pieces))
             fakes.append(fake.detach())
 
-    if system.discriminator_parameters:
+    if system.average:
+        system.average.update(step)
+    if system.discriminator_parameters and not pixels_only:
         verdicts: list[tuple[Tensor, Tensor]] = []
         with _step(system.learners["discriminator"], means, step):
             for number, (piece, fake) in enumerate(zip(pieces, fakes, strict=True)):
@@ -116,19 +127,22 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
 
 
 def generator_terms(
-    system: System, batch: Batch, draws: Draws
+    system: System, batch: Batch, draws: Draws, *, pixels_only: bool = False
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """Eq. 8: the weighted sum, every loss by name, and what the discriminator is to judge."""
+    """Eq. 8: the weighted sum, every loss by name, and what the discriminator is to judge.
+
+    With `pixels_only`, its first term alone.
+    """
+    spatial = {"mse": system.spatial["mse"]} if pixels_only else system.spatial
     with _autocast(system):
         prediction = system.generator.predict(batch.lr)
         losses = {
-            name: loss(prediction.image, batch.hr).mean()
-            for name, (_, loss) in system.spatial.items()
+            name: loss(prediction.image, batch.hr).mean() for name, (_, loss) in spatial.items()
         }
-        terms = [weight * losses[name] for name, (weight, _) in system.spatial.items()]
+        terms = [weight * losses[name] for name, (weight, _) in spatial.items()]
         total = torch.stack(terms).sum()
         fake = prediction.latent if system.judges_latents else prediction.image
-        if system.adversarial:
+        if system.adversarial and not pixels_only:
             verdict = system.discriminator.logits(fake, draws("generator"))
             losses["adversarial"] = adversarial_loss(verdict)
             total = total + system.objective.adversarial * losses["adversarial"]

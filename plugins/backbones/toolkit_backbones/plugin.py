@@ -14,7 +14,7 @@ from toolkit_backbones import published
 
 if TYPE_CHECKING:
     from toolkit.component import WeightFile
-    from toolkit.interfaces import Backbone
+    from toolkit.interfaces import Backbone, Restorer
     from toolkit_backbones.architecture import Architecture, Part
     from toolkit_backbones.sources import Source
 
@@ -35,13 +35,32 @@ class BackboneOptions(Options):
     """Computes inner activations again in the backward pass instead of keeping them."""
 
 
+class RestorerOptions(Options):
+    """Options of the restorer `pocket`."""
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the networks compute in."""
+
+
 def _pocket(options: BackboneOptions) -> Backbone:
+    from toolkit_backbones.shipped import Shipped
     from toolkit_backbones.sources import Folder, look_up
 
     # It is whatever its folder says: pretraining it anew may change its shape.
-    named = options.weights and options.weights not in _RANDOM
-    folder = Folder(look_up(options.weights) if named else POCKET, "pocket")
+    if options.weights and options.weights not in _RANDOM:
+        folder = Folder(look_up(options.weights), "pocket")
+    else:
+        folder = Shipped(POCKET, "pocket")
     return _assembled("pocket", folder.architecture(), folder, options)
+
+
+def _restorer(options: RestorerOptions) -> Restorer:
+    from toolkit.registry import installed
+    from toolkit.runs import Run
+    from toolkit_backbones.shipped import check_sums
+
+    check_sums(POCKET)
+    return Run(POCKET / "restorer").restorer(installed(), options.precision)
 
 
 def _stable_diffusion(
@@ -88,6 +107,15 @@ def toolkit_components() -> Iterator[Component]:
         options=BackboneOptions,
         variant="weights",
         paper="Architecture after Rombach et al., High-Resolution Image Synthesis with LDMs, 2022",
+    )
+    yield Component(
+        kind="restorer",
+        name="pocket",
+        summary="One diffusion step on pocket, trained by NAD and EA-DISTS, and shipped",
+        build=_restorer,
+        options=RestorerOptions,
+        uses=("backbone/pocket", "generator/one-step"),
+        paper="DFOSD, at the scale of pocket",
     )
     yield Component(
         kind="backbone",

@@ -33,6 +33,9 @@ class Convolution:
             if self._plain and x.shape[1] > 3:  # for an image PyTorch's own backward pass is faster
                 convolved: Tensor = _Convolve.apply(x, self)
                 return convolved
+            if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # faster; coarse either way
+                x = x.contiguous(memory_format=torch.channels_last)
+                return F.conv2d(x, self._channels_last, self.bias, self._stride, self._padding)
             return F.conv2d(x, self.weight, self.bias, self._stride, self._padding)
         if self._winograd_pays(x):
             return winograd.convolve(x, self._matrices, self.bias)

@@ -40,6 +40,13 @@ class LpipsOptions(Options):
     """Whose features are compared; AlexNet in the paper's tables."""
 
 
+class LatticeOptions(Options):
+    """Options of `lattice`."""
+
+    period: int = Field(default=4, ge=2, le=64)
+    """In pixels: the factor of the autoencoder that is looked at (pocket 4, Stable Diffusion 8)."""
+
+
 @hookimpl
 def toolkit_components() -> Iterator[Component]:
     """The metrics of this distribution."""
@@ -99,6 +106,14 @@ def toolkit_components() -> Iterator[Component]:
         summary="Natural image quality evaluator; needs no true image",
         build=_niqe,
         paper='A. Mittal et al., Making a "completely blind" image quality analyzer, 2013',
+    )
+    yield Component(
+        kind="metric",
+        name="lattice",
+        summary="Excess of the spectrum at an autoencoder's period, in dB; needs no true image",
+        options=LatticeOptions,
+        variant="period",
+        build=_lattice,
     )
 
 
@@ -195,5 +210,25 @@ def _niqe(options: Options) -> Metric:  # noqa: ARG001
             "border": "0",
             "protocol": f"{_CLAMPED}, blocks of 96 px, two scales, float64",
             "sha256 of niqe_pristine.safetensors": NIQE_PRISTINE,
+        },
+    )
+
+
+def _lattice(options: LatticeOptions) -> Metric:
+    from toolkit_metrics.metric import LazyMetric
+
+    def load() -> Score:
+        from toolkit_metrics.lattice import lattice
+
+        return lambda sr, _hr: lattice(sr, options.period)
+
+    return LazyMetric(
+        "lower",
+        load,
+        needs_reference=False,
+        fingerprint={
+            "colour": "BT.601 luma, 16-235, not rounded",
+            "border": "0",
+            "protocol": f"{_CLAMPED}, Hann windows of 32 periods of {options.period} px, float64",
         },
     )

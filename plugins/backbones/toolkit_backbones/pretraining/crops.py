@@ -53,12 +53,7 @@ class Crops:
 
 
 def load_photos(folder: Path | None) -> list[Tensor]:
-    """The shipped training photographs, and those of a folder beside them, in bytes."""
-    sources: list[Dataset] = [toolkit.make("dataset", "photos")]
-    if folder:
-        sources.append(toolkit.make("dataset", Selection(use="folder", options={"folder": folder})))
-    return [
-        (source[index].hr * 255).round().to(torch.uint8)
-        for source in sources
-        for index in range(len(source))
-    ]
+    """The photographs of a folder, or the shipped training photographs, in bytes."""
+    chosen = Selection(use="folder", options={"folder": folder}) if folder else "photos"
+    source: Dataset = toolkit.make("dataset", chosen)
+    return [(source[i].hr * 255).round().to(torch.uint8) for i in range(len(source))]

@@ -36,9 +36,10 @@ def arguments(description: str, *, steps: int, batch: int, size: int) -> argpars
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log")
-    parser.add_argument("--photos", type=Path, help="folder of photographs beside the shipped ones")
+    parser.add_argument(
+        "--photos", type=Path, help="folder of photographs in place of the shipped ones"
+    )
     parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--size", type=int, default=size, help="side of a crop, px")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,15 +51,18 @@ def arguments(description: str, *, steps: int, batch: int, size: int) -> argpars
 class Stretch:
     """A stretch of a training that may be stopped and gone on with.
 
-    The learning rate follows the share of the work that is done: of the steps, or of the minutes
-    where these are the limit.
+    Args:
+        name: Of its folder.
+        args: See `arguments`.
+        steps: How many, where it is not as many as the arguments say.
     """
 
-    def __init__(self, name: str, args: argparse.Namespace) -> None:
+    def __init__(self, name: str, args: argparse.Namespace, steps: int | None = None) -> None:
         torch.manual_seed(args.seed)
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
         self.args = args
+        self._steps = steps or int(args.steps)
         self.device = torch.device(args.device)
         self.folder: Path = args.out / "training" / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +80,7 @@ class Stretch:
     @property
     def done(self) -> float:
         """Share of the work that is done, 0 to 1."""
-        minutes = self._seconds / 60 / self.args.minutes if self.args.minutes < math.inf else 0.0
-        return max(self.step / int(self.args.steps), minutes)
+        return self.step / self._steps
 
     def rate(self, peak: float) -> float:
         """Learning rate: a short warm-up, then a cosine from the peak to a hundredth of it."""

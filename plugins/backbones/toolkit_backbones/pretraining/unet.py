@@ -6,8 +6,6 @@ of generator and discriminator start.
 
 from __future__ import annotations
 
-import json
-
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
@@ -15,10 +13,9 @@ from torch.nn import functional as F
 
 import toolkit
 from toolkit.streams import torch_stream
-from toolkit.weights import write_atomically
 from toolkit_backbones.latent_diffusion import TRAIN_TIMESTEPS, LatentDiffusion, alphas_cumprod
-from toolkit_backbones.plugin import POCKET
 from toolkit_backbones.pretraining.crops import Crops, load_photos
+from toolkit_backbones.pretraining.shapes import UNET, write_shape
 from toolkit_backbones.pretraining.stretch import Stretch, arguments, fit, write_half
 
 _RATE = 6e-4
@@ -27,13 +24,11 @@ _TEXT_SPREAD = 0.02
 
 def main() -> None:
     """Trains, then writes the averaged weights beside the autoencoder."""
-    args = arguments(__doc__ or "", steps=4000, batch=12, size=96)
+    args = arguments(__doc__ or "", steps=5000, batch=12, size=96)
     stretch = Stretch("unet", args)
-    config = (POCKET / "unet" / "config.json").read_bytes()
-    write_atomically(args.out / "unet" / "config.json", config)
+    write_shape(UNET, args.out / "unet")
     vae = toolkit.make("backbone", "pocket", weights=str(args.out)).vae().to(stretch.device)
-    unet = UNet2DConditionModel.from_config(json.loads(config))
-    unet = unet.to(stretch.device)
+    unet = UNet2DConditionModel.from_config(UNET).to(stretch.device)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)
 
     def losses() -> dict[str, Tensor]:

@@ -1,0 +1,66 @@
+"""Puts a backbone and a run that was trained on it together, as they ship.
+
+The folder then holds `vae`, `unet`, the run as `restorer` (its recipe, and its generator in
+float16), and a list of all files' SHA-256.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from toolkit.checkpoints import checkpoint_path, load_part, read_metadata, save_checkpoint
+from toolkit.runs import Run
+from toolkit.weights import write_atomically
+from toolkit_backbones.plugin import POCKET
+from toolkit_backbones.shipped import write_sums
+
+_PARTS = ("vae", "unet")
+
+
+def main() -> None:
+    """Copies and writes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backbone", type=Path, required=True, help="folder of vae and unet")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--out", type=Path, default=POCKET)
+    args = parser.parse_args()
+    for part in _PARTS:
+        (args.out / part).mkdir(parents=True, exist_ok=True)
+        for source in (args.backbone / part).iterdir():
+            shutil.copyfile(source, args.out / part / source.name)
+    publish_run(Run(args.run), args.out / "restorer")
+    write_sums(args.out)
+
+
+def publish_run(run: Run, folder: Path) -> None:
+    """A run that restores, and no more: nothing to go on training with."""
+    latest = run.latest()
+    metadata = read_metadata(latest)
+    half = {name: tensor.half() for name, tensor in load_part(latest, "generator").items()}
+    checkpoint = checkpoint_path(folder / "checkpoints", int(metadata["step"]))
+    shutil.rmtree(checkpoint.parent, ignore_errors=True)
+    checkpoint.parent.mkdir(parents=True)
+    kept = {name: metadata[name] for name in ("step", "fingerprint")}
+    save_checkpoint(checkpoint, {"generator": half}, kept)
+    recipe = run.recipe_tables()
+    for table in _tables(recipe):
+        if table.get("use") == "pocket":
+            table["weights"] = ""  # those beside it
+    write_atomically(folder / "recipe.toml", tomli_w.dumps(recipe).encode())
+
+
+def _tables(value: Any) -> Iterable[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for each in value.values():
+            yield from _tables(each)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The moving average of a generator's weights: trained as ever, kept smoother."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from toolkit.interfaces import Generator
+
+
+class Average:
+    """Exponential moving average of all that a generator's `state` returns.
+
+    Its first steps forget faster, as the mean of few weights would: after n of them the decay is
+    (1 + n) / (10 + n) at most.
+
+    Args:
+        generator: Whose weights are followed.
+        decay: Share of the average that stays at each step, 0 to below 1.
+    """
+
+    def __init__(self, generator: Generator, decay: float) -> None:
+        self._generator, self._decay = generator, decay
+        self.weights = {name: tensor.clone() for name, tensor in generator.state().items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Follows the weights after step `step`, counted from 0."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for name, tensor in self._generator.state().items():
+            kept = self.weights[name]
+            if kept.is_floating_point():
+                kept.lerp_(tensor.to(kept), 1 - decay)
+            else:
+                kept.copy_(tensor)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Takes over an average that was saved."""
+        self.weights = {
+            name: weights[name].to(own, copy=True) for name, own in self.weights.items()
+        }
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The generator has the averaged weights within."""
+        trained = {name: tensor.clone() for name, tensor in self._generator.state().items()}
+        self._generator.load_state(self.weights)
+        try:
+            yield
+        finally:
+            self._generator.load_state(trained)
