@@ -101,7 +101,7 @@ class _L2Pool(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         x, kernel, pooled = ctx.saved_tensors
-        # PyTorch's own backward pass of such a convolution takes up to 50 times as long in bfloat16.
+        # PyTorch's own backward pass of such a convolution takes 50 times as long in bfloat16.
         apart = torch.zeros_like(x)
         apart[:, :, ::2, ::2] = gradient / pooled
         spread = F.conv2d(apart, kernel, padding=1, groups=x.shape[1])  # the blur is symmetric
