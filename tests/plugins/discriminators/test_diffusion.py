@@ -13,7 +13,8 @@ def nad(**options):
     return toolkit.make("discriminator", "nad:pocket", lora_rank=2, **options)
 
 
-def latents(count=2, channels=8, side=16):
+def latents(count=2, channels=None, side=16):
+    channels = channels or toolkit.make("backbone", "pocket").latent_channels
     return torch.randn(count, channels, side, side, generator=torch_stream(0, "latents"))
 
 
@@ -89,7 +90,7 @@ def test_the_base_is_frozen_and_the_head_is_trained_in_full():
 
 
 def test_latents_of_another_kind_are_a_clear_error():
-    with pytest.raises(UsageError, match="latents of 8 channels, the generator's have 4"):
+    with pytest.raises(UsageError, match="latents of 16 channels, the generator's have 4"):
         nad().logits(latents(channels=4), torch_stream(0, "draws"))
 
 
