@@ -199,7 +199,7 @@ def test_planning_leaves_attention_as_it_was(sketch):
     attention = torch.nn.functional.scaled_dot_product_attention
     cost(backbone=sketch, loss="mse", disc="vanilla")
     assert torch.nn.functional.scaled_dot_product_attention is attention
-    with pytest.raises(UsageError, match="latents of 8 channels"):
+    with pytest.raises(UsageError, match="latents of 16 channels"):
         step_cost(recipe(crop=64, backbone=sketch, disc="nad:pocket"), installed())
     assert torch.nn.functional.scaled_dot_product_attention is attention
 
