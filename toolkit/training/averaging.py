@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from toolkit.interfaces import Generator
+
+class Stateful(Protocol):
+    """What is followed: a generator, or any network that gives and takes its weights by name."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Its weights, as they are now."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> Any:
+        """Takes over what `state` returned."""
+        ...
 
 
 class Average:
@@ -22,7 +33,7 @@ class Average:
         decay: Share of the average that stays at each step, 0 to below 1.
     """
 
-    def __init__(self, generator: Generator, decay: float) -> None:
+    def __init__(self, generator: Stateful, decay: float) -> None:
         self._generator, self._decay = generator, decay
         self.weights = {name: tensor.clone() for name, tensor in generator.state().items()}
 

@@ -21,6 +21,7 @@ from toolkit.checkpoints import (
     read_metadata,
     save_checkpoint,
 )
+from toolkit.training.averaging import Average
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.weights import write_atomically
 from toolkit_backbones.files import WEIGHTS
@@ -112,22 +113,11 @@ class Stretch:
         return self.step % int(self.args.save_every) == 0
 
 
-class Average:
-    """Exponential moving average of a model's weights; the average is what is kept."""
+class _Network:
+    """A model as the core's average knows what it follows."""
 
-    def __init__(self, model: nn.Module, state: Mapping[str, Tensor], decay: float) -> None:
-        self._decay = decay
-        self._model = model
-        source = state or model.state_dict()
-        device = next(model.parameters()).device
-        self.weights = {name: tensor.to(device).clone() for name, tensor in source.items()}
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Moves towards the model; faster at the start, so that the beginning is forgotten."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        own = self._model.state_dict()
-        torch._foreach_lerp_(list(self.weights.values()), [own[n] for n in self.weights], 1 - decay)
+    def __init__(self, model: nn.Module) -> None:
+        self.state, self.load_state = model.state_dict, model.load_state_dict
 
 
 def fit(
@@ -151,7 +141,9 @@ def fit(
     if stretch.saved:
         model.load_state_dict(stretch.load("model"))
         load_optimizer_state(optimizer, named, stretch.load("optimizer"))
-    average = Average(model, stretch.load("average"), _DECAY)
+    average = Average(_Network(model), _DECAY)
+    if stretch.saved:
+        average.load(stretch.load("average"))
     going = stretch.done < 1
     while going:
         optimizer.param_groups[0]["lr"] = stretch.rate(peak)
