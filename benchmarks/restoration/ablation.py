@@ -82,7 +82,7 @@ def figures(folder: Path) -> dict[str, list[float]]:
     if not kept.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         asked = argparse.Namespace(
-            data="photos:heldout", degradation=["realesrgan"], first=None, keep=None
+            data="photos:heldout", part=None, degradation=["realesrgan"], first=None, keep=None
         )
         found, _ = measure(asked, {"run": load(str(folder), device)}, device)
         write_atomically(kept, json.dumps(found["realesrgan"]["run"]).encode())

@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--with", dest="restorers", nargs="+", default=RESTORERS,
                         metavar="NAME|RUN", help="restorers, or folders of runs")  # fmt: skip
     parser.add_argument("--degradation", nargs="+", default=DEGRADATIONS)
-    parser.add_argument("--data", default="photos:heldout", help="a dataset")
+    parser.add_argument("--data", default="photos:heldout", help="a dataset, or a folder")
+    parser.add_argument("--part", help="of a folder: validation, to choose settings by")
     parser.add_argument("--first", type=int, help="only so many photographs")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -64,7 +65,7 @@ def main() -> None:
     for degradation in figures:
         print(table(degradation, figures[degradation]))
     if args.out:
-        settings = {"data": args.data, "seed": SEED, "threads": args.threads}
+        settings = {"data": args.data, "part": args.part, "seed": SEED, "threads": args.threads}
         content = document(
             "heldout",
             ("torch", "diffusers", "spandrel"),
@@ -89,7 +90,8 @@ def measure(
     args: argparse.Namespace, restorers: Mapping[str, Any], device: torch.device
 ) -> tuple[Figures, list[str]]:
     """All figures, and the photographs' names."""
-    photos = toolkit.make("dataset", data_selection(args.data))
+    part = {"part": args.part} if args.part else {}
+    photos = toolkit.make("dataset", data_selection(args.data), **part)
     metrics = {name: toolkit.make("metric", name) for name in METRICS}
     count = min(args.first or len(photos), len(photos))
     figures: Figures = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))

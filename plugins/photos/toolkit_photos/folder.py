@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 
@@ -10,6 +11,10 @@ from toolkit.colour_profiles import read_photo
 from toolkit.errors import DataError
 from toolkit.image_files import find_images
 from toolkit.interfaces import Sample
+
+Part = Literal["all", "fit", "validation"]
+"""All images, or those to fit by, or every eighth, to choose by: the two make up the whole."""
+_EVERY = 8
 
 
 class ImageFolder:
@@ -21,15 +26,22 @@ class ImageFolder:
     Args:
         name: What the dataset is called.
         folder: Searched with its subfolders.
+        part: What of it; by the images' file names, wherever below the folder they lie.
 
     Raises:
-        DataError: There is no such folder, or no image in it.
+        DataError: There is no such folder, or no image in that part of it.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, part: Part = "all") -> None:
         self.name = name
         self._folder = folder.expanduser()
-        self._paths, self.skipped = readable_images(self._folder)
+        whole, self.skipped = readable_images(self._folder)
+        self._paths = part_of(whole, part)
+        if not self._paths:
+            raise DataError(
+                f"{len(whole)} images in {folder} are too few for a validation part.",
+                f"It is every {_EVERY}th image. For all of them: --set data.part=all",
+            )
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -37,6 +49,14 @@ class ImageFolder:
     def __getitem__(self, index: int) -> Sample:
         path = self._paths[index]
         return Sample(path.relative_to(self._folder).as_posix(), read_photo(path))
+
+
+def part_of(paths: list[Path], part: Part) -> list[Path]:
+    """Those of a part, in the order of the whole."""
+    if part == "all":
+        return paths
+    held = set(sorted(paths, key=lambda path: (path.name, path))[_EVERY // 2 :: _EVERY])
+    return [path for path in paths if (path in held) == (part == "validation")]
 
 
 def readable_images(folder: Path) -> tuple[list[Path], tuple[tuple[str, str], ...]]:

@@ -29,6 +29,8 @@ class FolderOptions(Options):
 
     folder: Path
     """Searched for images, its subfolders too."""
+    part: Literal["all", "fit", "validation"] = "all"
+    """`validation` is every eighth image, by name, to choose settings by; `fit` is the others."""
 
 
 class PairsOptions(Options):
@@ -59,7 +61,7 @@ def _photos(options: PhotosOptions) -> Dataset:
 def _folder(options: FolderOptions) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
-    return ImageFolder(str(options.folder), options.folder)
+    return ImageFolder(str(options.folder), options.folder, options.part)
 
 
 def _pairs(options: PairsOptions) -> Dataset:

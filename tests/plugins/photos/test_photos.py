@@ -56,6 +56,24 @@ def test_a_folder_is_searched_with_its_subfolders(tmp_path, photo_folder):
     assert dataset.skipped == (("fake.png", "not an image"),)
 
 
+def test_a_folder_has_a_part_to_choose_settings_by():
+    folder = SHIPPED / "heldout"
+    names = {}
+    for part in ("all", "fit", "validation"):
+        images = toolkit.make("dataset", {"use": "folder", "folder": str(folder), "part": part})
+        names[part] = [images[i].name for i in range(len(images))]
+    assert sorted(names["fit"] + names["validation"]) == names["all"]
+    assert names["validation"] == names["all"][4::8]
+
+
+def test_too_few_images_have_no_validation_part(photo_folder):
+    with pytest.raises(DataError, match="too few for a validation part") as found:
+        toolkit.make(
+            "dataset", {"use": "folder", "folder": str(photo_folder), "part": "validation"}
+        )
+    assert "data.part=all" in found.value.hint
+
+
 def test_a_torn_file_is_an_error_of_its_own(tmp_path, photo_folder):
     source = min(photo_folder.iterdir())
     (tmp_path / source.name).write_bytes(source.read_bytes()[:2000])
