@@ -93,6 +93,7 @@ def measure(
     part = {"part": args.part} if args.part else {}
     photos = toolkit.make("dataset", data_selection(args.data), **part)
     metrics = {name: toolkit.make("metric", name) for name in METRICS}
+    degradations = {name: toolkit.make("degradation", name) for name in args.degradation}
     count = min(args.first or len(photos), len(photos))
     figures: Figures = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     names = []
@@ -100,8 +101,8 @@ def measure(
         photo = photos[index]
         hr = whole_lr_pixels(photo.hr)
         names.append(photo.name)
-        for degradation in args.degradation:
-            lr = rounded(degrade(toolkit.make("degradation", degradation), hr, SEED, [index]))
+        for degradation, maker in degradations.items():
+            lr = rounded(degrade(maker, hr, SEED, [index]))
             keep(args.keep, degradation, "lr", photo.name, lr)
             for name, restorer in restorers.items():
                 sr, costs = restored(restorer, lr.to(device))

@@ -1,7 +1,7 @@
 """Draws the same part of held-out photographs as each restorer made it, beside LR and HR.
 
 python benchmarks/restoration/heldout.py --keep DIR
-python benchmarks/restoration/sheet.py DIR --out docs/images/heldout.webp
+python benchmarks/restoration/sheet.py DIR --out docs/images/heldout.jpg
 """
 
 from __future__ import annotations
