@@ -15,6 +15,7 @@ PACKAGES = (
     "toolkit_losses",
     "toolkit_metrics",
     "toolkit_photos",
+    "toolkit_pocket_wide",
     "toolkit_pyiqa",
     "toolkit_restorers",
 )

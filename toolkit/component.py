@@ -98,6 +98,7 @@ class Component:
         weights: Files that it needs beyond its own distribution.
         uses: Components that it asks the registry for, as `kind/name`; their files are needed too.
         tiny: Options that make it small enough for a test.
+        origin: Where a user gets what it needs and nobody may pass on; empty where nothing is.
     """
 
     kind: Kind
@@ -111,3 +112,4 @@ class Component:
     weights: tuple[WeightFile, ...] = ()
     uses: tuple[str, ...] = ()
     tiny: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = ""

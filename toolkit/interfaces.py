@@ -228,12 +228,16 @@ class Sample(NamedTuple):
 
     name: str
     hr: Tensor
+    """Empty, `[3, 0, 0]`, where nobody has the original of an LR image."""
     lr: Tensor | None = None
     """Given by datasets of recorded pairs, for the degradation `recorded`."""
 
 
 class Dataset(Protocol):
-    """Named photographs. Reading one may raise `ImageError`; the rest stay usable."""
+    """Named photographs. Reading one may raise `ImageError`; the rest stay usable.
+
+    One that others publish may name its `published_count`: how many it has where it is whole.
+    """
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ import difflib
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, get_args, get_origin
@@ -167,12 +167,25 @@ def variants(component: Component) -> tuple[str, ...]:
     return get_args(field.annotation) if field and listed else ()
 
 
-def validate(model: type[BaseModel], given: Mapping[str, Any], owner: str) -> BaseModel:
-    """Makes options from plain values, or one `OptionsError` that names every wrong option."""
+def validate(
+    model: type[BaseModel],
+    given: Mapping[str, Any],
+    owner: str,
+    line: Callable[[tuple[str | int, ...]], int | None] = lambda _place: None,
+) -> BaseModel:
+    """Makes options from plain values, or one `OptionsError` that names every wrong option.
+
+    Args:
+        model: Of the options.
+        given: The values.
+        owner: What they are of, for the error.
+        line: Of a file, where a value stands in it, if that is known.
+    """
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        details = "; ".join(_explain(model, item) for item in error.errors())
+        found = [(line(item["loc"]), _explain(model, item)) for item in error.errors()]
+        details = "; ".join(f"line {at}: {what}" if at else what for at, what in found)
         known = ", ".join(model.model_fields) or "none"
         raise OptionsError(f"{owner}: {details}.", f"Its options: {known}.") from None
 

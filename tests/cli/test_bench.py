@@ -116,7 +116,11 @@ def test_markdown_and_files_say_the_same(cli, small, tmp_path):
     out, judge = tmp_path / "new" / "folder", (*POCKET[:-1], "nad:sd21")
     printed = cli("bench", *judge, "--out", out, "--format", "markdown")
     assert printed.code == 0, printed.err
-    assert sorted(path.name for path in out.iterdir()) == ["table3.json", "table3.md"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "table3.html",
+        "table3.json",
+        "table3.md",
+    ]
     page = (out / "table3.md").read_text()
     assert printed.out.strip() == page.strip()
     assert page.startswith("# Table 3: ")
@@ -136,8 +140,12 @@ def test_a_table_of_ones_own(cli, small, tmp_path):
     )
     result = cli("bench", "--table", tmp_path / "mine.toml", "--out", tmp_path / "out")
     assert result.code == 0, result.err
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"table12.json", "table12.md"}
-    document = json.loads((tmp_path / "out" / "table12.json").read_text())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "mine.html",
+        "mine.json",
+        "mine.md",
+    }
+    document = json.loads((tmp_path / "out" / "mine.json").read_text())
     assert (document["table"], document["title"]) == (12, "Mine")
     figure = document["rows"][0]["measured"]["params_m"]
     # At the paper's scale, the paper's figure stands beside ours.
@@ -148,10 +156,11 @@ def test_a_table_of_ones_own(cli, small, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--table", "4711"], "Tables so far: 3"),
-        (["--table", "3", "--only", "dfsod"], "Table 3 has no row 'dfsod'"),
+        (["--table", "4711"], "Tables: 1, 2, 3, 4, 5, 6"),
+        (["--table", "3", "--only", "dfsod"], "The table has no row 'dfsod'"),
         (["--table", "torn.toml"], "The table torn.toml cannot be read"),
-        (["--table", "more.toml"], "unknown option 'colour'"),
+        (["--table", "more.toml"], "line 1: unknown option 'colour'"),
+        (["--table", "torn.toml"], "line 1"),
         (["--table", "3", "--out", "torn.toml/below"], "Cannot write into torn.toml/below"),
         (["--table", "3", "--out", "torn.toml"], "Cannot write into torn.toml"),
     ],
@@ -160,7 +169,7 @@ def test_a_mistake_is_named_before_anything_is_measured(
     mistake, tmp_path, monkeypatch, arguments, told
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "torn.toml").write_text("number = ")
+    (tmp_path / "torn.toml").write_text("number = \nmore = 1")
     (tmp_path / "more.toml").write_text("colour = 'red'")
     error = mistake("bench", *arguments)
     assert told in error

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from toolkit.bench.documents import environment
 from toolkit.bench.tables import Row, Table
 
-Measured = tuple[dict[str, float], list[str]]
-"""Figures by metric, and what is needed where there are none."""
+Entry = dict[str, Any]
+"""A row of a document."""
 
 
-def document(
-    table: Table, scale: str, rows: Sequence[Row], measured: Sequence[Measured]
-) -> dict[str, Any]:
+def entry(
+    row: Row,
+    figures: Mapping[str, float],
+    needs: Sequence[str],
+    recipe: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Entry:
+    """A row: measured, or what it needs.
+
+    Args:
+        row: From the table.
+        figures: By metric.
+        needs: What is needed where there are none.
+        recipe: Its parts at the scale, if they are not the row's own.
+        more: What else is known of it.
+    """
+    return {
+        "label": row.label,
+        "recipe": dict(row.recipe if recipe is None else recipe),
+        "status": "needs" if needs else "measured",
+        "needs": list(needs),
+        "measured": dict(figures),
+        "paper": row.paper,
+        **more,
+    }
+
+
+def document(table: Table, scale: str, rows: Sequence[Entry], **more: Any) -> dict[str, Any]:
     """Everything, as plain values."""
     return {
         "table": table.number,
@@ -23,28 +48,16 @@ def document(
         "place": table.place,
         "scale": scale,
         "protocol": table.protocol,
-        "rows": [
-            {
-                "label": row.label,
-                "recipe": row.recipe,
-                "status": "needs" if needs else "measured",
-                "needs": needs,
-                "measured": figures,
-                "paper": row.paper,
-            }
-            for row, (figures, needs) in zip(rows, measured, strict=True)
-        ],
+        "columns": dict(table.better),
+        "rows": list(rows),
+        **more,
         "environment": {**environment(), "torch": version("torch")},
     }
 
 
-def as_lines(table: Table, made: dict[str, Any]) -> list[list[str]]:
+def as_lines(made: Mapping[str, Any]) -> list[list[str]]:
     """A head and a line for each row: what was measured of each metric, (the paper's figure)."""
-    present = [
-        name
-        for name in table.better
-        if any(name in row[kind] for row in made["rows"] for kind in ("measured", "paper"))
-    ]
+    present = shown_columns(made)
     lines = [["", *present]]
     for row in made["rows"]:
         # Figures of another scale are no comparison.
@@ -54,26 +67,76 @@ def as_lines(table: Table, made: dict[str, Any]) -> list[list[str]]:
     return lines
 
 
-def more_lines(table: Table, made: dict[str, Any]) -> list[str]:
+def shown_columns(made: Mapping[str, Any]) -> list[str]:
+    """The columns in which a row has a figure."""
+    kinds = ("measured", "paper") if made["scale"] == "paper" else ("measured",)
+    return [
+        name
+        for name in made["columns"]
+        if any(name in row[kind] for row in made["rows"] for kind in kinds)
+    ]
+
+
+def places(made: Mapping[str, Any]) -> dict[tuple[int, str], int]:
+    """Where a row is best, 1, or second best, 2, of those measured: by its number and a column.
+
+    Equal figures share a place. Rows of several datasets are no rivals; nor is a row alone.
+    """
+    found: dict[tuple[int, str], int] = {}
+    rows = list(enumerate(made["rows"]))
+    for column, direction in made["columns"].items():
+        for dataset in {row.get("dataset") for _, row in rows}:
+            rivals = {
+                number: row["measured"][column]
+                for number, row in rows
+                if row.get("dataset") == dataset and column in row["measured"]
+            }
+            order = sorted({*rivals.values()}, reverse=direction == "higher")[:2]
+            if len(rivals) > 1:
+                places = {n: order.index(each) + 1 for n, each in rivals.items() if each in order}
+                found |= {(number, column): place for number, place in places.items()}
+    return found
+
+
+def more_lines(made: Mapping[str, Any]) -> list[str]:
     """What else was measured, and what rows need, a line each."""
     lines = []
     for row in made["rows"]:
-        more = [f"{k} {_figure(v)}" for k, v in row["measured"].items() if k not in table.better]
+        more = [f"{k} {_figure(v)}" for k, v in row["measured"].items() if k not in made["columns"]]
         lines += [f"{row['label']}: {', '.join(more)}"] if more else []
         lines += [f"{row['label']}: {need}" for need in row["needs"]]
     return lines
 
 
-def as_markdown(table: Table, made: dict[str, Any]) -> str:
+def as_markdown(made: Mapping[str, Any]) -> str:
     """A page with the table, what rows need, and the protocol."""
-    head, *body = as_lines(table, made)
-    lines = [f"# Table {table.number}: {table.title}", "", f"Scale: {made['scale']}. {LEGEND}", ""]
+    head, *body = as_lines(made)
+    marks, stars = places(made), {1: "**", 2: "*"}
+    for number, line in enumerate(body):
+        for place, column in enumerate(head[1:], 1):
+            star = stars.get(marks.get((number, column), 0), "")
+            line[place] = f"{star}{line[place]}{star}"
+    lines = [f"# {name_of(made)}: {made['title']}", "", f"Scale: {made['scale']}. {LEGEND}", ""]
     lines += [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body), ""]
-    lines += [f"- {line}" for line in more_lines(table, made)]
-    return "\n".join([*lines, "", table.protocol, ""])
+    lines += [f"- {line}" for line in (*more_lines(made), *claim_lines(made))]
+    return "\n".join([*lines, "", made["protocol"], ""])
 
 
-LEGEND = "In brackets: the paper's figures."
+def name_of(made: Mapping[str, Any]) -> str:
+    """What a table is called."""
+    return f"Table {made['table']}" if made["table"] is not None else "Table"
+
+
+def claim_lines(made: Mapping[str, Any]) -> list[str]:
+    """What became of the paper's claims, a line each."""
+    lines = []
+    for each in made.get("claims", ()):
+        by_metric = ", ".join(f"{name} {verdict}" for name, verdict in each["by_metric"].items())
+        lines.append(f"{each['claim']}: {each['outcome']} ({by_metric})")
+    return lines
+
+
+LEGEND = "In brackets: the paper's figures, at its scale. Best and second best are marked."
 
 
 def _cell(measured: float | None, paper: float | None) -> str:

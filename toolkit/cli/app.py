@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.bench import bench
+from toolkit.cli.data import data
 from toolkit.cli.degrade import degrade
 from toolkit.cli.evaluate import evaluate
 from toolkit.cli.export import export
@@ -31,6 +32,7 @@ app.command("export")(export)
 app.command("eval")(evaluate)
 app.command("bench")(bench)
 app.add_typer(plugins, name="plugins")
+app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")
 
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from toolkit.cli.output import note
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from toolkit.bench.runner import Event
     from toolkit.training.loop import Report
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_JOB_LINES = 60.0
 
 
 @contextmanager
@@ -108,3 +112,59 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, completed=done, total=total, description=f"{verb} {name}")
 
         yield show
+
+
+@contextmanager
+def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
+    """Shows where each of several jobs stands, and how many are done."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _job_lines(total)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        whole = bar.add_task("All", total=total, what="")
+        tasks: dict[int, TaskID] = {}
+
+        def show(event: Event) -> None:
+            key = id(event.job)
+            if event.stage in ("done", "failed"):
+                if key in tasks:
+                    bar.remove_task(tasks.pop(key))
+                bar.advance(whole)
+                if event.reason:
+                    bar.console.print(f"{_job_name(event)}: {event.reason}", highlight=False)
+                return
+            if key not in tasks:
+                tasks[key] = bar.add_task(_job_name(event), total=event.total, what="")
+            bar.update(tasks[key], completed=event.done, total=event.total, what=event.stage)
+
+        yield show
+
+
+def _job_lines(total: int) -> Callable[[Event], None]:
+    """Of each job a line when it begins a stage, one every so often, and one at its end."""
+    shown: dict[int, tuple[str, float]] = {}
+    ended = [0]
+
+    def show(event: Event) -> None:
+        now = time.monotonic()
+        stage, then = shown.get(id(event.job), ("", 0.0))
+        if event.stage in ("done", "failed"):
+            ended[0] += 1
+            more = f": {event.reason}" if event.reason else ""
+            note(f"{_job_name(event)} {event.stage}, {ended[0]}/{total}{more}")
+        elif event.stage != stage or now - then >= _SECONDS_BETWEEN_JOB_LINES:
+            shown[id(event.job)] = event.stage, now
+            note(f"{_job_name(event)} {event.stage} {event.done}/{event.total}")
+
+    return show
+
+
+def _job_name(event: Event) -> str:
+    seed = event.job.seed
+    return event.job.label if seed is None else f"{event.job.label}, seed {seed}"

@@ -43,14 +43,14 @@ class RestorerOptions(Options):
 
 
 def _pocket(options: BackboneOptions) -> Backbone:
-    from toolkit_backbones.shipped import Shipped
+    from toolkit_backbones.shipped import SUMS, Shipped
     from toolkit_backbones.sources import Folder, look_up
 
     # It is whatever its folder says: pretraining it anew may change its shape.
-    if options.weights and options.weights not in _RANDOM:
-        folder = Folder(look_up(options.weights), "pocket")
-    else:
-        folder = Shipped(POCKET, "pocket")
+    given = options.weights if options.weights not in _RANDOM else ""
+    place = look_up(given) if given else POCKET
+    listed = not given or (place / SUMS).exists()
+    folder = Shipped(place, "pocket") if listed else Folder(place, "pocket")
     return _assembled("pocket", folder.architecture(), folder, options)
 
 

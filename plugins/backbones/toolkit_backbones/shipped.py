@@ -56,5 +56,5 @@ def write_sums(folder: Path) -> None:
 def _unlike(folder: Path, how: str) -> WeightsError:
     return WeightsError(
         f"{folder} is not as it was shipped: {how}.",
-        "Install it again: pip install --force-reinstall restoration-toolkit-backbones",
+        "Install again what it came with: pip install --force-reinstall DISTRIBUTION",
     )

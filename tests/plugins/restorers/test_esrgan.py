@@ -58,13 +58,13 @@ def test_the_network_has_its_published_size():
 def test_costs_are_counted_without_weights():
     with torch.device("meta"):
         restorer = toolkit.make("restorer", "real-esrgan")
-    [network] = restorer.networks
+    [network] = restorer.networks.values()
     assert sum(parameter.numel() for parameter in network.parameters()) == 16_697_987
 
 
 @pytest.mark.weights
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["real-esrgan", "realsr-jpeg"])
+@pytest.mark.parametrize("name", ["real-esrgan", "realsr-jpeg", "span"])
 def test_a_photograph_is_enlarged_and_stays_itself(name):
     photo = toolkit.make("dataset", "photos:heldout")[0].hr[:, 100:228, 100:228]
     lr = bicubic_resize(photo[None], 0.25).clamp(0, 1)

@@ -1,7 +1,7 @@
-"""Puts a backbone and a run that was trained on it together, as they ship.
+"""Puts a backbone, and a run that was trained on it, together, as they ship.
 
-The folder then holds `vae`, `unet`, the run as `restorer` (its recipe, and its generator in
-float16), and a list of all files' SHA-256.
+The folder then holds `vae`, `unet`, where there is a run that as `restorer` (its recipe, and its
+generator in float16), and a list of all files' SHA-256.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ def main() -> None:
     """Copies and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", type=Path, required=True, help="folder of vae and unet")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--run", type=Path, help="folder of the run")
     parser.add_argument("--out", type=Path, default=POCKET)
     args = parser.parse_args()
     for part in _PARTS:
         (args.out / part).mkdir(parents=True, exist_ok=True)
         for source in (args.backbone / part).iterdir():
             shutil.copyfile(source, args.out / part / source.name)
-    publish_run(Run(args.run), args.out / "restorer")
+    if args.run:
+        publish_run(Run(args.run), args.out / "restorer")
     write_sums(args.out)
 
 

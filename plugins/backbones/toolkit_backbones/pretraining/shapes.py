@@ -45,6 +45,16 @@ UNET: dict[str, Any] = {
 """Attention on the lowest level alone: it grows with the square of the area, and photographs are
 large."""
 
+UNETS: dict[str, dict[str, Any]] = {
+    "pocket": UNET,
+    "pocket-wide": {
+        **UNET,
+        "block_out_channels": [128, 160, 192],
+        "attention_head_dim": [4, 5, 6],
+    },
+}
+"""By backbone."""
+
 
 def write_shape(shape: Mapping[str, Any], folder: Path) -> None:
     """Writes a network's shape where diffusers looks for it."""

@@ -31,7 +31,7 @@ _DECAY = 0.998
 """Of the averaged weights."""
 
 
-def arguments(description: str, *, steps: int, batch: int, size: int) -> argparse.Namespace:
+def options(description: str, *, steps: int, batch: int, size: int) -> argparse.ArgumentParser:
     """The options of both scripts, with defaults of their own."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -46,7 +46,7 @@ def arguments(description: str, *, steps: int, batch: int, size: int) -> argpars
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=200)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    return parser
 
 
 class Stretch:
@@ -54,8 +54,8 @@ class Stretch:
 
     Args:
         name: Of its folder.
-        args: See `arguments`.
-        steps: How many, where it is not as many as the arguments say.
+        args: See `options`.
+        steps: How many, where it is not as many as the options say.
     """
 
     def __init__(self, name: str, args: argparse.Namespace, steps: int | None = None) -> None:

@@ -15,8 +15,8 @@ import toolkit
 from toolkit.streams import torch_stream
 from toolkit_backbones.latent_diffusion import TRAIN_TIMESTEPS, LatentDiffusion, alphas_cumprod
 from toolkit_backbones.pretraining.crops import Crops, load_photos
-from toolkit_backbones.pretraining.shapes import UNET, write_shape
-from toolkit_backbones.pretraining.stretch import Stretch, arguments, fit, write_half
+from toolkit_backbones.pretraining.shapes import UNETS, write_shape
+from toolkit_backbones.pretraining.stretch import Stretch, fit, options, write_half
 
 _RATE = 6e-4
 _TEXT_SPREAD = 0.02
@@ -24,11 +24,14 @@ _TEXT_SPREAD = 0.02
 
 def main() -> None:
     """Trains, then writes the averaged weights beside the autoencoder."""
-    args = arguments(__doc__ or "", steps=5000, batch=12, size=96)
+    parser = options(__doc__ or "", steps=5000, batch=12, size=96)
+    parser.add_argument("--shape", choices=UNETS, default="pocket", help="how wide it is")
+    args = parser.parse_args()
+    shape = UNETS[args.shape]
     stretch = Stretch("unet", args)
-    write_shape(UNET, args.out / "unet")
+    write_shape(shape, args.out / "unet")
     vae = toolkit.make("backbone", "pocket", weights=str(args.out)).vae().to(stretch.device)
-    unet = UNet2DConditionModel.from_config(UNET).to(stretch.device)
+    unet = UNet2DConditionModel.from_config(shape).to(stretch.device)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)
 
     def losses() -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from toolkit_backbones.pretraining.crops import Crops, load_photos
 from toolkit_backbones.pretraining.linear import LinearAutoencoder
 from toolkit_backbones.pretraining.patches import PatchDiscriminator
 from toolkit_backbones.pretraining.shapes import VAE, write_shape
-from toolkit_backbones.pretraining.stretch import Stretch, arguments, fit, write_half
+from toolkit_backbones.pretraining.stretch import Stretch, fit, options, write_half
 
 _LINEAR_STEPS, _LINEAR_RATE = 3000, 3e-3
 _RATE = 6e-4
@@ -30,7 +30,7 @@ _PERCEPTUAL_FROM, _ADVERSARIAL_FROM = 0.4, 0.75
 
 def main() -> None:
     """Trains, then writes the averaged weights with their latent scaling."""
-    args = arguments(__doc__ or "", steps=4000, batch=16, size=64)
+    args = options(__doc__ or "", steps=4000, batch=16, size=64).parse_args()
     stretch = Stretch("vae", args)
     vae = AutoencoderKL.from_config(VAE).to(stretch.device)
     crops = Crops(load_photos(args.photos), args.size, stretch.device)

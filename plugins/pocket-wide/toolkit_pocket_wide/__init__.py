@@ -1,0 +1,1 @@
+"""A wider UNet on pocket's latents, for the restoration toolkit."""

@@ -1,0 +1,127 @@
+"""Rows of quality, from nothing to a document: trained, restored, scored, tested, kept."""
+
+import json
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+
+from toolkit.bench.page import as_page
+from toolkit.bench.quality import plan_rows
+from toolkit.bench.quality_reports import quality_document
+from toolkit.bench.reports import as_markdown
+from toolkit.bench.runner import run_jobs
+from toolkit.bench.worker import work
+from toolkit.errors import OptionsError
+from toolkit.registry import installed
+
+
+def measured(request, planned=None):
+    """The document, with every job done in this process."""
+    planned = planned or plan_rows(request, request.table.rows, installed())
+    for each in planned:
+        for job in each.jobs:
+            work(job, installed(), lambda *_: None)
+    return quality_document(request, planned)
+
+
+@pytest.fixture
+def planned(request_of):
+    request = request_of()
+    return request, plan_rows(request, request.table.rows, installed())
+
+
+def test_a_row_has_a_job_a_seed_and_a_restorer_one(planned):
+    _, rows = planned
+    assert [[job.seed for job in row.jobs] for row in rows] == [[0, 1], [None], []]
+    assert rows[2].needs == ["The restorer 'gone' is not built yet."]
+    assert len({job.folder for row in rows for job in row.jobs}) == 3
+
+
+def test_a_table_from_nothing_to_its_document(planned):
+    request, rows = planned
+    made = measured(request, rows)
+    assert json.loads(json.dumps(made)) == made
+    assert [row["status"] for row in made["rows"]] == ["measured", "measured", "needs"]
+    mse, bicubic, _ = made["rows"]
+    assert mse["measured"].keys() == bicubic["measured"].keys() == {"psnr"}
+    assert len(mse["columns"]["psnr"]["seeds"]) == 2
+    assert len(mse["columns"]["psnr"]["images"]) == 3
+    low, high = bicubic["columns"]["psnr"]["interval"]
+    assert low <= bicubic["measured"]["psnr"] <= high
+    assert [each["outcome"] for each in made["claims"]] == ["undecided"]  # of three photographs
+    assert made["tag"] == "whole"
+    assert "bicubic" in as_markdown(made)
+    page = as_page(made)
+    assert page.count("data:image/jpeg") == 3 * 4  # photographs by LR, two rows, HR
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_what_is_finished_is_not_done_again(planned, monkeypatch):
+    request, rows = planned
+    first = measured(request, rows)
+    monkeypatch.setattr("toolkit.bench.worker.train", None)
+    again = plan_rows(request, request.table.rows, installed())
+    assert measured(request, again) == first
+
+
+def test_a_table_may_ask_for_another_metric_of_a_finished_run(request_of, monkeypatch):
+    measured(request_of())
+    monkeypatch.setattr("toolkit.bench.worker.train", lambda *_, **__: None)
+    more = measured(request_of('psnr = "higher"', 'psnr = "higher", ssim = "higher"'))
+    assert more["rows"][0]["measured"].keys() == {"psnr", "ssim"}
+
+
+def test_another_recipe_is_another_run(request_of):
+    one, other = request_of(), request_of("lora_rank = 4", "lora_rank = 2")
+    folders = [
+        plan_rows(each, each.table.rows, installed())[0].jobs[0].folder for each in (one, other)
+    ]
+    assert folders[0] != folders[1]
+
+
+def test_an_option_that_there_is_not_is_told_before_any_work(request_of):
+    request = request_of("lora_rank", "lora_rnak")
+    with pytest.raises(OptionsError, match="lora_rnak"):
+        plan_rows(request, request.table.rows, installed())
+
+
+def test_a_job_that_fails_stops_no_other(planned):
+    request, rows = planned
+    broken = rows[0].jobs[0].folder
+    broken.parent.mkdir(parents=True)
+    broken.write_text("in the way")
+    jobs = [job for row in rows for job in row.jobs if job is not rows[0].jobs[1]]
+    failures = run_jobs(jobs, workers=2)
+    assert list(failures) == [rows[0].jobs[0]]
+    rows[0].failures += failures.values()
+    made = quality_document(request, rows)
+    assert [row["status"] for row in made["rows"]] == ["needs", "measured", "needs"]
+    assert made["rows"][0]["needs"] == list(failures.values())
+
+
+def _forever(job, connection):
+    """Tells where it stands, so that it can be killed anywhere."""
+    run_jobs([job], workers=1, on_event=lambda event: connection.send(event.stage))
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_table(request_of, tmp_path):
+    request = request_of("steps = 2", "steps = 4", seeds=1)
+    rows = plan_rows(request, request.table.rows[:1], installed())
+    job = rows[0].jobs[0]
+    ours, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_forever, args=(job, theirs))
+    process.start()
+    while ours.recv() != "training":
+        pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not run_jobs(rows[0].jobs, workers=1)  # its own child finds out at its next step
+    killed = quality_document(request, rows)["rows"][0]["columns"]
+    fresh = replace(request, work=tmp_path / "elsewhere")
+    whole = plan_rows(fresh, fresh.table.rows[:1], installed())
+    assert not run_jobs(whole[0].jobs, workers=1)
+    assert quality_document(fresh, whole)["rows"][0]["columns"] == killed

@@ -1,0 +1,132 @@
+"""One row with one seed: what is to be trained, restored and scored, and where it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toolkit.recipe import compose, resolve
+from toolkit.registry import Registry
+from toolkit.runs import Run
+from toolkit.specs import Selection
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One row with one seed.
+
+    Attributes:
+        label: The row's.
+        seed: Of the training; None where nothing is trained.
+        system: The resolved recipe as plain values, or `{"restorer": …}`.
+        folder: Of the run, or of the restorer's images.
+        photographs: What is restored; holds `hr/` and `lr/`.
+        metrics: By column, what is measured.
+    """
+
+    label: str
+    seed: int | None
+    system: Mapping[str, Any]
+    folder: Path
+    photographs: Path
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained here."""
+        return "restorer" not in self.system
+
+    @property
+    def run(self) -> Run:
+        """Where it is trained."""
+        return Run(self.folder)
+
+    @property
+    def images(self) -> Path:
+        """Where the restored images lie."""
+        return self.folder / "restored" / self.photographs.name
+
+    @property
+    def result_path(self) -> Path:
+        """What was measured."""
+        return self.images / RESULT
+
+    def result(self) -> dict[str, Any] | None:
+        """What was measured, if all that is asked for was."""
+        try:
+            content: dict[str, Any] = json.loads(self.result_path.read_text())
+        except (OSError, ValueError):
+            return None
+        asked = {*self.metrics.values()}
+        return content if asked <= {*content["figures"], *content["unavailable"]} else None
+
+
+def trained_job(
+    label: str,
+    tables: Mapping[str, Any],
+    seed: int,
+    parent: Path,
+    photographs: Path,
+    metrics: Mapping[str, str],
+    registry: Registry,
+) -> Job:
+    """The job of a row that is trained.
+
+    Its folder is named by all that decides its outcome: the whole recipe, and the weights of the
+    backbones. Rows of several tables that are the same are trained once.
+
+    Raises:
+        ToolkitError: The recipe cannot be resolved, or a backbone's weights are not there.
+    """
+    recipe = resolve(compose(tables, {"train.seed": seed}, []), registry)
+    plain = recipe.model_dump(mode="json")
+    backbones = [recipe.backbone, *(_own_backbone(each) for each in (recipe.gen, recipe.disc))]
+    prints = {str(each): registry.make("backbone", each).fingerprint for each in backbones if each}
+    name = f"{recipe.disc.name}-{recipe.loss.name}-{seed}-{_mark([plain, prints])}"
+    return Job(label, seed, plain, parent / "trained" / name, photographs, metrics)
+
+
+def restorer_job(
+    label: str,
+    selection: Selection,
+    parent: Path,
+    photographs: Path,
+    metrics: Mapping[str, str],
+    registry: Registry,
+) -> Job:
+    """The job of a system that is not trained here; its folder is named by its weights, too.
+
+    Raises:
+        ToolkitError: It cannot be made.
+    """
+    restorer = registry.make("restorer", selection)
+    mark = _mark([selection.model_dump(mode="json"), _weights_mark(restorer)])
+    folder = parent / "restorers" / f"{selection.name}-{mark}"
+    return Job(label, None, {"restorer": selection.model_dump()}, folder, photographs, metrics)
+
+
+def _own_backbone(selection: Selection) -> Selection | None:
+    own = selection.options.get("backbone")
+    return None if own is None else Selection.model_validate(own)
+
+
+def _weights_mark(restorer: Any) -> str:
+    """Changes with every weight of the networks that it names."""
+    found = hashlib.sha256()
+    for network in getattr(restorer, "networks", {}).values():
+        for name, tensor in network.state_dict().items():
+            found.update(f"{name} {tuple(tensor.shape)}".encode())
+            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def _mark(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
