@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from toolkit.bench.plots import curve_plot, interval_plot
+from toolkit.bench.plots import COLOURS, colours_of, curve_plot, interval_plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -13,7 +13,7 @@ def parsed(svg):
 
 def test_every_row_has_a_dot_and_its_interval():
     rows = [("a & b", 0.2, (0.1, 0.3)), ("<c>", 0.25, None)]
-    root = parsed(interval_plot("dists (lower is better)", rows))
+    root = parsed(interval_plot("dists (lower is better)", rows, colours_of(["a & b", "<c>"])))
     dots = root.findall(f"{SVG}circle")
     assert len(dots) == 2
     assert len(root.findall(f"{SVG}path[@class='bar']")) == 1
@@ -22,12 +22,12 @@ def test_every_row_has_a_dot_and_its_interval():
 
 
 def test_equal_figures_are_drawn_too():
-    parsed(interval_plot("x", [("a", 0.0, (0.0, 0.0)), ("b", 0.0, None)]))
+    parsed(interval_plot("x", [("a", 0.0, (0.0, 0.0)), ("b", 0.0, None)], colours_of("ab")))
 
 
 def test_a_curve_is_smoothed_and_keeps_its_ends():
     curves = {"one": [(step, 1 / (step + 1)) for step in range(1000)], "none": []}
-    svg, _, keys = curve_plot("mse", curves).partition("<p class")
+    svg, _, keys = curve_plot("mse", curves, colours_of(curves)).partition("<p class")
     root = parsed(svg)
     [line] = root.findall(f"{SVG}path[@class='curve']")
     assert 100 <= line.get("d").count("L") <= 250
@@ -36,4 +36,12 @@ def test_a_curve_is_smoothed_and_keeps_its_ends():
 
 
 def test_a_curve_of_one_point_is_drawn():
-    parsed(curve_plot("mse", {"a": [(1, 0.5)]}).partition("<p class")[0])
+    parsed(curve_plot("mse", {"a": [(1, 0.5)]}, colours_of("a")).partition("<p class")[0])
+
+
+def test_a_label_has_one_colour_in_every_plot():
+    colours = colours_of(["none", "nad", "nad", "vanilla"])
+    assert colours == dict(zip(["none", "nad", "vanilla"], COLOURS, strict=False))
+    drawn = curve_plot("mse", {"vanilla": [(1, 0.5)]}, colours)
+    assert COLOURS[2] in drawn
+    assert COLOURS[0] not in drawn

@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from toolkit.bench.crops import crops
-from toolkit.bench.plots import curve_plot, interval_plot
+from toolkit.bench.plots import colours_of, curve_plot, interval_plot
 from toolkit.bench.reports import (
     as_lines,
     claim_lines,
@@ -95,6 +95,7 @@ def _claims(made: Made) -> str:
 
 def _intervals(made: Made) -> str:
     plots = []
+    colours = colours_of(_named(made, row) for row in made["rows"])
     for column in shown_columns(made):
         rows = [
             (_named(made, row), found["mean"], found["interval"])
@@ -102,7 +103,8 @@ def _intervals(made: Made) -> str:
             if (found := row.get("columns", {}).get(column))
         ]
         if rows:
-            plots.append(interval_plot(f"{column} ({_BETTER[made['columns'][column]]})", rows))
+            title = f"{column} ({_BETTER[made['columns'][column]]})"
+            plots.append(interval_plot(title, rows, colours))
     return _section("Means and 95 % intervals", plots)
 
 
@@ -113,8 +115,10 @@ def _curves(made: Made) -> str:
         for folder in row.get("folders", ())[:1]:
             for step, losses in _logged(Run(Path(folder)).log):
                 for name, value in losses.items():
-                    found.setdefault(name, {}).setdefault(row["label"], []).append((step, value))
-    return _section("Training", [curve_plot(name, curves) for name, curves in found.items()])
+                    curves = found.setdefault(name, {})
+                    curves.setdefault(_named(made, row), []).append((step, value))
+    colours = colours_of(_named(made, row) for row in made["rows"])
+    return _section("Training", [curve_plot(*each, colours) for each in found.items()])
 
 
 def _logged(log: Path) -> Iterator[tuple[int, dict[str, float]]]:

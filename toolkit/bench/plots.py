@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#666666")
@@ -16,12 +16,20 @@ _POINTS = 120
 Interval = Sequence[float] | None
 
 
-def interval_plot(title: str, rows: Sequence[tuple[str, float, Interval]]) -> str:
+def colours_of(labels: Iterable[str]) -> dict[str, str]:
+    """A colour for each label, the same in every plot of a page."""
+    return {label: COLOURS[n % len(COLOURS)] for n, label in enumerate(dict.fromkeys(labels))}
+
+
+def interval_plot(
+    title: str, rows: Sequence[tuple[str, float, Interval]], colours: Mapping[str, str]
+) -> str:
     """One line a row: a dot at the mean, a bar over its interval, the figure beside it.
 
     Args:
         title: The metric, and which direction is better.
         rows: Label, mean, and interval where there is one.
+        colours: By label.
     """
     ends = [each for _, mean, interval in rows for each in (mean, *(interval or ()))]
     low, high = min(ends), max(ends)
@@ -34,7 +42,7 @@ def interval_plot(title: str, rows: Sequence[tuple[str, float, Interval]]) -> st
     height = _LINE * (len(rows) + 1)
     parts = [_text(0, 15, title, "title")]
     for number, (label, mean, interval) in enumerate(rows):
-        y, colour = _LINE * (number + 1.5), COLOURS[number % len(COLOURS)]
+        y, colour = _LINE * (number + 1.5), colours[label]
         parts.append(_text(_LEFT - 10, y + 4, label, "label", anchor="end"))
         parts.append(_path(f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", "grid"))
         if interval:
@@ -45,12 +53,15 @@ def interval_plot(title: str, rows: Sequence[tuple[str, float, Interval]]) -> st
     return _svg(height + 8, title, parts)
 
 
-def curve_plot(title: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+def curve_plot(
+    title: str, curves: Mapping[str, Sequence[tuple[int, float]]], colours: Mapping[str, str]
+) -> str:
     """Curves over the steps of a training, each smoothed.
 
     Args:
         title: What is drawn.
         curves: By label, (step, value).
+        colours: By label.
     """
     smoothed = {label: _smoothed(points) for label, points in curves.items() if points}
     steps = [step for points in smoothed.values() for step, _ in points]
@@ -69,12 +80,12 @@ def curve_plot(title: str, curves: Mapping[str, Sequence[tuple[int, float]]]) ->
               for y, value in ((top, high), (bottom, low))]  # fmt: skip
     parts += [_text(left, _CURVE_HEIGHT - 4, f"step {first}", "label"),
               _text(right, _CURVE_HEIGHT - 4, f"{last}", "label", anchor="end")]  # fmt: skip
-    for number, points in enumerate(smoothed.values()):
+    for label, points in smoothed.items():
         line = "M" + "L".join(place(step, value) for step, value in points)
-        parts.append(_path(line, "curve", COLOURS[number % len(COLOURS)]))
+        parts.append(_path(line, "curve", colours[label]))
     keys = "".join(
-        f'<span><i style="background:{COLOURS[n % len(COLOURS)]}"></i>{escape(label)}</span>'
-        for n, label in enumerate(smoothed)
+        f'<span><i style="background:{colours[label]}"></i>{escape(label)}</span>'
+        for label in smoothed
     )
     return f'{_svg(_CURVE_HEIGHT, title, parts)}<p class="keys">{keys}</p>'
 

@@ -22,6 +22,7 @@ def quality_document(request: Request, planned: Sequence[Planned]) -> dict[str, 
     made = document(request.table, request.scale, rows)
     made |= {
         "about": request.protocol.about,
+        "protocol": request.protocol.how or request.table.protocol,
         "tag": request.table.tag,
         "quick": request.quick,
         "columns": {name: directions[name] for name in request.metrics() if name in directions},

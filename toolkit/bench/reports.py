@@ -116,7 +116,8 @@ def as_markdown(made: Mapping[str, Any]) -> str:
         for place, column in enumerate(head[1:], 1):
             star = stars.get(marks.get((number, column), 0), "")
             line[place] = f"{star}{line[place]}{star}"
-    lines = [f"# {name_of(made)}: {made['title']}", "", f"Scale: {made['scale']}. {LEGEND}", ""]
+    lines = [f"# {name_of(made)}: {made['title']}", ""]
+    lines += [f"Scale: {made['scale']}. {legend(made)}", ""]
     lines += [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body), ""]
     lines += [f"- {line}" for line in (*more_lines(made), *claim_lines(made))]
     return "\n".join([*lines, "", made["protocol"], ""])
@@ -131,12 +132,18 @@ def claim_lines(made: Mapping[str, Any]) -> list[str]:
     """What became of the paper's claims, a line each."""
     lines = []
     for each in made.get("claims", ()):
-        by_metric = ", ".join(f"{name} {verdict}" for name, verdict in each["by_metric"].items())
-        lines.append(f"{each['claim']}: {each['outcome']} ({by_metric})")
+        verdicts: dict[str, list[str]] = {}
+        for name, verdict in each["by_metric"].items():
+            verdicts.setdefault(verdict, []).append(name)
+        told = "; ".join(f"{verdict} by {', '.join(them)}" for verdict, them in verdicts.items())
+        lines.append(f"{each['claim']}: {each['outcome']} ({told})")
     return lines
 
 
-LEGEND = "In brackets: the paper's figures, at its scale. Best and second best are marked."
+def legend(made: Mapping[str, Any]) -> str:
+    """What the figures' form means."""
+    marks = "Best and second best are marked."
+    return f"In brackets: the paper's figures. {marks}" if made["scale"] == "paper" else marks
 
 
 def _cell(measured: float | None, paper: float | None) -> str:
@@ -145,7 +152,9 @@ def _cell(measured: float | None, paper: float | None) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.0f}" if value >= 1e4 else f"{value:.3f}".rstrip("0").rstrip(".")
+    if value >= 1e4:
+        return f"{value:.0f}"
+    return f"{value:.{3 if value >= 1 else 4}f}".rstrip("0").rstrip(".")
 
 
 def _line(cells: Sequence[str]) -> str:

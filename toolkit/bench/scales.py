@@ -34,6 +34,8 @@ class Protocol(Options):
 
     about: str
     """What the scale is, for readers."""
+    how: str = ""
+    """How it is measured, in place of the table's own words."""
     accelerator: bool
     """Whether a row that is trained needs one."""
     backbones: dict[str, str]

@@ -196,9 +196,9 @@ def _show(made: Made) -> None:
     from rich.table import Table as Grid
 
     from toolkit.bench.reports import (
-        LEGEND,
         as_lines,
         claim_lines,
+        legend,
         more_lines,
         name_of,
         places,
@@ -215,7 +215,7 @@ def _show(made: Made) -> None:
             *(f"[{s}]{cell}[/]" if s else cell for s, cell in zip(styles, line, strict=True))
         )
     Console().print(grid)
-    print(f"{LEGEND}\n")
+    print(f"{legend(made)}\n")
     print("\n".join((*more_lines(made), *claim_lines(made))))
     print(f"\n{made['protocol']}")
 
