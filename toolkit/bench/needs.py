@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.component import Kind
-from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError
+from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
 from toolkit.recipe import SLOTS
 from toolkit.registry import Registry
 from toolkit.specs import Selection
@@ -18,7 +18,7 @@ def restorer_needs(selection: Selection, registry: Registry) -> list[str]:
     try:
         registry.make("restorer", selection)
     except UnknownComponentError:
-        return [_unbuilt("restorer", selection)]
+        return [_unbuilt("restorer", selection, registry)]
     except OptionsError:
         raise
     except ToolkitError as error:
@@ -63,13 +63,13 @@ def _missing_components(recipe: Mapping[str, Any], registry: Registry) -> Iterat
         try:
             registry.options(kind, selection)
         except UnknownComponentError:
-            yield _unbuilt(kind, selection)
+            yield _unbuilt(kind, selection, registry)
             continue
         for name in _backbone_of(kind, selection, registry):
             try:
                 registry.options("backbone", Selection(use=name))
             except UnknownComponentError:
-                yield f"The backbone {name!r} is not built yet."
+                yield _unbuilt("backbone", Selection(use=name), registry)
 
 
 def _missing_weights(recipe: Mapping[str, Any], registry: Registry) -> list[str]:
@@ -92,7 +92,7 @@ def _missing_dataset(selection: Any, registry: Registry) -> list[str]:
     try:
         registry.make("dataset", chosen)
     except UnknownComponentError:
-        return [_unbuilt("dataset", chosen)]
+        return [_unbuilt("dataset", chosen, registry)]
     except OptionsError:
         raise
     except ToolkitError as error:
@@ -119,8 +119,10 @@ def _has_accelerator() -> bool:
     return torch.cuda.is_available()
 
 
-def _unbuilt(kind: str, selection: Selection) -> str:
-    return f"The {kind} {selection.use!r} is not built yet."
+def _unbuilt(kind: Kind, selection: Selection, registry: Registry) -> str:
+    names = [each.name for each in registry.components() if each.kind == kind]
+    meant = did_you_mean(selection.name, names, cutoff=0.8)
+    return f"The {kind} {selection.use!r} is not built yet.{meant}"
 
 
 def _told(error: ToolkitError) -> str:
