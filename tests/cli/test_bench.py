@@ -104,7 +104,7 @@ def test_the_pockets_own_count_stands_alone_and_it_is_timed_here(cli, small, mon
         assert measured[name] > 0
     ratio = measured["seconds_diffusers"] / measured["seconds"]  # of the one round
     assert measured["times_as_fast"] == pytest.approx(ratio)
-    assert f"seconds_diffusers {measured['seconds_diffusers']:.3f}".rstrip("0") in result.out
+    assert f"seconds_diffusers {measured['seconds_diffusers']:.4f}".rstrip("0") in result.out
 
 
 def test_only_some_rows_in_the_order_asked_for(cli):
@@ -128,7 +128,7 @@ def test_markdown_and_files_say_the_same(cli, small, tmp_path):
     written = json.loads((out / "table3.json").read_text())
     assert written == cli("bench", *judge, "--format", "json").document
     figure = written["rows"][0]["measured"]["gmacs"]
-    assert f"{figure:.3f}".rstrip("0") in page
+    assert f"{figure:.4f}".rstrip("0") in page
 
 
 def test_a_table_of_ones_own(cli, small, tmp_path):
@@ -149,7 +149,7 @@ def test_a_table_of_ones_own(cli, small, tmp_path):
     assert (document["table"], document["title"]) == (12, "Mine")
     figure = document["rows"][0]["measured"]["params_m"]
     # At the paper's scale, the paper's figure stands beside ours.
-    assert f"{figure:.3f}".rstrip("0") + " (1.5)" in result.out
+    assert f"{figure:.4f}".rstrip("0") + " (1.5)" in result.out
     assert result.out.rstrip().endswith("As ever.")
 
 
