@@ -8,6 +8,8 @@ import pytest
 import toolkit
 from toolkit.bench import costs
 from toolkit.bench.complexity import count_parameters
+from toolkit.bench.worker import work
+from toolkit.registry import installed
 
 PEERS = ["stablesr-200", "diffbir-50", "seesr-50", "resshift-15", "sinsr", "osediff"]
 POCKET = ("--table", 3, "--scale", "pocket", "--only", "dfosd")
@@ -183,3 +185,27 @@ def test_a_row_of_a_wrong_slot_is_a_mistake_too(mistake, tmp_path):
         'better = {}\n[[rows]]\nlabel = "a"\nrecipe = { generator = "one-step" }\n'
     )
     assert "there is no slot 'generator'" in mistake("bench", "--table", path)
+
+
+def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path, monkeypatch):
+    def run_jobs(jobs, *_):
+        for job in jobs[1:]:
+            work(job, installed(), lambda *_: None)
+        return {jobs[0]: "It broke."}
+
+    monkeypatch.setattr("toolkit.bench.runner.run_jobs", run_jobs)
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f'title = "Mine"\nplace = "Here"\nmeasures = "quality"\nprotocol = "As ever."\n'
+        f'dataset = "realsr"\nbetter = {{ psnr = "higher" }}\n'
+        f'[scales.pocket]\ndataset = "folder:{photo_folder}"\ncolumns = []\n'
+        f'[[rows]]\nlabel = "a"\nrecipe = {{ restorer = "bicubic" }}\n'
+        f'[[rows]]\nlabel = "b"\nrecipe = {{ restorer = "lanczos" }}\n'
+    )
+    asked = ("--table", path, "--scale", "pocket", "--work", tmp_path / "work", "--format", "json")
+    result = cli("bench", *asked)
+    assert result.code == 1
+    broken, other = result.document["rows"]
+    assert (broken["status"], broken["needs"]) == ("needs", ["It broke."])
+    assert other["status"] == "measured"

@@ -75,7 +75,8 @@ def bench(
     """Measure a table of the paper, and set it beside the paper's figures.
 
     A row that cannot be measured says what it needs; nothing is ever filled in. What was measured
-    is kept: stopped, it goes on where it was, and a finished table takes seconds.
+    is kept: stopped, it goes on where it was, and a finished table takes seconds. Where a row
+    fails, the others are measured all the same, and the command ends with 1.
 
     Examples:
       toolkit bench --table 3
@@ -105,6 +106,8 @@ def bench(
     _print(made, output)
     if out:
         _write(out, table_name(table), made)
+    if made.get("failed"):
+        raise typer.Exit(1)
 
 
 def table_name(table: str) -> str:
@@ -148,8 +151,10 @@ def _quality(request: Request, rows: list[Row], registry: Registry, workers: int
     with jobs_progress(len(todo)) as show:
         failures = run_jobs(todo, workers or workers_for(len(todo)), show)
     for each in planned:
-        each.failures += [f"Seed {j.seed}: {failures[j]}" for j in each.jobs if j in failures]
-    return quality_document(request, planned)
+        failed = [job for job in each.jobs if job in failures]
+        seeds = ["" if job.seed is None else f"Seed {job.seed}: " for job in failed]
+        each.failures += [f"{s}{failures[job]}" for s, job in zip(seeds, failed, strict=True)]
+    return {**quality_document(request, planned), "failed": len(failures)}
 
 
 def _check_writable(folder: Path) -> None:
