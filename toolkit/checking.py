@@ -41,7 +41,8 @@ def check_dataset(
     """Reads all photographs of a dataset.
 
     Args:
-        dataset: Any.
+        dataset: Any. One that others publish may name its `published_count`: how many
+            photographs it has where it is whole.
         on_photo: Told which is being read, how many were, and how many there are.
     """
     faults = list(dataset.skipped)

@@ -234,10 +234,7 @@ class Sample(NamedTuple):
 
 
 class Dataset(Protocol):
-    """Named photographs. Reading one may raise `ImageError`; the rest stay usable.
-
-    One that others publish may name its `published_count`: how many it has where it is whole.
-    """
+    """Named photographs. Reading one may raise `ImageError`; the rest stay usable."""
 
     @property
     def name(self) -> str:
