@@ -287,3 +287,14 @@ def test_a_missing_library_is_named_with_the_component():
     registry.add("some-dist", [Component(kind="loss", name="far", summary="far", build=build)])
     with pytest.raises(ToolkitError, match=r"'far' needs no_such_library, which is not installed"):
         registry.make("loss", Selection(use="far"))
+
+
+def test_a_sharing_registry_makes_each_selection_once():
+    registry = Registry()
+    registry.add("someone", [component(options=Widths, build=lambda options: [options])])
+    shared = registry.sharing()
+    wide = Selection(use="soft", options={"width": 8})
+    assert shared.make("loss", wide) is shared.make("loss", wide.model_copy(deep=True))
+    assert shared.make("loss", wide) is not shared.make("loss", Selection(use="soft"))
+    assert registry.make("loss", wide) is not registry.make("loss", wide)
+    assert shared.components() == registry.components()

@@ -159,6 +159,21 @@ class Registry:
                 f"Install what {self.provider(component)} needs: pip install {lacks}",
             ) from error
 
+    def sharing(self) -> Registry:
+        """The same components, each selection made once: for plans that name a part many times."""
+        return _Sharing(self.notices, self._components, self._providers)
+
+
+@dataclass
+class _Sharing(Registry):
+    _made: dict[tuple[Kind, str], Any] = field(default_factory=dict)
+
+    def make(self, kind: Kind, selection: Selection) -> Any:
+        key = kind, repr(selection)
+        if key not in self._made:
+            self._made[key] = super().make(kind, selection)
+        return self._made[key]
+
 
 def variants(component: Component) -> tuple[str, ...]:
     """The names that a component's variant may have, where its option lists them."""

@@ -88,8 +88,9 @@ def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list
         OptionsError: A row gives a component an option that it has not.
         ToolkitError: The photographs cannot be written.
     """
+    shared = registry.sharing()
     return [
-        _planned(request, row, registry)
+        _planned(request, row, shared)
         for row in rows_at(request.table, list(rows), request.scale)
     ]
 
