@@ -14,8 +14,9 @@ from pathlib import Path
 import ncnn
 import numpy as np
 import torch
-from toolkit_restorers.published import REALSR_JPEG, SPAN_X4, X4PLUS
 from torch import Tensor
+
+from toolkit_restorers.published import REALSR_JPEG, SPAN_X4, X4PLUS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "speed"))
 

@@ -90,8 +90,7 @@ def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list
     """
     shared = registry.sharing()
     return [
-        _planned(request, row, shared)
-        for row in rows_at(request.table, list(rows), request.scale)
+        _planned(request, row, shared) for row in rows_at(request.table, list(rows), request.scale)
     ]
 
 
