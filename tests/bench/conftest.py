@@ -16,6 +16,7 @@ better = {{ psnr = "higher" }}
 [scales.pocket]
 dataset = "folder:{folder}"
 columns = []
+beside = []
 seeds = 2
 
 [scales.pocket.recipe]

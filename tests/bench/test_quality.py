@@ -74,6 +74,13 @@ def test_a_table_may_ask_for_another_metric_of_a_finished_run(request_of, monkey
     assert more["rows"][0]["measured"].keys() == {"psnr", "ssim"}
 
 
+def test_what_stands_beside_is_measured_but_decides_no_claim(request_of):
+    made = measured(request_of("beside = []", 'beside = ["ssim"]'))
+    assert list(made["columns"]) == ["psnr", "ssim"]
+    assert {each["metric"] for each in made["differences"]} == {"psnr", "ssim"}
+    assert [list(each["by_metric"]) for each in made["claims"]] == [["psnr"]]
+
+
 def test_another_recipe_is_another_run(request_of):
     one, other = request_of(), request_of("lora_rank = 4", "lora_rank = 2")
     folders = [

@@ -52,10 +52,13 @@ class Request:
     def metrics(self) -> dict[str, str]:
         """By column, the metric that fills it."""
         names = read_scales().metrics
-        return {
-            column: names.get(column, column)
-            for column in dict.fromkeys((*self.table.better, *self.protocol.columns))
-        }
+        asked = dict.fromkeys((*self.deciding, *self.protocol.beside))
+        return {column: names.get(column, column) for column in asked}
+
+    @property
+    def deciding(self) -> list[str]:
+        """The columns that decide the table's claims."""
+        return list(dict.fromkeys((*self.table.better, *self.protocol.columns)))
 
 
 @dataclass

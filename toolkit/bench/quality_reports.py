@@ -73,7 +73,8 @@ def _tested(
             if each.dataset == dataset
         }
         found += differences(rows, directions)
-    judged = judge(request.table.claims, found)
+    deciding = request.deciding
+    judged = judge(request.table.claims, [each for each in found if each.metric in deciding])
     return {
         "differences": [asdict(each) for each in found],
         "claims": [

@@ -46,6 +46,8 @@ class Protocol(Options):
     """What makes LR of it; empty where the dataset has LR images of its own."""
     columns: list[str]
     """What is measured beside the table's own columns."""
+    beside: list[str] = Field(default_factory=list)
+    """What is measured, too, but decides no claim."""
     seeds: int = Field(ge=1)
     """How often a row is trained."""
     recipe: dict[str, Any]
