@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolkit.bench.scales import read_scales, recipe_at, rows_at
+from toolkit.bench.scales import protocol_of, read_scales, recipe_at, rows_at
 from toolkit.bench.tables import read_table
 from toolkit.recipe import resolve
 from toolkit.registry import installed
@@ -28,6 +28,16 @@ def test_the_same_row_is_on_another_backbone_at_each_scale():
 def test_a_stronger_judge_is_a_wider_one_at_the_small_scale():
     table = read_table("6")
     assert recipe_at(table, row_of(table, "nad-sdxl"), "pocket")["disc"] == "nad:pocket-wide"
+
+
+def test_a_table_may_change_a_single_option_of_what_its_rows_share():
+    shipped = read_table("5")
+    own = {"recipe": {"train": {"steps": 7}}, "quick": {"images": 2}}
+    longer = shipped.model_copy(update={"scales": {"pocket": own}})
+    here, there = (recipe_at(each, each.rows[0], "pocket") for each in (longer, shipped))
+    assert here["train"] == there["train"] | {"steps": 7}
+    quick, usual = (protocol_of(each, "pocket").quick for each in (longer, shipped))
+    assert quick == usual.model_copy(update={"images": 2})
 
 
 def test_a_row_may_say_what_it_is_at_the_small_scale():

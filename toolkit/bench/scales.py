@@ -86,9 +86,8 @@ def protocol_of(table: Table, scale: Scale) -> Protocol:
     own = table.scales.get(scale)
     if not own:
         return general
-    changed = _over(
-        general.model_dump(), {**own, "recipe": _over(general.recipe, own.get("recipe", {}))}
-    )
+    changed = _layered(general.model_dump(), own)
+    changed["recipe"] = _layered(general.recipe, own.get("recipe", {}))
     protocol = validate(Protocol, changed, f"The scale {scale} of the table")
     assert isinstance(protocol, Protocol)
     return protocol
@@ -112,9 +111,13 @@ def recipe_at(table: Table, row: Row, scale: Scale, *, quick: bool = False) -> d
     if quick:
         steps.append({"train": protocol.quick.train, "objective": protocol.quick.objective})
     for layer in steps:
-        for section, value in layer.items():
-            given = _on_backbones(value, protocol.backbones) if section in SLOTS else value
-            recipe[section] = _over(recipe.get(section), given)
+        recipe = _layered(
+            recipe,
+            {
+                section: _on_backbones(value, protocol.backbones) if section in SLOTS else value
+                for section, value in layer.items()
+            },
+        )
     return recipe
 
 
@@ -127,6 +130,11 @@ def _on_backbones(value: Any, backbones: Mapping[str, str]) -> Any:
         use = f"{chosen.name}:{backbones[chosen.variant]}"
         return chosen.model_copy(update={"use": use}).model_dump()
     return value
+
+
+def _layered(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections over sections."""
+    return {**old, **{name: _over(old.get(name), value) for name, value in new.items()}}
 
 
 def _over(old: Any, new: Any) -> Any:
