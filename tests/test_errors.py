@@ -17,6 +17,8 @@ def test_every_error_is_caught_as_one_and_keeps_its_hint(kind):
         raise kind("torn", "Delete it.")
     assert told.value.hint == "Delete it."
     assert kind("torn").hint == ""
+    assert told.value.told == "torn\nDelete it."
+    assert kind("torn").told == "torn"
     assert kind.__doc__
 
 

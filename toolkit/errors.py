@@ -25,6 +25,11 @@ class ToolkitError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def told(self) -> str:
+        """What was wrong, and on a line below what to do about it."""
+        return "\n".join(filter(None, (str(self), self.hint)))
+
 
 class UsageError(ToolkitError):
     """The command was given something that it cannot work with."""

@@ -13,16 +13,16 @@ def parsed(svg):
 
 def test_every_row_has_a_dot_and_its_interval():
     rows = [("a & b", 0.2, (0.1, 0.3)), ("<c>", 0.25, None)]
-    root = parsed(interval_plot("dists (lower is better)", rows, colours_of(["a & b", "<c>"])))
+    root = parsed(interval_plot("dists (lower is better)", rows, colours_of(["a & b", "<c>"]), 2))
     dots = root.findall(f"{SVG}circle")
     assert len(dots) == 2
     assert len(root.findall(f"{SVG}path[@class='bar']")) == 1
     assert float(dots[0].get("cx")) < float(dots[1].get("cx"))
-    assert {"a & b", "<c>", "0.2", "0.25"} <= {each.text for each in root.findall(f"{SVG}text")}
+    assert {"a & b", "<c>", "0.20", "0.25"} <= {each.text for each in root.findall(f"{SVG}text")}
 
 
 def test_equal_figures_are_drawn_too():
-    parsed(interval_plot("x", [("a", 0.0, (0.0, 0.0)), ("b", 0.0, None)], colours_of("ab")))
+    parsed(interval_plot("x", [("a", 0.0, (0.0, 0.0)), ("b", 0.0, None)], colours_of("ab"), 3))
 
 
 def test_a_curve_is_smoothed_and_keeps_its_ends():

@@ -98,6 +98,18 @@ def test_figures_are_shown_to_three_places_and_without_idle_zeros(table, value, 
     assert as_lines(made)[1][-1] == shown
 
 
+def test_all_figures_of_a_column_have_as_many_decimals(table):
+    rows = [entry(table.rows[0], {"psnr": value}, []) for value in (9.14, 8.8841, 0.5)]
+    shown = as_lines(document(table, "pocket", rows))
+    assert [line[-1] for line in shown] == ["psnr", "9.140", "8.884", "0.500"]
+
+
+def test_a_need_of_several_lines_stays_one_item(table):
+    rows = [entry(table.rows[0], {}, ["It is not here.\ntoolkit weights fetch it"])]
+    page = as_markdown(document(table, "pocket", rows))
+    assert "- ours: It is not here.  \n  toolkit weights fetch it\n" in page
+
+
 def test_what_else_was_measured_and_what_rows_need(made):
     assert more_lines(made) == [
         "ours: trunk 1.5",

@@ -22,7 +22,7 @@ def restorer_needs(selection: Selection, registry: Registry) -> list[str]:
     except OptionsError:
         raise
     except ToolkitError as error:
-        return [_told(error)]
+        return [error.told]
     return []
 
 
@@ -96,7 +96,7 @@ def _missing_dataset(selection: Any, registry: Registry) -> list[str]:
     except OptionsError:
         raise
     except ToolkitError as error:
-        return [_told(error)]
+        return [error.told]
     return []
 
 
@@ -123,7 +123,3 @@ def _unbuilt(kind: Kind, selection: Selection, registry: Registry) -> str:
     names = [each.name for each in registry.components() if each.kind == kind]
     meant = did_you_mean(selection.name, names, cutoff=0.8)
     return f"The {kind} {selection.use!r} is not built yet.{meant}"
-
-
-def _told(error: ToolkitError) -> str:
-    return f"{error} {error.hint}".strip()

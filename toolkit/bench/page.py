@@ -14,6 +14,7 @@ from toolkit.bench.plots import colours_of, curve_plot, interval_plot
 from toolkit.bench.reports import (
     as_lines,
     claim_lines,
+    decimals,
     more_lines,
     name_of,
     places,
@@ -56,7 +57,7 @@ def _table(made: Made) -> str:
         row = f"<td>{escape(label)}</td>"
         for column, figure in zip(head[1:], figures, strict=True):
             kind = _CLASSES.get(marks.get((number, column), 0), "")
-            interval = _interval(made["rows"][number], column)
+            interval = _interval(made, number, column)
             row += f'<td><span class="{kind}">{escape(figure)}</span>{interval}</td>'
         rows.append(f"<tr>{row}</tr>")
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
@@ -66,9 +67,12 @@ def _arrow(made: Made, column: str) -> str:
     return {"higher": " ↑", "lower": " ↓"}.get(made["columns"].get(column, ""), "")
 
 
-def _interval(row: Made, column: str) -> str:
-    interval = row.get("columns", {}).get(column, {}).get("interval")
-    return f"<br><small>{interval[0]:.4g} to {interval[1]:.4g}</small>" if interval else ""
+def _interval(made: Made, number: int, column: str) -> str:
+    interval = made["rows"][number].get("columns", {}).get(column, {}).get("interval")
+    if not interval:
+        return ""
+    low, high = (f"{end:.{decimals(made, column)}f}" for end in interval)
+    return f"<br><small>{low} to {high}</small>"
 
 
 def _notes(made: Made) -> str:
@@ -104,7 +108,7 @@ def _intervals(made: Made) -> str:
         ]
         if rows:
             title = f"{column} ({_BETTER[made['columns'][column]]})"
-            plots.append(interval_plot(title, rows, colours))
+            plots.append(interval_plot(title, rows, colours, decimals(made, column)))
     return _section("Means and 95 % intervals", plots)
 
 

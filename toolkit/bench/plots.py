@@ -22,7 +22,10 @@ def colours_of(labels: Iterable[str]) -> dict[str, str]:
 
 
 def interval_plot(
-    title: str, rows: Sequence[tuple[str, float, Interval]], colours: Mapping[str, str]
+    title: str,
+    rows: Sequence[tuple[str, float, Interval]],
+    colours: Mapping[str, str],
+    decimals: int,
 ) -> str:
     """One line a row: a dot at the mean, a bar over its interval, the figure beside it.
 
@@ -30,6 +33,7 @@ def interval_plot(
         title: The metric, and which direction is better.
         rows: Label, mean, and interval where there is one.
         colours: By label.
+        decimals: Of the figures.
     """
     ends = [each for _, mean, interval in rows for each in (mean, *(interval or ()))]
     low, high = min(ends), max(ends)
@@ -49,7 +53,7 @@ def interval_plot(
             line = f"M{x(interval[0]):.1f} {y:.1f}H{x(interval[1]):.1f}"
             parts.append(_path(line, "bar", colour))
         parts.append(f'<circle cx="{x(mean):.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
-        parts.append(_text(_WIDTH - _RIGHT + 10, y + 4, f"{mean:.4g}", "figure"))
+        parts.append(_text(_WIDTH - _RIGHT + 10, y + 4, f"{mean:.{decimals}f}", "figure"))
     return _svg(height + 8, title, parts)
 
 

@@ -59,12 +59,19 @@ def as_lines(made: Mapping[str, Any]) -> list[list[str]]:
     """A head and a line for each row: what was measured of each metric, (the paper's figure)."""
     present = shown_columns(made)
     lines = [["", *present]]
+    places = {name: decimals(made, name) for name in present}
     for row in made["rows"]:
         # Figures of another scale are no comparison.
         paper = row["paper"] if made["scale"] == "paper" else {}
-        cells = (_cell(row["measured"].get(name), paper.get(name)) for name in present)
+        cells = (_cell(row["measured"].get(n), paper.get(n), places[n]) for n in present)
         lines.append([row["label"], *cells])
     return lines
+
+
+def decimals(made: Mapping[str, Any], column: str) -> int:
+    """How many all figures of a column are shown with: as many as one of them takes."""
+    measured = [row["measured"][column] for row in made["rows"] if column in row["measured"]]
+    return max((len(_figure(each).partition(".")[2]) for each in measured), default=0)
 
 
 def shown_columns(made: Mapping[str, Any]) -> list[str]:
@@ -119,7 +126,8 @@ def as_markdown(made: Mapping[str, Any]) -> str:
     lines = [f"# {name_of(made)}: {made['title']}", ""]
     lines += [f"Scale: {made['scale']}. {legend(made)}", ""]
     lines += [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body), ""]
-    lines += [f"- {line}" for line in (*more_lines(made), *claim_lines(made))]
+    told = (*more_lines(made), *claim_lines(made))
+    lines += ["- " + line.replace("\n", "  \n  ") for line in told]  # breaks, within the item
     return "\n".join([*lines, "", made["protocol"], ""])
 
 
@@ -146,8 +154,8 @@ def legend(made: Mapping[str, Any]) -> str:
     return f"In brackets: the paper's figures. {marks}" if made["scale"] == "paper" else marks
 
 
-def _cell(measured: float | None, paper: float | None) -> str:
-    own = "–" if measured is None else _figure(measured)
+def _cell(measured: float | None, paper: float | None, places: int) -> str:
+    own = "–" if measured is None else f"{measured:.{places}f}"
     return own if paper is None else f"{own} ({_figure(paper)})"
 
 

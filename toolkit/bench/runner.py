@@ -144,7 +144,7 @@ def _child(job: Job, place: int, threads: int, connection: Connection) -> None:
     except (BrokenPipeError, KeyboardInterrupt):
         return  # what is finished lies in the job's folder
     except ToolkitError as error:
-        connection.send(("failed", 0, 0, f"{error} {error.hint}".strip()))
+        connection.send(("failed", 0, 0, error.told))
     except OSError as error:
         where = error.filename or job.folder
         told = f"{where}: {error.strerror or error}. What is finished is kept."

@@ -126,7 +126,7 @@ def _document(job: Job, scores: Scores) -> dict[str, Any]:
         },
         "directions": {name: metric.direction for name, metric in scores.metrics.items()},
         "fingerprints": {name: dict(each.fingerprint) for name, each in scores.metrics.items()},
-        "unavailable": {name: f"{e} {e.hint}".strip() for name, e in scores.unavailable.items()},
+        "unavailable": {name: e.told for name, e in scores.unavailable.items()},
         "missing": [list(each) for each in scores.missing],
         "environment": {**environment(), "torch": torch.__version__},
     }
