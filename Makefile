@@ -40,9 +40,8 @@ pocket: install
 	$(BIN)/python -m toolkit_backbones.pretraining.publish --backbone $(MADE)/backbone \
 		--run $(MADE)/restorer
 
-# Side by side, one thread each: most of a test is start-up, which uses one core.
 test: install
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest
 
 check: lint test
 

@@ -1,14 +1,10 @@
 """What tests of several parts share."""
 
-import os
 from pathlib import Path
 
 import cv2
 import pytest
 from hypothesis import settings
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # and what a test starts: workers share the cores
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 HELDOUT = Path(__file__).parents[1] / "plugins/photos/toolkit_photos/data/heldout"
 
