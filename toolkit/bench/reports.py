@@ -59,11 +59,11 @@ def as_lines(made: Mapping[str, Any]) -> list[list[str]]:
     """A head and a line for each row: what was measured of each metric, (the paper's figure)."""
     present = shown_columns(made)
     lines = [["", *present]]
-    places = {name: decimals(made, name) for name in present}
+    digits = {name: decimals(made, name) for name in present}
     for row in made["rows"]:
         # Figures of another scale are no comparison.
         paper = row["paper"] if made["scale"] == "paper" else {}
-        cells = (_cell(row["measured"].get(n), paper.get(n), places[n]) for n in present)
+        cells = (_cell(row["measured"].get(n), paper.get(n), digits[n]) for n in present)
         lines.append([row["label"], *cells])
     return lines
 
