@@ -40,8 +40,9 @@ pocket: install
 	$(BIN)/python -m toolkit_backbones.pretraining.publish --backbone $(MADE)/backbone \
 		--run $(MADE)/restorer
 
+# A process a core, each computing with one thread; `-m pytest` alone runs one after the other.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 check: lint test
 

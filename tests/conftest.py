@@ -1,5 +1,6 @@
 """What tests of several parts share."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,10 @@ import pytest
 from hypothesis import settings
 
 HELDOUT = Path(__file__).parents[1] / "plugins/photos/toolkit_photos/data/heldout"
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported, here and in the commands that tests run: a process a core is enough.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same examples every time, however busy the machine is.
 settings.register_profile("toolkit", derandomize=True, deadline=None)

@@ -169,6 +169,10 @@ def test_every_slot_is_a_field_and_every_kind_known():
         ({"train": {"lr": float("inf")}}, OptionsError, "'train.lr' is inf"),
         ({"objective": {"pixel": float("nan")}}, OptionsError, "'objective.pixel' is nan"),
         ({"data": "folder"}, OptionsError, "folder"),
+        ({"objective": {"further": {"latice": 1}}}, UnknownComponentError, "mean 'lattice'"),
+        ({"objective": {"further": {"lattice": -1}}}, OptionsError, "further.lattice' is -1"),
+        ({"objective": {"further": {"mse": 1}}}, UsageError, "'mse' has a weight already"),
+        ({"objective": {"further": {"ea-dists": 1}}}, UsageError, "has a weight already"),
     ],
 )
 def test_wrong_recipes_are_told_apart(registry, tables, error, message):
@@ -176,6 +180,14 @@ def test_wrong_recipes_are_told_apart(registry, tables, error, message):
         resolve(tables, registry)
     assert message in str(told.value)
     assert told.value.hint
+
+
+def test_further_losses_survive_toml(registry, tmp_path):
+    overrides = ("objective.further.lattice:8=200", "objective.further.l1=0.5")
+    made = resolved(registry, *overrides)
+    assert made.objective.further == {"lattice:8": 200, "l1": 0.5}
+    made.save(tmp_path / "recipe.toml")
+    assert resolve(read_recipe(tmp_path / "recipe.toml"), registry) == made
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -41,6 +41,8 @@ class Objective(Options):
     """λ2, of the chosen loss; open in the paper."""
     adversarial: float = Field(default=5e-3, ge=0)
     """λ1, of the generator's adversarial loss; open in the paper."""
+    further: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Weights of further losses by name, such as `{lattice = 2000}` (paper: none)."""
     discriminator: float = Field(default=1e-2, ge=0)
     """Of the discriminator's own loss; open in the paper."""
     pixels_until: int = Field(default=0, ge=0)
@@ -62,6 +64,8 @@ class Training(Options):
     """Side of the HR crops in pixels (paper: 512)."""
     seed: int = Field(default=0, ge=0)
     """Decides everything random."""
+    start: str = ""
+    """Folder of a run whose generator's weights this one begins with; none for new ones."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the generator (paper, on SD2.1: 5e-5)."""
     disc_lr: float = Field(default=1e-3, gt=0)
@@ -193,7 +197,19 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
             backbone = _full(registry, "backbone", options.backbone) if own else full["backbone"]  # type: ignore[attr-defined]
             options = options.model_copy(update={"backbone": backbone})
         full[slot] = _named(component, options)
+    _check_further(recipe, registry)
     return recipe.model_copy(update=full)
+
+
+def _check_further(recipe: Recipe, registry: Registry) -> None:
+    weighted = {recipe.loss.use: "perceptual", "mse": "pixel"}
+    for name in recipe.objective.further:
+        registry.options("loss", Selection(use=name))
+        if name in weighted:
+            raise UsageError(
+                f"objective.further: {name!r} has a weight already.",
+                f"Set it: --set objective.{weighted[name]}=…",
+            )
 
 
 def _full(registry: Registry, kind: Kind, selection: Selection) -> Selection:

@@ -25,6 +25,7 @@ from toolkit.registry import installed
         (["--config", "missing.toml"], "missing.toml"),
         (["--set", "train.device=warp"], "no device 'warp'"),
         (["--set", "train.crop=33"], "no multiple of the scale"),
+        (["--start", "nowhere"], "nowhere holds no run"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_type(mistake, tmp_path, monkeypatch, arguments, told):

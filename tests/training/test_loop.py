@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
-from toolkit.errors import DivergedError
+from toolkit.errors import CheckpointError, DivergedError
 from toolkit.recipe import resolve
 from toolkit.registry import installed
 from toolkit.runs import Run
@@ -18,7 +18,7 @@ from toolkit.training.build import build_system
 def recipe(**train):
     plan = {"steps": 4, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 2}
     plan |= {"checkpoint_every": 2, **train}
-    objective = {"pixels_until": plan.pop("pixels_until", 0)}
+    objective = {key: plan.pop(key) for key in ("pixels_until", "further") if key in plan}
     tables = {"disc": {"use": "nad", "lora_rank": 2}, "gen": {"use": "one-step", "lora_rank": 2},
               "loss": "mse", "data": "photos:heldout", "train": plan,
               "objective": objective}  # fmt: skip
@@ -173,3 +173,44 @@ def test_before_the_other_terms_join_in_there_is_the_pixels_error_alone(tmp_path
     run, _ = run_in(tmp_path / "run", pixels_until=2)
     names = [json.loads(line).keys() - {"step"} for line in run.log.read_text().splitlines()]
     assert names == [{"mse"}] * 2 + [{"mse", "adversarial", "discriminator"}] * 2
+
+
+def test_further_losses_join_in(tmp_path):
+    further = {"lattice": 100.0, "l1": 0.0}
+    run, _ = run_in(tmp_path / "run", steps=2, pixels_until=1, further=further)
+    plain, _ = run_in(tmp_path / "plain", steps=2, pixels_until=1)
+    before, after = (json.loads(line) for line in run.log.read_text().splitlines())
+    assert not further.keys() & before.keys()
+    assert further.keys() <= after.keys()
+    assert not torch.equal(*(parts(each)["generator"]["text"] for each in (run, plain)))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_begins_with_what_another_restores_with(tmp_path, ema):
+    first, _ = run_in(tmp_path / "first", ema=0.5)
+    own = {"start": str(first.folder), "ema": ema, "seed": 1}
+    second, _ = run_in(tmp_path / "second", steps=1, lr=1e-12, weight_decay=0.0, **own)
+    first_weights, second_weights = (parts(each)["generator"] for each in (first, second))
+    for name, tensor in second_weights.items():
+        assert torch.allclose(tensor, first_weights[name], atol=1e-9), name
+
+
+def test_a_resumed_run_does_not_begin_again_with_another(tmp_path):
+    first, _ = run_in(tmp_path / "first")
+    plan = {"start": str(first.folder), "ema": 0.9}
+    whole, _ = run_in(tmp_path / "whole", **plan)
+    stopped = Run(tmp_path / "stopped")
+    stops = iter([False, True])
+    loop.train(stopped, recipe(**plan), installed(), should_stop=lambda: next(stops))
+    (first.folder / "recipe.toml").unlink()
+    loop.train(stopped, recipe(**plan), installed())
+    assert_same(parts(whole), parts(stopped))
+
+
+def test_a_generator_of_another_shape_is_no_beginning(tmp_path):
+    first, _ = run_in(tmp_path / "first", steps=1)
+    plan = recipe(start=str(first.folder))
+    wider = plan.model_copy(update={"gen": plan.gen.over({"lora_rank": 4})})
+    with pytest.raises(CheckpointError, match="generator"):
+        loop.train(Run(tmp_path / "second"), wider, installed())
+    assert not (tmp_path / "second").exists()

@@ -37,6 +37,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Training steps in all.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run whose generator to begin with, to train it on."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default runs/DISC-LOSS.")
     ] = None,
@@ -69,6 +73,8 @@ def train(
 
       toolkit train --resume --out runs/mine
 
+      toolkit train --start runs/mine --set train.lr=3e-4 --out runs/finer
+
       toolkit train --backbone sd21 --set train.crop=512 --plan --memory 24GB
     """
     from toolkit.recipe import compose, data_selection, read_recipe, resolve
@@ -77,7 +83,8 @@ def train(
     registry = load_registry()
     slots = {"gen": gen, "backbone": backbone, "disc": disc, "loss": loss,
              "degradation": degradation, "data": data and data_selection(data),
-             "train.steps": steps, "train.batch": batch, "train.seed": seed}  # fmt: skip
+             "train.steps": steps, "train.batch": batch, "train.seed": seed,
+             "train.start": start}  # fmt: skip
     flags = {key: value for key, value in slots.items() if value is not None}
     if resume:
         run = _run_to_resume(out)

@@ -92,6 +92,8 @@ def _spatial(
     """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone."""
     terms = {"mse": (recipe.objective.pixel, Selection(use="mse"))}
     terms.setdefault(recipe.loss.name, (recipe.objective.perceptual, recipe.loss))
+    for name, weight in recipe.objective.further.items():
+        terms.setdefault(name, (weight, Selection(use=name)))
     return {
         name: (weight, registry.make("loss", selection).to(device))
         for name, (weight, selection) in terms.items()

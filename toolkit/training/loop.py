@@ -91,7 +91,11 @@ def train(
     pairs = build_pairs(recipe, registry)
     system = build_system(recipe, registry)
     saved = checkpoints(run.checkpoints)
-    step = _load(saved[-1], system) if saved else 0
+    if saved:
+        step = _load(saved[-1], system)
+    else:
+        step = 0
+        _begin(system, recipe)
     if not run.exists:
         run.create(recipe)
     elif step < recipe.train.steps:
@@ -149,6 +153,16 @@ def _save(run: Run, system: System, step: int, keep: int) -> Path:
     for old in checkpoints(run.checkpoints)[:-keep]:
         old.unlink()
     return path
+
+
+def _begin(system: System, recipe: Recipe) -> None:
+    """Takes over the weights of another run's generator, where the recipe says so."""
+    if recipe.train.start:
+        origin = Run(Path(recipe.train.start).expanduser())
+        origin.recipe()  # says so where there is no run
+        load_generator(system.generator, origin.latest())
+        if system.average:
+            system.average.load(system.generator.state())
 
 
 def _load(path: Path, system: System) -> int:

@@ -71,6 +71,13 @@ class EdgeLpipsOptions(EdgeOptions, LpipsOptions):
     """Options of `ea-lpips`."""
 
 
+class LatticeOptions(Options):
+    """Options of `lattice`."""
+
+    period: int = Field(default=4, ge=2, le=64)
+    """In pixels: the factor of the backbone's autoencoder (pocket 4, Stable Diffusion 8)."""
+
+
 def _mse(_options: Any) -> PerceptualLoss:
     from toolkit_losses.pixels import PixelLoss
 
@@ -108,6 +115,12 @@ def _ea_dists(options: EdgeOptions) -> PerceptualLoss:
     from toolkit_losses.edge_aware import EdgeAware
 
     return EdgeAware(dists(), options.edges, options.image_weight, options.edge_weight)
+
+
+def _lattice(options: LatticeOptions) -> PerceptualLoss:
+    from toolkit_losses.lattice import LatticeLoss
+
+    return LatticeLoss(options.period)
 
 
 _LPIPS_PAPER = "Zhang et al., The Unreasonable Effectiveness of Deep Features, 2018"
@@ -157,4 +170,12 @@ def toolkit_components() -> Iterator[Component]:
         options=EdgeOptions,
         paper="DFOSD, eqs. 5-7",
         weights=(VGG16, DISTS),
+    )
+    yield Component(
+        kind="loss",
+        name="lattice",
+        summary="Error that repeats with the autoencoder's period, beside the target's details",
+        build=_lattice,
+        options=LatticeOptions,
+        variant="period",
     )

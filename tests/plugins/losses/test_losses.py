@@ -8,10 +8,10 @@ import torch
 import toolkit
 from toolkit.errors import DataError, OptionsError
 from toolkit.streams import torch_stream
-from toolkit_losses import edge_aware, features, pixels
+from toolkit_losses import edge_aware, features, lattice, pixels
 from toolkit_losses.edge_aware import sobel
 
-PIXELS = ["mse", "l1"]
+PIXELS = ["mse", "l1", "lattice"]
 DEEP = ["lpips:vgg", "lpips:alex", "ea-lpips:vgg", "ea-lpips:alex", "dists", "ea-dists"]
 
 pytestmark = pytest.mark.weights
@@ -107,6 +107,38 @@ def test_too_small_an_image_is_a_clear_error(name):
         toolkit.make("loss", name)(images(1, 20, 8), images(1, 20, 8))
 
 
+@pytest.mark.parametrize("size", [(16, 18), (30, 67), (200, 136)])
+def test_a_lattice_is_found_at_its_own_period_alone(size):
+    grey = torch.full((2, 3, *size), 0.5)
+    rows, columns = torch.arange(size[0])[:, None], torch.arange(size[1])
+    dots = 0.1 * ((rows % 4 == 1) & (columns % 4 == 2))
+    power = (0.1 * 255) ** 2 / 16 * 15 / 16
+    found = toolkit.make("loss", "lattice")(grey + dots, grey)
+    assert found.tolist() == pytest.approx([power, power], rel=1e-3)
+    assert (toolkit.make("loss", "lattice:3")(grey + dots, grey) < power).all()
+    colour = torch.tensor([0.1, -0.2, 0.3]).view(3, 1, 1)
+    assert toolkit.make("loss", "lattice")(grey + colour, grey).max() < 1e-8
+
+
+def test_noise_is_hardly_taken_for_a_lattice():
+    noise = images(1, 256, 256, seed=1)
+    found = toolkit.make("loss", "lattice")(noise, images(1, 256, 256)).item()
+    assert found < 2 / 32**2 * 1.2  # twice the details, averaged over a window's periods
+
+
+def test_details_of_the_target_hide_a_lattice():
+    dots = torch.zeros(64, 64)
+    dots[::4, ::4] = 0.02
+    grey, noise = torch.full((1, 3, 64, 64), 0.5), images(1, 64, 64)
+    loss = toolkit.make("loss", "lattice")
+    assert loss(grey + dots, grey) > 100 * loss(noise + dots, noise)
+
+
+def test_an_image_without_one_period_is_a_clear_error():
+    with pytest.raises(DataError, match="40x8 pixels hold no period of 16"):
+        toolkit.make("loss", "lattice:16")(images(1, 8, 40), images(1, 8, 40))
+
+
 @pytest.mark.parametrize("name", PIXELS + DEEP)
 def test_unequal_shapes_are_a_clear_error(name):
     with pytest.raises(DataError, match=r"\[2, 3, 48, 40\] cannot be compared"):
@@ -133,6 +165,6 @@ def test_the_defaults_of_eq_5():
         )
 
 
-@pytest.mark.parametrize("module", [pixels, edge_aware])
+@pytest.mark.parametrize("module", [pixels, edge_aware, lattice])
 def test_examples_run(module):
     assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0
