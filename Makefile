@@ -24,6 +24,12 @@ demo: install
 # goes on where it was stopped. The photographs come from Debian packages, by apt-get.
 POCKET := plugins/backbones/toolkit_backbones/pocket
 MADE := runs/pocket
+trained = if test -f $(MADE)/$(1)/recipe.toml; then \
+		$(BIN)/toolkit train --resume --out $(MADE)/$(1); \
+	else \
+		$(BIN)/toolkit train --config $(POCKET)/restorer/$(2) \
+			--set backbone.weights=$(MADE)/backbone --out $(MADE)/$(1); \
+	fi
 pocket: install
 	mkdir -p $(MADE)/photos
 	cp -r plugins/photos/toolkit_photos/data/train $(MADE)/photos/
@@ -31,12 +37,8 @@ pocket: install
 		--packages $(MADE)/packages --extra $(MADE)/photos/extra
 	$(BIN)/python -m toolkit_backbones.pretraining.vae --photos $(MADE)/photos --out $(MADE)/backbone
 	$(BIN)/python -m toolkit_backbones.pretraining.unet --photos $(MADE)/photos --out $(MADE)/backbone
-	if test -f $(MADE)/restorer/recipe.toml; then \
-		$(BIN)/toolkit train --resume --out $(MADE)/restorer; \
-	else \
-		$(BIN)/toolkit train --config $(POCKET)/restorer/recipe.toml --data $(MADE)/photos \
-			--set backbone.weights=$(MADE)/backbone --out $(MADE)/restorer; \
-	fi
+	$(call trained,small-crops,small-crops.toml)
+	$(call trained,restorer,recipe.toml)
 	$(BIN)/python -m toolkit_backbones.pretraining.publish --backbone $(MADE)/backbone \
 		--run $(MADE)/restorer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -99,6 +100,7 @@ class Component:
         uses: Components that it asks the registry for, as `kind/name`; their files are needed too.
         tiny: Options that make it small enough for a test.
         origin: Where a user gets what it needs and nobody may pass on; empty where nothing is.
+        run: Of a restorer that was trained here: its run's folder, checked, to train it on from.
     """
 
     kind: Kind
@@ -113,3 +115,4 @@ class Component:
     uses: tuple[str, ...] = ()
     tiny: Mapping[str, Any] = field(default_factory=dict)
     origin: str = ""
+    run: Callable[[], Path] | None = None

@@ -65,7 +65,8 @@ class Training(Options):
     seed: int = Field(default=0, ge=0)
     """Decides everything random."""
     start: str = ""
-    """Folder of a run whose generator's weights this one begins with; none for new ones."""
+    """A run whose generator's weights this one begins with: its folder, or a restorer's name such
+    as pocket; nothing for new ones."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate of the generator (paper, on SD2.1: 5e-5)."""
     disc_lr: float = Field(default=1e-3, gt=0)
@@ -286,9 +287,7 @@ def _section(tables: dict[str, Any], section: str, where: str) -> dict[str, Any]
 
 
 def _default_table(section: str) -> dict[str, Any]:
-    if section in SLOTS:
-        return {"use": Recipe().selection(section).use}
-    return {}
+    return {"use": Recipe().selection(section).use} if section in SLOTS else {}
 
 
 def _check_section(section: str, where: str) -> None:

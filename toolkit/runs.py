@@ -158,6 +158,13 @@ class Run:
         return self.generator(registry, precision=precision).as_restorer()
 
 
+def run_named(name: str, registry: Registry) -> Run:
+    """A run by its folder, or that of a restorer which ships as one by its name."""
+    run = Run(Path(name).expanduser())
+    shipped = {each.name: each.run for each in registry.components("restorer") if each.run}
+    return run if run.exists or name not in shipped else Run(shipped[name]())
+
+
 def load_generator(generator: Generator, checkpoint: Path) -> None:
     """Takes over a generator's trained weights from a checkpoint.
 

@@ -4,8 +4,9 @@ import tomllib
 
 import pytest
 
-from toolkit.recipe import resolve
+from toolkit.recipe import Training, resolve
 from toolkit.registry import installed
+from toolkit.runs import run_named
 
 
 @pytest.mark.parametrize(
@@ -133,3 +134,12 @@ def test_a_printed_recipe_can_be_fed_back(cli, tmp_path):
 
 def test_a_dry_run_beside_a_run_is_allowed(cli, smallest, trained):
     assert cli("train", *smallest, "--out", trained, "--dry-run").code == 0
+
+
+def test_what_begins_with_another_generator_has_its_options(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = tomllib.loads(cli("train", "--start", "pocket", "--loss", "mse", "--dry-run").out)
+    shipped = run_named("pocket", installed()).recipe()
+    assert made["train"]["start"] == "pocket"
+    assert made["gen"]["lora_rank"] == shipped.gen.options["lora_rank"]
+    assert made["train"]["steps"] == Training().steps

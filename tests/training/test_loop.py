@@ -10,7 +10,7 @@ from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.errors import CheckpointError, DivergedError
 from toolkit.recipe import resolve
 from toolkit.registry import installed
-from toolkit.runs import Run
+from toolkit.runs import Run, run_named
 from toolkit.training import loop
 from toolkit.training.build import build_system
 
@@ -193,6 +193,16 @@ def test_a_run_begins_with_what_another_restores_with(tmp_path, ema):
     first_weights, second_weights = (parts(each)["generator"] for each in (first, second))
     for name, tensor in second_weights.items():
         assert torch.allclose(tensor, first_weights[name], atol=1e-9), name
+
+
+def test_a_run_begins_with_the_restorer_that_ships(tmp_path):
+    shipped = run_named("pocket", installed())
+    plan = recipe(steps=1, lr=1e-12, weight_decay=0.0, start="pocket")
+    plan = plan.model_copy(update={"gen": shipped.recipe().gen})
+    second = Run(tmp_path / "second")
+    loop.train(second, plan, installed())
+    for name, tensor in shipped.generator(installed()).state().items():
+        assert torch.allclose(tensor, parts(second)["generator"][name], atol=1e-9), name
 
 
 def test_a_resumed_run_does_not_begin_again_with_another(tmp_path):

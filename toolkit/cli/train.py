@@ -39,7 +39,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="A run whose generator to begin with, to train it on."),
+        typer.Option(metavar="RUN|NAME", help="A run to begin with the generator of, or pocket."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; by default runs/DISC-LOSS.")
@@ -73,7 +73,7 @@ def train(
 
       toolkit train --resume --out runs/mine
 
-      toolkit train --start runs/mine --set train.lr=3e-4 --out runs/finer
+      toolkit train --start pocket --data ~/photos --set train.lr=1e-4
 
       toolkit train --backbone sd21 --set train.crop=512 --plan --memory 24GB
     """
@@ -90,7 +90,7 @@ def train(
         run = _run_to_resume(out)
         recipe = _resumed_recipe(run, config, flags, overrides or [], registry)
     else:
-        base = read_recipe(config) if config else {}
+        base = read_recipe(config) if config else _begun(start, registry)
         recipe = resolve(compose(base, flags, overrides or []), registry)
         run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
         if not (dry_run or plan or memory is not None):
@@ -105,6 +105,14 @@ def train(
         return
     outcome = _train(run, recipe, registry)
     _conclude(run, recipe, outcome, output)
+
+
+def _begun(start: str | None, registry: Registry) -> dict[str, Any]:
+    """Without a recipe of its own, a run that begins with another's generator has its options."""
+    from toolkit.runs import run_named
+
+    tables = run_named(start, registry).recipe_tables() if start else {}
+    return {slot: tables[slot] for slot in ("backbone", "gen") if slot in tables}
 
 
 def _run_to_resume(out: Path | None) -> Run:

@@ -18,7 +18,7 @@ from toolkit.checkpoints import (
 )
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
-from toolkit.runs import Run, load_generator
+from toolkit.runs import Run, load_generator, run_named
 from toolkit.training.build import build_pairs, build_system
 from toolkit.training.data import batches
 from toolkit.training.samples import SampleSheet
@@ -95,7 +95,7 @@ def train(
         step = _load(saved[-1], system)
     else:
         step = 0
-        _begin(system, recipe)
+        _begin(system, recipe, registry)
     if not run.exists:
         run.create(recipe)
     elif step < recipe.train.steps:
@@ -155,10 +155,10 @@ def _save(run: Run, system: System, step: int, keep: int) -> Path:
     return path
 
 
-def _begin(system: System, recipe: Recipe) -> None:
+def _begin(system: System, recipe: Recipe, registry: Registry) -> None:
     """Takes over the weights of another run's generator, where the recipe says so."""
     if recipe.train.start:
-        origin = Run(Path(recipe.train.start).expanduser())
+        origin = run_named(recipe.train.start, registry)
         origin.recipe()  # says so where there is no run
         load_generator(system.generator, origin.latest())
         if system.average:

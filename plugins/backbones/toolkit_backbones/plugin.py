@@ -57,10 +57,15 @@ def _pocket(options: BackboneOptions) -> Backbone:
 def _restorer(options: RestorerOptions) -> Restorer:
     from toolkit.registry import installed
     from toolkit.runs import Run
+
+    return Run(_run()).restorer(installed(), options.precision)
+
+
+def _run() -> Path:
     from toolkit_backbones.shipped import check_sums
 
     check_sums(POCKET)
-    return Run(POCKET / "restorer").restorer(installed(), options.precision)
+    return POCKET / "restorer"
 
 
 def _stable_diffusion(
@@ -115,6 +120,7 @@ def toolkit_components() -> Iterator[Component]:
         build=_restorer,
         options=RestorerOptions,
         uses=("backbone/pocket", "generator/one-step"),
+        run=_run,
         paper="DFOSD, at the scale of pocket",
     )
     yield Component(
