@@ -157,7 +157,8 @@ def _front_matter(base: Base, form: Form) -> str:
 
 def _training(recipe: Recipe, step: int) -> str:
     train = recipe.train
-    weights = ", ".join(f"{key} {value:g}" for key, value in recipe.objective)
+    weighted = recipe.objective.model_dump(exclude={"further"}) | recipe.objective.further
+    weights = ", ".join(f"{key} {value:g}" for key, value in weighted.items())
     rows: list[tuple[str, str]] = [
         *((kind, _component(recipe.selection(slot))) for slot, kind in SLOTS.items()),
         ("weights of the losses", weights),
@@ -165,6 +166,8 @@ def _training(recipe: Recipe, step: int) -> str:
         ("learning rates", f"{train.lr:g}; of the discriminator {train.disc_lr:g}"),
         ("seed", str(train.seed)),
     ]
+    if train.start and _may_be_shown(train.start):
+        rows.append(("begun with", f"the generator of `{train.start}`"))
     lines = ["## Training", "", "| | |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {text} |" for name, text in rows), ""])
 

@@ -124,9 +124,22 @@ def test_the_base_is_named_as_the_hub_knows_it(recipe, base, licence):
     assert ("license: openrail++\n" in front) == ("sd21" in str(recipe))
 
 
+def test_the_card_tells_of_further_losses_and_of_the_first_weights():
+    recipe = resolve(
+        {"objective": {"further": {"lattice": 20}}, "train": {"start": "pocket"}}, installed()
+    )
+    card = exporting._training(recipe, 9)
+    assert "discriminator 0.01, pixels_until 0, lattice 20 |" in card
+    assert "| begun with | the generator of `pocket` |" in card
+
+
 def test_a_path_of_the_author_is_not_shown(tmp_path):
     recipe = resolve(
-        {"backbone": f"sd21:{tmp_path}", "data": {"use": "folder", "folder": str(tmp_path)}},
+        {
+            "backbone": f"sd21:{tmp_path}",
+            "data": {"use": "folder", "folder": str(tmp_path)},
+            "train": {"start": str(tmp_path)},
+        },
         installed(),
     )
     base = exporting._base(recipe, installed())
