@@ -24,6 +24,7 @@ demo: install
 # goes on where it was stopped. The photographs come from Debian packages, by apt-get.
 POCKET := plugins/backbones/toolkit_backbones/pocket
 MADE := runs/pocket
+# The run $(1) by the shipped recipe $(2), from its start or from where it was stopped.
 trained = if test -f $(MADE)/$(1)/recipe.toml; then \
 		$(BIN)/toolkit train --resume --out $(MADE)/$(1); \
 	else \

@@ -42,7 +42,7 @@ class Objective(Options):
     adversarial: float = Field(default=5e-3, ge=0)
     """λ1, of the generator's adversarial loss; open in the paper."""
     further: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Weights of further losses by name, such as `{lattice = 2000}` (paper: none)."""
+    """Weights of further losses by name, such as `{lattice = 20}` (paper: none)."""
     discriminator: float = Field(default=1e-2, ge=0)
     """Of the discriminator's own loss; open in the paper."""
     pixels_until: int = Field(default=0, ge=0)

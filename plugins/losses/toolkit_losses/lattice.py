@@ -14,7 +14,6 @@ from toolkit_losses.features import check_shapes
 _WINDOW = 32
 """Side of a window in periods: long enough that an image's own details average out."""
 
-
 _LEVEL = 1 / 255
 """Below it nothing is seen, however flat the target."""
 
@@ -56,7 +55,8 @@ class LatticeLoss:
         if not (rows and columns):
             raise DataError(
                 f"{prediction.shape[3]}x{prediction.shape[2]} pixels hold no period of "
-                f"{self._period}."
+                f"{self._period}.",
+                "Take larger images, or a shorter period: lattice:4",
             )
         side = min(rows, columns, _WINDOW)
         repeated = _windows(self._phases(prediction - target), side).square().mean(1)
