@@ -22,6 +22,7 @@ from toolkit.checkpoints import (
     save_checkpoint,
 )
 from toolkit.training.averaging import Average
+from toolkit.training.build import choose_precision
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.weights import write_atomically
 from toolkit_backbones.files import WEIGHTS
@@ -77,6 +78,11 @@ class Stretch:
     def load(self, part: str) -> dict[str, Tensor]:
         """One part of the checkpoint that the stretch goes on from; empty at the start."""
         return load_part(self.saved, part) if self.saved else {}
+
+    def autocast(self) -> torch.autocast:
+        """Computes in bfloat16 within it, where the hardware does not merely emulate that."""
+        precision = choose_precision("auto", self.device)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
 
     @property
     def done(self) -> float:

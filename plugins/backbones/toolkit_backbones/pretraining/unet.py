@@ -35,7 +35,7 @@ def main() -> None:
     crops = Crops(load_photos(args.photos), args.size, stretch.device)
 
     def losses() -> dict[str, Tensor]:
-        with torch.no_grad(), torch.autocast(stretch.device.type, torch.bfloat16):
+        with torch.no_grad(), stretch.autocast():
             images = crops.batch(args.seed, stretch.step, args.batch)
             latents = vae.encode(images).latent_dist.mean.float() * vae.config.scaling_factor
         return {"noise": noise_loss(stretch, unet, latents)}
@@ -54,7 +54,7 @@ def noise_loss(stretch: Stretch, unet: UNet2DConditionModel, latents: Tensor) ->
     text = torch.randn(shape, generator=rng, device=device) * _TEXT_SPREAD
     signal = alphas_cumprod().to(device)[t].float().view(-1, 1, 1, 1)
     noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-    with torch.autocast(device.type, torch.bfloat16):
+    with stretch.autocast():
         predicted = unet(noisy, t, text).sample
     return F.mse_loss(predicted.float(), noise)
 

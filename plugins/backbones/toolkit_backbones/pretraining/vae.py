@@ -71,7 +71,7 @@ def reconstruction_losses(
     rng = torch_stream(stretch.args.seed, "posterior", stretch.step, device=stretch.device)
     vae: Any = model["vae"]
     patches: Any = model["patches"]
-    with torch.autocast(stretch.device.type, torch.bfloat16):
+    with stretch.autocast():
         posterior = vae.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=rng, device=stretch.device)
         rebuilt = vae.decode(posterior.mean + posterior.std * noise).sample.float()
