@@ -51,22 +51,19 @@ class LatticeLoss:
             DataError: The shapes differ, or a side has no whole period.
         """
         check_shapes(prediction, target)
-        rows, columns = (side // self._period for side in prediction.shape[2:])
-        if not (rows and columns):
-            raise DataError(
-                f"{prediction.shape[3]}x{prediction.shape[2]} pixels hold no period of "
-                f"{self._period}.",
-                "Take larger images, or a shorter period: lattice:4",
-            )
-        side = min(rows, columns, _WINDOW)
-        repeated = _windows(self._phases(prediction - target), side).square().mean(1)
-        details = _windows(self._phases(target).square(), side).mean(1)
+        repeated = _windows(self._phases(prediction - target)).square().mean(1)
+        details = _windows(self._phases(target).square()).mean(1)
         quotient: Tensor = repeated / (details + _LEVEL**2)
         return quotient.flatten(1).mean(1)
 
     def _phases(self, images: Tensor) -> Tensor:
         """Each place of a period as a channel, less their mean: `[b, 3·period², rows, columns]`."""
         rows, columns = (side // self._period for side in images.shape[2:])
+        if not (rows and columns):
+            raise DataError(
+                f"{images.shape[3]}x{images.shape[2]} pixels hold no period of {self._period}.",
+                "Take larger images, or a shorter period: lattice:4",
+            )
         whole = images[..., : rows * self._period, : columns * self._period]
         phases = F.pixel_unshuffle(whole, self._period)
         phases = phases.reshape(*images.shape[:2], -1, rows, columns)
@@ -77,6 +74,7 @@ class LatticeLoss:
         return self
 
 
-def _windows(phases: Tensor, side: int) -> Tensor:
-    """Means over half-overlapping windows."""
+def _windows(phases: Tensor) -> Tensor:
+    """Means over half-overlapping windows, or over the whole where that is smaller."""
+    side = min(*phases.shape[2:], _WINDOW)
     return F.avg_pool2d(phases, side, max(1, side // 2))
