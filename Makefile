@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
-.PHONY: install demo pocket test check lint format clean
+POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop
+.PHONY: install demo pocket $(POCKET_COMMANDS) test check lint format clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -31,17 +32,31 @@ trained = if test -f $(MADE)/$(1)/recipe.toml; then \
 		$(BIN)/toolkit train --config $(POCKET)/restorer/$(2) \
 			--set backbone.weights=$(MADE)/backbone --out $(MADE)/$(1); \
 	fi
-pocket: install
-	mkdir -p $(MADE)/photos
-	cp -r plugins/photos/toolkit_photos/data/train $(MADE)/photos/
-	test -f $(MADE)/photos/extra/ATTRIBUTION.toml || $(BIN)/python plugins/photos/build/build_photos.py \
-		--packages $(MADE)/packages --extra $(MADE)/photos/extra
+pocket: install pocket-photos
 	$(BIN)/python -m toolkit_backbones.pretraining.vae --photos $(MADE)/photos --out $(MADE)/backbone
 	$(BIN)/python -m toolkit_backbones.pretraining.unet --photos $(MADE)/photos --out $(MADE)/backbone
 	$(call trained,small-crops,small-crops.toml)
 	$(call trained,restorer,recipe.toml)
 	$(BIN)/python -m toolkit_backbones.pretraining.publish --backbone $(MADE)/backbone \
 		--run $(MADE)/restorer
+
+pocket-photos: install
+	mkdir -p $(MADE)/photos
+	cp -r plugins/photos/toolkit_photos/data/train $(MADE)/photos/
+	test -f $(MADE)/photos/extra/ATTRIBUTION.toml || $(BIN)/python plugins/photos/build/build_photos.py \
+		--packages $(MADE)/packages --extra $(MADE)/photos/extra
+
+# The restorer's training in the background, at the lowest priority, from a clone beside this checkout, so
+# that work on the code does not disturb it. Each starts from where the last was stopped.
+TRAINING ?= $(CURDIR)-training
+BACKGROUND = cd $(TRAINING) && $(BIN)/python -m toolkit_backbones.pretraining.background
+pocket-train:
+	test -d $(TRAINING) || git clone --quiet . $(TRAINING)
+	$(MAKE) -C $(TRAINING) pocket-photos
+	$(BACKGROUND) start --photos $(MADE)/photos --out $(MADE)/restorer
+
+pocket-status pocket-pause pocket-continue pocket-stop:
+	@$(BACKGROUND) $(@:pocket-%=%) --out $(MADE)/restorer
 
 # A process a core, each computing with one thread; `-m pytest` alone runs one after the other.
 test: install

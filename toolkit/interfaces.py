@@ -12,7 +12,8 @@ A plugin needs to inherit from nothing here: an object fits when it has the memb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -99,13 +100,24 @@ class Backbone(Protocol):
         ...
 
 
-class Prediction(NamedTuple):
-    """What a generator makes of an LR batch."""
+class Prediction:
+    """What a generator makes of an LR batch.
 
-    image: Tensor
-    """`[b, 3, 4h, 4w]`; may leave [0, 1] a little, so that gradients do not stop there."""
-    latent: Tensor
-    """`[b, c, 4h/f, 4w/f]`, scaled."""
+    Args:
+        image: `[b, 3, 4h, 4w]`; may leave [0, 1] a little, so that gradients do not stop there.
+            Or a function that decodes it, called once and only when the image is asked for:
+            training on latents alone then decodes nothing.
+        latent: `[b, c, 4h/f, 4w/f]`, scaled.
+    """
+
+    def __init__(self, *, image: Tensor | Callable[[], Tensor], latent: Tensor) -> None:
+        self.latent = latent
+        self._image = image
+
+    @functools.cached_property
+    def image(self) -> Tensor:
+        """`[b, 3, 4h, 4w]`."""
+        return self._image() if callable(self._image) else self._image
 
 
 class Trainable(Protocol):

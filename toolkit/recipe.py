@@ -37,6 +37,9 @@ class Objective(Options):
 
     pixel: float = Field(default=1.0, ge=0)
     """Of the mean squared error (paper: 1)."""
+    latent: float = Field(default=0.0, ge=0)
+    """Of the mean squared error between the predicted latent and the HR image's (paper: none).
+    With `pixel` 0, `disc` none and no other loss, nothing is decoded and a step is much cheaper."""
     perceptual: float = Field(default=1.0, ge=0)
     """λ2, of the chosen loss; open in the paper."""
     adversarial: float = Field(default=5e-3, ge=0)
@@ -48,6 +51,12 @@ class Objective(Options):
     pixels_until: int = Field(default=0, ge=0)
     """Steps by the pixels' error alone, many times cheaper, before the other terms join in (paper:
     none)."""
+
+    @model_validator(mode="after")
+    def _pixels_count(self) -> Self:
+        if self.pixels_until and not self.pixel:
+            raise ValueError("pixels_until needs a weight `pixel` above 0")
+        return self
 
 
 class Training(Options):

@@ -89,7 +89,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def _spatial(
     recipe: Recipe, registry: Registry, device: torch.device
 ) -> dict[str, tuple[float, Any]]:
-    """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone."""
+    """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone. 0 leaves a term out."""
     terms = {"mse": (recipe.objective.pixel, Selection(use="mse"))}
     terms.setdefault(recipe.loss.name, (recipe.objective.perceptual, recipe.loss))
     for name, weight in recipe.objective.further.items():
@@ -97,6 +97,7 @@ def _spatial(
     return {
         name: (weight, registry.make("loss", selection).to(device))
         for name, (weight, selection) in terms.items()
+        if weight
     }
 
 

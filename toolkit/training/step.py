@@ -140,8 +140,12 @@ def generator_terms(
             name: loss(prediction.image, batch.hr).mean() for name, (_, loss) in spatial.items()
         }
         terms = [weight * losses[name] for name, (weight, _) in spatial.items()]
+        if system.objective.latent and not pixels_only:
+            losses["latent"] = F.mse_loss(prediction.latent, system.generator.encode(batch.hr))
+            terms.append(system.objective.latent * losses["latent"])
         total = torch.stack(terms).sum()
-        fake = prediction.latent if system.judges_latents else prediction.image
+        judges_images = system.discriminator.judges == "images"
+        fake = prediction.image if judges_images else prediction.latent
         if system.adversarial and not pixels_only:
             verdict = system.discriminator.logits(fake, draws("generator"))
             losses["adversarial"] = adversarial_loss(verdict)

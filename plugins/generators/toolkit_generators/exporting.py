@@ -41,6 +41,11 @@ def export(generator: OneStep, folder: Path, form: str, keys: str, base: str) ->
     Raises:
         ToolkitError: A file cannot be written.
     """
+    if form != "merged" and not generator.lora_rank:
+        raise ToolkitError(
+            "This run trained all of the UNet's weights: there is no LoRA to export.",
+            "Export the whole networks: --to merged",
+        )
     state = {name: tensor.cpu() for name, tensor in generator.state().items()}
     lora = {name: tensor for name, tensor in state.items() if name.startswith("unet.")}
     embeddings = {name: tensor for name, tensor in state.items() if name not in lora}

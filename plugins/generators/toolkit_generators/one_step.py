@@ -18,12 +18,12 @@ from toolkit_generators.restorer import FORMS, Form, OneStepRestorer
 
 
 class OneStep:
-    """A frozen VAE, and a frozen UNet with LoRA and a learnable text embedding.
+    """A frozen VAE, a UNet with LoRA or trained as a whole, and a learnable text embedding.
 
     Args:
         backbone: Supplies both networks and the noise schedule.
         timestep: T_L of eq. 1.
-        lora_rank: Rank of the UNet's LoRA.
+        lora_rank: Rank of the UNet's LoRA; 0 to train all of its weights instead.
         lora_alpha: Its scaling factor.
         lora_layers: Which layers take it, by the name of the list.
         posterior: What is taken of the VAE's posterior.
@@ -43,7 +43,7 @@ class OneStep:
         posterior: Literal["mode", "sample"] = "mode",
     ) -> None:
         self.backbone = backbone
-        self.vae, self.unet = backbone.vae(), backbone.unet(shared=True)
+        self.vae, self.unet = backbone.vae(), backbone.unet(shared=lora_rank > 0)
         self.condition = backbone.condition()
         self.fingerprint = backbone.fingerprint
         self.timestep = timestep
@@ -54,13 +54,16 @@ class OneStep:
         self._signal, self._noise = signal.sqrt(), (1 - signal).sqrt()
         halvings = len(self.unet.config.block_out_channels) - 1
         self.multiple = max(1, backbone.factor * 2**halvings // self.scale)
-        self._lora = backbone.add_lora(self.unet, lora_rank, lora_alpha, lora_layers)
+        if lora_rank:
+            self._trained = backbone.add_lora(self.unet, lora_rank, lora_alpha, lora_layers)
+        else:
+            self._trained = dict(self.unet.float().requires_grad_(True).named_parameters())
 
     def predict(self, lr: Tensor) -> Prediction:
         """Restores `lr`, `[b, 3, h, w]` in [0, 1], its sides multiples of `multiple`."""
         z_l = self.encode(bicubic_resize(lr, self.scale))
         z_h = self.one_step(z_l, self.noise(z_l))
-        return Prediction(image=self.decode(z_h), latent=z_h)
+        return Prediction(image=lambda: self.decode(z_h), latent=z_h)
 
     def noise(self, z_l: Tensor) -> Tensor:
         """ε_θ(z_L; T_L), the noise that the UNet sees in scaled latents `[b, c, h, w]`."""
@@ -114,12 +117,12 @@ class OneStep:
         return {"vae": self.vae, "unet": self.unet, "condition": self.condition}
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The LoRA and the embeddings."""
-        lora = {f"unet.{name}": parameter for name, parameter in self._lora.items()}
-        return {**dict(self.condition.named_parameters()), **lora}
+        """The embeddings, and the LoRA or all of the UNet."""
+        unet = {f"unet.{name}": parameter for name, parameter in self._trained.items()}
+        return {**dict(self.condition.named_parameters()), **unet}
 
     def state(self) -> dict[str, Tensor]:
-        """The LoRA and the embeddings, detached."""
+        """What is trained, detached."""
         return {name: parameter.detach() for name, parameter in self.trainable().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:

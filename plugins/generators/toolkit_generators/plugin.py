@@ -22,8 +22,8 @@ class OneStepOptions(Options):
     """Whose VAE and UNet are used; a recipe fills in its own backbone (paper: SD2.1-base)."""
     timestep: int = Field(default=399, ge=0, le=999)
     """T_L of eq. 1; open in the paper ("an intermediate time step")."""
-    lora_rank: int = Field(default=16, ge=1)
-    """Rank of the UNet's LoRA (paper: 16)."""
+    lora_rank: int = Field(default=16, ge=0)
+    """Rank of the UNet's LoRA (paper: 16); 0 trains all of the UNet's weights instead."""
     lora_alpha: float = Field(default=16.0, gt=0)
     """Scaling factor of the LoRA (paper: 16)."""
     lora_layers: str = "dfosd"
