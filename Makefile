@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
-POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop
+POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
 .PHONY: install demo pocket $(POCKET_COMMANDS) test check lint format clean
 .DEFAULT_GOAL := install
 
@@ -49,14 +49,19 @@ pocket-photos: install
 # The restorer's training in the background, at the lowest priority, from a clone beside this checkout, so
 # that work on the code does not disturb it. Each starts from where the last was stopped.
 TRAINING ?= $(CURDIR)-training
+KEPT := plugins/backbones/training
 BACKGROUND = cd $(TRAINING) && $(BIN)/python -m toolkit_backbones.pretraining.background
 pocket-train:
 	test -d $(TRAINING) || git clone --quiet . $(TRAINING)
 	$(MAKE) -C $(TRAINING) pocket-photos
-	$(BACKGROUND) start --photos $(MADE)/photos --out $(MADE)/restorer
+	$(BACKGROUND) start --photos $(MADE)/photos --out $(MADE)/restorer --kept $(KEPT)
 
 pocket-status pocket-pause pocket-continue pocket-stop:
 	@$(BACKGROUND) $(@:pocket-%=%) --out $(MADE)/restorer
+
+# Saves the newest weights in this checkout: on another machine the training goes on from there.
+pocket-keep:
+	@$(BACKGROUND) keep --out $(MADE)/restorer --kept $(CURDIR)/$(KEPT)
 
 # A process a core, each computing with one thread; `-m pytest` alone runs one after the other.
 test: install

@@ -27,10 +27,16 @@ def build_system(recipe: Recipe, registry: Registry) -> System:
     learners = {"generator": _learner(generator.to(device), recipe.train.lr, recipe)}
     if judge.to(device).trainable():
         learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe)
+    spatial = _spatial(recipe, registry, device)
+    if not (spatial or recipe.objective.latent or judge.judges != "nothing"):
+        raise UsageError(
+            "There is nothing to train by: every loss has the weight 0.",
+            "For example: --set objective.pixel=1",
+        )
     return System(
         generator=generator,
         discriminator=judge,
-        spatial=_spatial(recipe, registry, device),
+        spatial=spatial,
         objective=recipe.objective,
         learners=learners,
         precision=choose_precision(recipe.train.precision, device),
@@ -89,15 +95,18 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def _spatial(
     recipe: Recipe, registry: Registry, device: torch.device
 ) -> dict[str, tuple[float, Any]]:
-    """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone. 0 leaves a term out."""
+    """L = MSE + λ2 · loss (eq. 8); `--loss mse` is the first term alone. 0 leaves a term out.
+
+    Further losses of weight 0 are computed to be looked at.
+    """
     terms = {"mse": (recipe.objective.pixel, Selection(use="mse"))}
     terms.setdefault(recipe.loss.name, (recipe.objective.perceptual, recipe.loss))
+    terms = {name: each for name, each in terms.items() if each[0]}
     for name, weight in recipe.objective.further.items():
         terms.setdefault(name, (weight, Selection(use=name)))
     return {
         name: (weight, registry.make("loss", selection).to(device))
         for name, (weight, selection) in terms.items()
-        if weight
     }
 
 

@@ -143,14 +143,13 @@ def generator_terms(
         if system.objective.latent and not pixels_only:
             losses["latent"] = F.mse_loss(prediction.latent, system.generator.encode(batch.hr))
             terms.append(system.objective.latent * losses["latent"])
-        total = torch.stack(terms).sum()
         judges_images = system.discriminator.judges == "images"
         fake = prediction.image if judges_images else prediction.latent
         if system.adversarial and not pixels_only:
             verdict = system.discriminator.logits(fake, draws("generator"))
             losses["adversarial"] = adversarial_loss(verdict)
-            total = total + system.objective.adversarial * losses["adversarial"]
-    return total, losses, fake
+            terms.append(system.objective.adversarial * losses["adversarial"])
+    return torch.stack(terms).sum(), losses, fake
 
 
 def discriminator_terms(

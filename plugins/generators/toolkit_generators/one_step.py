@@ -14,6 +14,7 @@ from toolkit.checkpoints import load_tensors
 from toolkit.images import bicubic_resize
 from toolkit.interfaces import Backbone, Prediction
 from toolkit.weights import hollow
+from toolkit_generators.compact import compact, expand, is_compact
 from toolkit_generators.restorer import FORMS, Form, OneStepRestorer
 
 
@@ -126,8 +127,19 @@ class OneStep:
         return {name: parameter.detach() for name, parameter in self.trainable().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what `state` returned; raises `CheckpointError` where it does not fit."""
+        """Takes over a state or a compact one; raises `CheckpointError` where it does not fit."""
+        if is_compact(state):
+            state = expand(state, self._base())
         load_tensors(self.state(), state, "the generator")
+
+    def compact_state(self) -> dict[str, Tensor]:
+        """The same in as few bytes as restoring needs; see `toolkit_generators.compact`."""
+        return compact(self.state(), {} if self.lora_rank else self._base())
+
+    def _base(self) -> dict[str, Tensor]:
+        """The UNet's weights before training, by the names of the state."""
+        pretrained = self.backbone.unet(shared=True)
+        return {f"unet.{name}": tensor for name, tensor in pretrained.state_dict().items()}
 
     def to(self, device: torch.device) -> Self:
         """Moves everything to a device."""

@@ -9,7 +9,7 @@ from toolkit.streams import torch_stream
 
 
 def generator(**options):
-    return toolkit.make("generator", "one-step", lora_rank=2, **options)
+    return toolkit.make("generator", "one-step", **{"lora_rank": 2, **options})
 
 
 def lr(height=16, width=24):
@@ -57,6 +57,49 @@ def test_only_lora_and_text_are_trainable():
             assert parameter.requires_grad == (id(parameter) in trainable), name
     assert made.condition.text.shape == (1, 77, 64)
     assert {name.rpartition(".lora_")[0] for name in made.trainable() if "lora_" in name}
+
+
+def test_rank_0_trains_all_of_the_unet_and_none_of_what_others_share():
+    made, other = generator(lora_rank=0), generator()
+    names = {f"unet.{name}" for name, _ in made.unet.named_parameters()}
+    assert set(made.trainable()) == names | {"text"}
+    assert all(parameter.requires_grad for parameter in made.trainable().values())
+    with torch.no_grad():
+        made.unet.conv_in.weight.add_(1)
+    assert not torch.equal(other.unet.conv_in.weight, made.unet.conv_in.weight)
+
+
+def test_nothing_is_decoded_before_the_image_is_asked_for(monkeypatch):
+    made = generator()
+    decoded = []
+    monkeypatch.setattr(made, "decode", lambda latent: decoded.append(latent) or latent)
+    prediction = made.predict(lr())
+    assert not decoded
+    assert prediction.image is prediction.image
+    assert len(decoded) == 1
+
+
+def test_a_compact_state_restores_the_weights_within_its_steps():
+    made, second = generator(lora_rank=0), generator(lora_rank=0)
+    before = {name: tensor.clone() for name, tensor in made.state().items()}
+    with torch.no_grad():
+        for name, parameter in made.trainable().items():
+            rng = torch_stream(0, name)
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=rng))
+    kept = made.compact_state()
+    assert sum(tensor.nbytes for tensor in kept.values()) < 9e6
+    second.load_state(kept)
+    for name, tensor in made.state().items():
+        most = (tensor - before[name]).abs().max().item() / 254
+        restored = second.state()[name]
+        if tensor.ndim < 2 or name == "text":
+            torch.testing.assert_close(restored, tensor.half().float())
+        else:
+            torch.testing.assert_close(restored, tensor, atol=1.01 * most, rtol=0)
+
+
+def test_a_compact_state_of_lora_is_float16():
+    assert all(tensor.dtype == torch.float16 for tensor in generator().compact_state().values())
 
 
 def test_every_kind_of_layer_takes_lora():

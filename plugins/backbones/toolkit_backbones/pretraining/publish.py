@@ -1,7 +1,7 @@
 """Puts a backbone, and a run that was trained on it, together, as they ship.
 
 The folder then holds `vae`, `unet`, where there is a run that as `restorer` (its recipe, and its
-generator in float16), and a list of all files' SHA-256.
+generator in few bytes), and a list of all files' SHA-256.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 import tomli_w
 
-from toolkit.checkpoints import checkpoint_path, load_part, read_metadata, save_checkpoint
+from toolkit.checkpoints import checkpoint_path, read_metadata, save_checkpoint
+from toolkit.registry import installed
 from toolkit.runs import Run
 from toolkit.weights import write_atomically
 from toolkit_backbones.plugin import POCKET
@@ -40,15 +41,15 @@ def main() -> None:
 
 
 def publish_run(run: Run, folder: Path) -> None:
-    """A run that restores, and no more: nothing to go on training with."""
+    """A run that restores and can be started from, without the optimiser's state."""
     latest = run.latest()
     metadata = read_metadata(latest)
-    half = {name: tensor.half() for name, tensor in load_part(latest, "generator").items()}
+    generator: Any = run.generator(installed())
     checkpoint = checkpoint_path(folder / "checkpoints", int(metadata["step"]))
     shutil.rmtree(checkpoint.parent, ignore_errors=True)
     checkpoint.parent.mkdir(parents=True)
     kept = {name: metadata[name] for name in ("step", "fingerprint")}
-    save_checkpoint(checkpoint, {"generator": half}, kept)
+    save_checkpoint(checkpoint, {"generator": generator.compact_state()}, kept)
     recipe = run.recipe_tables()
     for table in _tables(recipe):
         if table.get("use") == "pocket":

@@ -1,13 +1,15 @@
 """Trains pocket's restorer through its stages, and validates it as it goes.
 
-Stopped at any moment, it goes on from the newest checkpoint. Every validation adds a line to
-`progress.jsonl`: the stage, crops seen and hours in all stages so far, and the figures.
+Stopped at any moment, it goes on from the newest checkpoint; on another machine, from what `keep`
+saved. Every validation adds a line to `progress.jsonl`: the stage, crops seen and hours in all
+stages so far, and the figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
 import time
 import tomllib
@@ -22,29 +24,26 @@ from toolkit.registry import Registry, installed
 from toolkit.runs import Run
 from toolkit.training.loop import Report, train
 from toolkit_backbones.plugin import POCKET
-from toolkit_backbones.pretraining.progress import PROGRESS, read_progress
+from toolkit_backbones.pretraining.progress import (
+    ORIGIN,
+    PROGRESS,
+    last_record,
+    position,
+    write_record,
+)
 from toolkit_backbones.pretraining.validation import Validation
 
 STAGES = POCKET / "restorer" / "stages.toml"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage: its run's name and the tables of its recipe."""
-
-    name: str
-    tables: dict[str, Any]
+_LOG_EVERY = 50
 
 
 def main() -> None:
     """Trains stage after stage, until the last is done or a signal asks to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photographs")
-    parser.add_argument(
-        "--backbone", default="", help="folder of vae and unet; as shipped if empty"
-    )
+    parser.add_argument("--backbone", default="", help="of vae and unet; as shipped if empty")
     parser.add_argument("--stages", type=Path, default=STAGES, help="what to do, as TOML")
-    parser.add_argument("--start", default="", help="a run to begin the first stage with")
+    parser.add_argument("--kept", type=Path, help="where `keep` saved an earlier training")
     parser.add_argument("--out", type=Path, required=True, help="where the stages' runs go")
     parser.add_argument("--part", default="fit", choices=("fit", "all"), help="of the photographs")
     parser.add_argument("--validate-every", type=float, default=30.0, metavar="MINUTES")
@@ -54,20 +53,44 @@ def main() -> None:
     registry = installed()
     data = {"use": "folder", "folder": str(args.photos.absolute())}
     validation = Validation({**data, "part": "validation"}, registry)
-    start = args.start
-    for stage in read_stages(args.stages):
-        folder = args.out / stage.name
-        given = {"backbone": {"use": "pocket", "weights": args.backbone}}
-        given |= {"data": {**data, "part": args.part}, "train.seed": args.seed}
+    start, origin = _begin(args.kept, args.out)
+    stages = read_stages(args.stages)
+    names = [stage.name for stage in stages]
+    for stage in stages[names.index(origin["stage"]) if origin else 0 :]:
+        done = int(origin["step"]) if origin and origin["stage"] == stage.name else 0
+        given: dict[str, Any] = {"backbone": {"use": "pocket", "weights": args.backbone}}
+        given |= {"data": {**data, "part": args.part}}
+        # Other samples than those that the training before has seen.
+        given |= {"train.seed": args.seed + int(origin.get("crops", 0))}
         if start:
             given["train.start"] = start
         recipe = resolve(compose(stage.tables, given, []), registry)
-        Follower(args.out, stage.name, recipe, registry, validation, args.validate_every).train(
-            Run(folder), asked
-        )
+        run = Run(args.out / stage.name)
+        if recipe.train.steps > done:
+            Follower(stage.name, done, recipe, registry, validation, args.validate_every).train(
+                run, args.out, asked
+            )
+            start = str(run.folder.absolute())
         if asked:
             return
-        start = str(folder.absolute())
+
+
+def _begin(kept: Path | None, out: Path) -> tuple[str, dict[str, Any]]:
+    """The run to start from, and the last line of its record; nothing for a new training."""
+    out.mkdir(parents=True, exist_ok=True)
+    if kept and (kept / PROGRESS).exists() and not (out / PROGRESS).exists():
+        shutil.copyfile(kept / PROGRESS, out / ORIGIN)
+        shutil.copyfile(kept / PROGRESS, out / PROGRESS)
+    origin = last_record(out / ORIGIN)
+    return (str(kept.absolute()) if kept and origin else ""), origin
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: its run's name and the tables of its recipe."""
+
+    name: str
+    tables: dict[str, Any]
 
 
 def read_stages(path: Path) -> list[Stage]:
@@ -79,22 +102,20 @@ def read_stages(path: Path) -> list[Stage]:
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Tables laid over tables, key by key."""
-    return {
-        key: _over(below.get(key, {}), value)
-        if isinstance(value := above.get(key, below.get(key)), Mapping)
-        and isinstance(below.get(key, {}), Mapping)
-        else value
-        for key in {**below, **above}
-    }
+    laid = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
+            laid[key] = _over(below[key], above[key])
+    return laid
 
 
 class Follower:
     """Trains one stage and keeps the record of all.
 
     Args:
-        out: Folder of all stages.
-        stage: Name of this one.
-        recipe: Resolved.
+        stage: Its name.
+        done: Steps of it that an earlier training has done.
+        recipe: Resolved; of the whole stage.
         registry: Supplies the components.
         validation: Scores a restorer.
         minutes: Between validations.
@@ -102,58 +123,53 @@ class Follower:
 
     def __init__(
         self,
-        out: Path,
         stage: str,
+        done: int,
         recipe: Recipe,
         registry: Registry,
         validation: Validation,
         minutes: float,
     ) -> None:
-        self._progress = out / PROGRESS
-        self._stage, self._recipe, self._registry = stage, recipe, registry
+        self._stage, self._registry = stage, registry
+        rest = recipe.train.model_copy(update={"steps": recipe.train.steps - done})
+        self._recipe = recipe.model_copy(update={"train": rest})
         self._validation, self._seconds = validation, 60 * minutes
-        self._began = self._due = 0.0
-        last: dict[str, Any] = next(reversed(list(read_progress(self._progress))), {})
-        self._hours, self._crops = float(last.get("hours", 0)), int(last.get("crops", 0))
-        self._validated = int(last["step"]) if last.get("stage") == stage else 0
 
-    def train(self, run: Run, asked: list[int]) -> None:
+    def train(self, run: Run, out: Path, asked: list[int]) -> None:
         """Trains the stage's run to its end, or until it is asked to stop."""
         saved = checkpoints(run.checkpoints)
-        begun = int(read_metadata(saved[-1])["step"]) if saved else 0
-        if begun >= self._recipe.train.steps:
+        step = int(read_metadata(saved[-1])["step"]) if saved else 0
+        if step >= self._recipe.train.steps:
             return
-        self._began, self._due = time.monotonic(), time.monotonic() + self._seconds
+        plan, batch = self._recipe.train, self._recipe.train.batch
+        since, logged = time.monotonic(), (time.monotonic(), step)
 
         def on_step(report: Report) -> None:
-            if report.step % 50 == 0:
-                losses = {name: round(value, 5) for name, value in report.losses.items()}
-                rate = (report.step - begun) * self._recipe.train.batch
-                rate /= time.monotonic() - self._began
-                print(json.dumps({"step": report.step, "crops/s": round(rate, 2), **losses}),
-                      flush=True)  # fmt: skip
-            saves = report.step % self._recipe.train.checkpoint_every == 0
-            if saves and time.monotonic() > self._due:
-                self._validate(run, report.step)
+            nonlocal since, logged
+            now = time.monotonic()
+            if report.step % _LOG_EVERY == 0:
+                rate = (report.step - logged[1]) * batch / (now - logged[0])
+                _log({"step": report.step, "crops/s": round(rate, 2), **report.losses})
+                logged = now, report.step
+            last = report.step == plan.steps
+            due = now > since + self._seconds and report.step % plan.checkpoint_every == 0
+            if last or due:
+                self._record(run, out, report.step, now - since)
+                since, logged = time.monotonic(), (time.monotonic(), report.step)
 
         train(run, self._recipe, self._registry, on_step=on_step, should_stop=lambda: bool(asked))
-        if not asked and self._validated < self._recipe.train.steps:
-            self._validate(run, self._recipe.train.steps)
 
-    def _validate(self, run: Run, step: int) -> None:
-        """Adds a line to the record; the time that it takes itself is not counted."""
-        now = time.monotonic()
-        self._hours += (now - self._began) / 3600
-        self._crops += (step - self._validated) * self._recipe.train.batch
-        self._validated = step
-        figures = self._validation.figures(run.restorer(self._registry))
-        line = {"stage": self._stage, "step": step, "crops": self._crops,
-                "hours": round(self._hours, 3), **figures}  # fmt: skip
-        with self._progress.open("a", encoding="utf-8") as record:
-            record.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
-        self._began = time.monotonic()
-        self._due = self._began + self._seconds
+    def _record(self, run: Run, out: Path, step: int, seconds: float) -> None:
+        """Validates, and adds a line to the record; the validation's own time is not counted."""
+        line = position(out, self._stage, step, self._recipe.train.batch)
+        line["hours"] = round(line["hours"] + seconds / 3600, 3)
+        line |= self._validation.figures(run.restorer(self._registry))
+        write_record(out / PROGRESS, line)
+        _log(line)
+
+
+def _log(line: Mapping[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
 
 
 def _stop_on_signals() -> list[int]:
