@@ -9,9 +9,9 @@ from hypothesis import settings
 
 HELDOUT = Path(__file__).parents[1] / "plugins/photos/toolkit_photos/data/heldout"
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Before torch is imported, here and in the commands that tests run: a process a core is enough.
-    os.environ["OMP_NUM_THREADS"] = "1"
+# Before torch is imported, here and in the commands that tests run: on images this small further
+# threads gain nothing, and wait for each other for minutes when the cores are busy.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same examples every time, however busy the machine is.
 settings.register_profile("toolkit", derandomize=True, deadline=None)
