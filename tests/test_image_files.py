@@ -1,6 +1,24 @@
-"""Finding images."""
+"""Finding images, whatever they are called, and saying why one cannot be read."""
 
-from toolkit.image_files import find_images
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.errors import ImageError
+from toolkit.image_files import find_images, why_unreadable
+from toolkit.images import read_picture, read_rgb
+
+PIXELS = np.arange(48 * 40 * 3).reshape(48, 40, 3).astype(np.uint8)
+
+
+def encoded(suffix):
+    return cv2.imencode(suffix, PIXELS)[1].tobytes()
+
+
+def names(folder):
+    return [str(path.relative_to(folder)) for path in find_images(folder)]
 
 
 def test_find_images(tmp_path):
@@ -8,5 +26,86 @@ def test_find_images(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    found = [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)]
-    assert found == ["a/y.tiff", "a/z.jpg", "b.PNG"]
+    assert names(tmp_path) == ["a/y.tiff", "a/z.jpg", "b.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("a.jfif", ".jpg"),
+        ("a.JPE", ".jpg"),
+        ("a.gif", ".gif"),
+        ("a.avif", ".avif"),
+        ("a.jp2", ".jp2"),
+        ("photo", ".png"),
+        ("photo.2024-06-01", ".webp"),
+        ("photo.dat", ".bmp"),
+        ("wrong.png", ".tiff"),
+    ],
+)
+def test_what_can_be_read_is_found_whatever_it_is_called(tmp_path, name, suffix):
+    (tmp_path / name).write_bytes(encoded(suffix))
+    assert names(tmp_path) == [name]
+    assert why_unreadable(tmp_path / name) == ("", "")
+    assert read_rgb(tmp_path / name).shape == (3, 48, 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_name"),
+    [
+        ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        ("sent.jpg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL"),
+        ("a.NEF", encoded(".tiff"), "camera raw"),
+        ("a.cr3", b"\0\0\0\x18ftypcrx " + bytes(20), "camera raw"),
+        ("a.psd", b"8BPS" + bytes(20), "Photoshop"),
+    ],
+)
+def test_what_cannot_be_read_is_found_and_told(tmp_path, name, content, format_name):
+    (tmp_path / name).write_bytes(content)
+    assert names(tmp_path) == [name]
+    with pytest.raises(ImageError, match=f"is a {format_name} file, which cannot") as told:
+        read_picture(tmp_path / name)
+    assert told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0" + bytes(20)),
+        ("list.json", b"[]"),
+        ("film.mp4", b"\0\0\0\x18ftypisom" + bytes(20)),
+        ("BMW.txt", b"BMW drove past, and more than eighteen bytes of text"),
+        ("empty", b""),
+    ],
+)
+def test_what_is_no_image_is_passed_over(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert names(tmp_path) == []
+
+
+def test_a_dangling_link_is_told(tmp_path):
+    (tmp_path / "a.png").symlink_to("gone.png")
+    assert names(tmp_path) == ["a.png"]
+    with pytest.raises(ImageError, match=r"a link to gone\.png, which is not there"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_linked_folders_are_searched_and_loops_end(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.png").write_bytes(encoded(".png"))
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "real")
+    (tmp_path / "in" / "deep" / "up").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "self").symlink_to(".")
+    assert names(tmp_path / "in") == ["again/a.png", "linked/a.png"]
+
+
+def test_names_that_are_no_text_are_found(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")  # noqa: PTH118 - bytes
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(encoded(".png"))
+    [found] = find_images(tmp_path)
+    assert os.fsencode(found) == path
+    assert read_rgb(found).shape == (3, 48, 40)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.errors import ImageError
-from toolkit.image_files import IMAGE_SUFFIXES
+from toolkit.image_files import IMAGE_SUFFIXES, JPEG_SUFFIXES, READ, why_unreadable
 
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"  # before the packet in JPEG, and only there
@@ -138,15 +138,15 @@ def bicubic_resize(image: Tensor, scale: float | tuple[int, int]) -> Tensor:
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"Cannot read {path}: {error.strerror}", "Check the path") from error
+    reason, way_out = why_unreadable(path)
+    if reason:
+        raise ImageError(f"{path} is {reason}", way_out or f"Give a {READ} file")
+    data = path.read_bytes()
     # Checked here because some decoders fill the missing part with grey.
     lost = b"IEND" not in data if data.startswith(b"\x89PNG") else _jpeg_lacks_end(data)
-    if lost or not data:
-        state = "cut short: its end is missing" if data else "empty"
-        raise ImageError(f"{path} is {state}", hint="Copy or download the file again")
+    if lost:
+        hint = "Copy or download the file again"
+        raise ImageError(f"{path} is cut short: its end is missing", hint)
     return data
 
 
@@ -167,7 +167,7 @@ def _decode(path: Path, data: bytes) -> tuple[np.ndarray[Any, Any], Metadata]:
     pixels: np.ndarray[Any, Any] | None = decoded[0]
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         fault = "damaged or not an image" if pixels is None else f"of {pixels.dtype} values"
-        hint = "Give a JPEG, PNG, WebP, TIFF or BMP file with 8 or 16 bits a channel"
+        hint = f"Give a {READ} file with 8 or 16 bits a channel"
         raise ImageError(f"{path} is {fault}", hint=hint)
     found = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
     exif = found.get(cv2.IMAGE_METADATA_EXIF, b"")
@@ -182,7 +182,7 @@ def _fit_format(picture: Picture, suffix: str) -> tuple[Picture, tuple[str, ...]
     """What of the picture the format can hold, and notes on the rest."""
     notes = []
     rgb, alpha, bits = picture.rgb, picture.alpha, picture.bits
-    if alpha is not None and suffix in {".jpg", ".jpeg"}:
+    if alpha is not None and suffix in JPEG_SUFFIXES:
         rgb, alpha = rgb * alpha + (1 - alpha), None
         notes.append("transparency was laid on white, as JPEG has none")
     if bits == 16 and suffix not in {".png", ".tif", ".tiff"}:
@@ -214,13 +214,14 @@ def _encode(picture: Picture, path: Path, suffix: str) -> bytes:
     exif, xmp, icc = picture.metadata.exif, picture.metadata.xmp, picture.metadata.icc
     if icc[16:20] == b"GRAY" and channels > 1:
         icc = b""
-    if xmp and suffix in {".jpg", ".jpeg"}:
+    if xmp and suffix in JPEG_SUFFIXES:
         xmp = _XMP_HEAD + xmp
     kinds = (cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_XMP, cv2.IMAGE_METADATA_ICCP)
     said = [pair for pair in zip(kinds, (exif, xmp, icc), strict=True) if pair[1]]
     chunks = [np.frombuffer(chunk, np.uint8) for _, chunk in said]
     types = [kind for kind, _ in said]
-    done, encoded = cv2.imencodeWithMetadata(suffix, pixels, types, chunks, _QUALITY)
+    kind = ".jpg" if suffix in JPEG_SUFFIXES else suffix
+    done, encoded = cv2.imencodeWithMetadata(kind, pixels, types, chunks, _QUALITY)
     if not done:
         hint = "JPEG holds at most 65500 pixels a side, WebP 16383: name a .png or .tif file"
         raise ImageError(f"Cannot write {path}: {width}x{height} pixels do not fit", hint=hint)

@@ -1,6 +1,7 @@
 """A small table of one's own, measured in seconds."""
 
 import pytest
+from PIL import ImageCms
 
 from toolkit.bench.tables import read_table
 
@@ -76,3 +77,10 @@ def request_of(tmp_path, small_table, toolkit_home):
         return Request(table, "pocket", tmp_path / "work", **more)
 
     return make
+
+
+@pytest.fixture
+def wide_profile():
+    """A colour profile that is far from sRGB: its red is sRGB's green, and the other way round."""
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return icc.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")

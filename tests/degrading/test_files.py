@@ -41,16 +41,28 @@ def test_files_and_folders_are_found_with_their_names(put, tmp_path, plan):
 
 
 @pytest.mark.parametrize(
-    "written", [["a.png", "in/a.jpg"], ["in/a.png", "in/a.jpg"], ["in/b/a.png", "in/b/a.webp"]]
+    ("written", "names"),
+    [
+        (["a.png", "in/a.jpg"], {"a.png", "a.jpg"}),
+        (["in/a.png", "in/a.jpg", "in/c.png"], {"a.png", "a.jpg", "c"}),
+        (["in/b/a.png", "in/b/a.webp"], {"b/a.png", "b/a.webp"}),
+    ],
 )
-def test_names_that_clash_are_refused(put, tmp_path, written, plan):
+def test_names_that_differ_by_their_suffix_alone_keep_it(put, tmp_path, written, names, plan):
     sources = dict.fromkeys(
         tmp_path / "in" if name.startswith("in/") else put(name) for name in written
     )
     for name in written:
         put(name)
+    assert {photo.name.as_posix() for photo in plan(list(sources))} == names
+
+
+@pytest.mark.parametrize("written", [["a.png", "in/a.png"], ["in/a.png", "other/a.png"]])
+def test_names_that_clash_are_refused(put, tmp_path, written, plan):
+    put("unrelated.png")
+    sources = [put(name).parent if "/" in name else put(name) for name in written]
     with pytest.raises(UsageError, match="would both be written as") as told:
-        plan(list(sources))
+        plan(sources)
     assert all(str(tmp_path / name) in str(told.value) for name in written)
     assert "--out" in told.value.hint
 
@@ -66,7 +78,7 @@ def test_what_holds_nothing_is_refused(tmp_path, plan):
     (tmp_path / "empty/notes.txt").touch()
     with pytest.raises(DataError, match="empty holds no image") as told:
         plan([tmp_path / "empty"])
-    assert ".png" in told.value.hint
+    assert "PNG" in told.value.hint
     with pytest.raises(DataError, match=r"away\.png does not exist"):
         plan([tmp_path / "away.png"])
 

@@ -35,6 +35,13 @@ def test_the_present_folder_has_a_name(tmp_path):
     assert tmp_path.with_name(f"{tmp_path.name}_x4") / "photos/deep/c.PNG" in destinations
 
 
+def test_the_folder_above_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "photos" / "deep").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "photos" / "deep")
+    destinations = {job.destination for job in plan_jobs([".."])}
+    assert tmp_path / "photos_x4" / "a.jpg" in destinations
+
+
 def test_into_a_folder():
     assert planned("a.jpg", "photos/deep", out="sr") == {
         "a.jpg": "sr/a.jpg",
@@ -51,6 +58,13 @@ def test_to_one_file():
 
 def test_formats_that_are_not_written_become_png():
     assert planned("b.gif") == {"b.gif": "b_x4.png"}
+    Path("photos/a.gif").touch()
+    Path("photos/a.png").touch()
+    made = planned("photos")
+    assert made["photos/a.gif"] == "photos_x4/a.gif.png"
+    assert made["photos/a.png"] == "photos_x4/a.png"
+    Path("scan.2024").touch()
+    assert planned("scan.2024", out="sr") == {"scan.2024": "sr/scan.2024.png"}
 
 
 def test_a_second_run_does_not_restore_the_first_ones_output():

@@ -47,6 +47,7 @@ def document(scores: Scores, comparison: Comparison | None = None) -> dict[str, 
                 "name": pair.name,
                 "sr_sha256": pair.sr_sha256,
                 "hr_sha256": pair.hr_sha256,
+                "note": pair.note,
                 "scores": {name: scores.figures[pair.name].get(name) for name in scores.metrics},
             }
             for pair in scores.pairs

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.errors import DataError
 from toolkit.image_files import find_images
 from toolkit.weights import digest
 
+MOST_CUT = 4
+"""Pixels by which HR may be the larger, exclusive: as many as one LR pixel has on a side."""
+_MARK = "_x4"
+"""What `restore` adds to a name."""
 _THREADS = 4
 
 
@@ -18,11 +25,13 @@ class Pair:
     """A restored image and, where there is one, the image that it should be.
 
     Attributes:
-        name: Path below its folder, without suffix and without a `_x4` at its end.
+        name: Path below its folder, without a `_x4` at the end of its stem; without suffix where
+            that is enough to tell it from the others.
         sr: File of the restored image.
         hr: File of the original.
         sr_sha256: Of the restored file.
         hr_sha256: Of the original.
+        note: What is done to make them comparable; empty where they are of one size.
     """
 
     name: str
@@ -30,55 +39,130 @@ class Pair:
     hr: Path | None
     sr_sha256: str
     hr_sha256: str | None
+    note: str = ""
 
 
 def find_pairs(sr: Path, hr: Path | None) -> tuple[list[Pair], list[tuple[str, str]]]:
     """Pairs by name, in order, and what is set aside: (name, reason).
 
+    `a.jpg` is the partner of `a.jpg`, else of `a.jpg.png`, else of the one file that is called `a`
+    but for its suffix.
+
     Raises:
         DataError: A folder does not exist or holds no image, or nothing is left to compare.
     """
-    restored = _by_name(sr)
-    originals = None if hr is None else _by_name(hr)
-    files: list[tuple[str, Path, Path | None]] = []
-    aside = []
-    for name, path in restored.items():
-        if originals is None or name in originals:
-            files.append((name, path, originals[name] if originals else None))
-        else:
-            aside.append((name, f"has no counterpart in {hr}"))
+    restored = _images(sr)
+    names = _names(restored)
+    originals = None if hr is None else _images(hr)
+    partners = _partners(restored, originals or {})
+    files = [
+        (names[path], path, partners.get(path))
+        for path in restored
+        if originals is None or path in partners
+    ]
     if not files:
         raise DataError(
             f"No image of {sr} has the name of an image of {hr}.",
             "Files are paired by their names without suffix.",
         )
+    aside = [
+        (names[path], f"has no counterpart in {hr}, or several")
+        for path in restored
+        if originals is not None and path not in partners
+    ]
+    used = set(partners.values())
     aside += [
-        (name, f"has no counterpart in {sr}") for name in originals or () if name not in restored
+        (name, f"has no counterpart in {sr}")
+        for path, name in _names(originals or {}).items()
+        if path not in used
     ]
     with ThreadPoolExecutor(_THREADS) as pool:
         hashed = list(pool.map(_hashed, files))
-    pairs = [each for each in hashed if isinstance(each, Pair)]
+    pairs = [replace(each, note=_note(each)) for each in hashed if isinstance(each, Pair)]
     return pairs, aside + [each for each in hashed if not isinstance(each, Pair)]
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def _images(folder: Path) -> dict[Path, Path]:
+    """Images of a folder, each with its path below it, without a mark."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Name a folder of images.")
-    found: dict[str, Path] = {}
-    for path in find_images(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix().removesuffix("_x4")
-        if name in found:
-            raise DataError(f"{path} and {found[name]} have the same name.", "Keep one of them.")
-        found[name] = path
+    found = {path: _unmarked(path.relative_to(folder)) for path in find_images(folder)}
     if not found:
         raise DataError(f"There is no image in {folder}.", "Subfolders are searched too.")
     return found
+
+
+def _unmarked(path: Path) -> Path:
+    return path.with_name(path.stem.removesuffix(_MARK) + path.suffix)
+
+
+def _names(images: dict[Path, Path]) -> dict[Path, str]:
+    """What each image is called: its path without suffix, with it where others share that."""
+    counts = Counter(map(_bare, images.values()))
+    return {
+        path: _bare(place) if counts[_bare(place)] == 1 else place.as_posix()
+        for path, place in images.items()
+    }
+
+
+def _bare(place: Path) -> str:
+    return place.with_suffix("").as_posix().removesuffix(_MARK)
+
+
+def _partners(sr: dict[Path, Path], hr: dict[Path, Path]) -> dict[Path, Path]:
+    """The HR image of each SR image that has one, from the closest resemblance to the loosest."""
+    ways: tuple[tuple[Callable[[Path], str], Callable[[Path], str]], ...] = (
+        (Path.as_posix, Path.as_posix),
+        (_bare, Path.as_posix),
+        (_bare, _bare),
+    )
+    found: dict[Path, Path] = {}
+    for of_sr, of_hr in ways:
+        used = set(found.values())
+        left = _unique((of_sr(place), path) for path, place in sr.items() if path not in found)
+        right = _unique((of_hr(place), path) for path, place in hr.items() if path not in used)
+        found.update({left[name]: right[name] for name in left if name in right})
+    return found
+
+
+def _unique(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """By name, what no other has the name of."""
+    listed = list(named)
+    counts = Counter(name for name, _ in listed)
+    return {name: path for name, path in listed if counts[name] == 1}
 
 
 def _hashed(files: tuple[str, Path, Path | None]) -> Pair | tuple[str, str]:
     """The pair, or its name and why it cannot be read."""
     name, sr, hr = files
     try:
-        return Pair(name, sr, hr, digest(sr), None if hr is None else digest(hr))
+        if hr is None:
+            return Pair(name, sr, None, digest(sr), None)
+        return Pair(name, sr, hr, digest(sr), digest(hr))
     except OSError as error:
         return name, f"{error.filename} cannot be read: {error.strerror}"
+
+
+def _note(pair: Pair) -> str:
+    """Says that HR is cut, where it is a little larger than SR; by the files' headers alone."""
+    small, large = _size(pair.sr), pair.hr and _size(pair.hr)
+    if not small or not large:
+        return ""
+    spare = [own - wanted for own, wanted in zip(large, small, strict=True)]
+    if any(spare) and all(0 <= each < MOST_CUT for each in spare):
+        return f"HR of {large[0]}x{large[1]} px was cut to {small[0]}x{small[1]}"
+    return ""
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """Width and height of the upright image; None where its header cannot be read."""
+    from PIL import ExifTags, Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation) in {5, 6, 7, 8}
+                return (image.height, image.width) if turned else image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from toolkit.bench import statistics
 from toolkit.bench.cache import ScoreCache
-from toolkit.bench.pairs import Pair, find_pairs
+from toolkit.bench.pairs import MOST_CUT, Pair, find_pairs
 from toolkit.errors import DataError, ImageError, ToolkitError, UsageError, WeightsError
 from toolkit.interfaces import Metric
 from toolkit.registry import Registry
@@ -27,7 +27,7 @@ from toolkit.specs import Selection
 if TYPE_CHECKING:
     from torch import Tensor
 
-READING = "whole images, float32 RGB in [0, 1], without alpha"
+READING = "whole images, float32 sRGB in [0, 1], transparency on white, HR cut by less than 4 px"
 """What a metric is given. A change of it must change this text, as it is part of every key."""
 
 # What third parties' metrics raise at an image that is too small or too large for them.
@@ -223,16 +223,28 @@ def _figure(metric: Metric, images: _Images) -> float:
     import torch
 
     sr, hr = images.sr, images.hr if metric.needs_reference else None
-    if hr is not None and sr.shape != hr.shape:
-        raise DataError(
-            f"{images.pair.sr} is {sr.shape[3]}x{sr.shape[2]} px, "
-            f"but {images.pair.hr} {hr.shape[3]}x{hr.shape[2]} px"
-        )
+    if hr is not None:
+        hr = _cut(hr, sr, images.pair)
     with torch.inference_mode():
         figure = float(metric(sr, hr).item())
     if not math.isfinite(figure):
         raise DataError(f"it gave {figure}, which is no figure")
     return figure
+
+
+def _cut(hr: Tensor, sr: Tensor, pair: Pair) -> Tensor:
+    """HR without the last rows and columns that an LR image has no pixel for.
+
+    Raises:
+        DataError: The images differ by more than that.
+    """
+    height, width = sr.shape[2:]
+    spare = [own - wanted for own, wanted in zip(hr.shape[2:], (height, width), strict=True)]
+    if not all(0 <= each < MOST_CUT for each in spare):
+        raise DataError(
+            f"{pair.sr} is {width}x{height} px, but {pair.hr} {hr.shape[3]}x{hr.shape[2]} px"
+        )
+    return hr[..., :height, :width]
 
 
 class _Images:
@@ -253,9 +265,9 @@ class _Images:
 def _read(path: Path) -> Tensor:
     import torch
 
-    from toolkit.images import read_rgb
+    from toolkit.colour_profiles import read_photo
 
-    return read_rgb(path)[None].to("cuda" if torch.cuda.is_available() else "cpu")
+    return read_photo(path)[None].to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _told(name: str, error: Exception) -> ToolkitError:

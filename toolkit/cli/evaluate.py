@@ -74,6 +74,8 @@ def evaluate(
 
 
 def _note_gaps(scores: Scores) -> None:
+    cut = [(pair.name, pair.note) for pair in scores.pairs if pair.note]
+    note_all(f"{len(cut)} originals are larger by less than an LR pixel:", cut)
     note_all(f"{len(scores.skipped)} images were skipped:", scores.skipped)
     missing = [(f"{image}, {metric}", reason) for image, metric, reason in scores.missing]
     note_all(f"{len(missing)} figures are missing:", missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def plan_photos(inputs: Sequence[Path], out: Path) -> list[Photo]:
         DataError: One does not exist, or a folder holds no image.
         UsageError: Two would have the same name, or one could be overwritten.
     """
-    photos = [photo for each in inputs for photo in _photos(each, out)]
+    photos = _apart([photo for each in inputs for photo in _photos(each, out)])
     taken: dict[Path, Photo] = {}
     for photo in photos:
         if _lies_in(photo.source, out):
@@ -258,6 +259,17 @@ def _write_histories(results: Iterable[Degraded], out: Path, seed: int | None) -
     ]
     if entries:
         write_atomically(out / HISTORIES, (json.dumps(entries, indent=2) + "\n").encode())
+
+
+def _apart(photos: list[Photo]) -> list[Photo]:
+    """Names with their suffix where `a.jpg` lies beside `a.png`, so that results have two names."""
+    counts = Counter(photo.name for photo in photos)
+    return [
+        Photo(photo.source, photo.name.with_name(photo.name.name + photo.source.suffix))
+        if counts[photo.name] > 1
+        else photo
+        for photo in photos
+    ]
 
 
 def _photos(source: Path, out: Path) -> Iterator[Photo]:

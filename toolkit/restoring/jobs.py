@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, UsageError
-from toolkit.image_files import IMAGE_SUFFIXES, existing, some_images
+from toolkit.image_files import IMAGE_SUFFIXES, existing, is_image_suffix, some_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,8 +58,9 @@ def plan_jobs(
             jobs[Job(existing(each), target)] = None
         else:
             jobs.update(dict.fromkeys(_jobs_of(existing(each), target, f"_x{scale}")))
-    _refuse_collisions(list(jobs))
-    return list(jobs)
+    planned = _apart(list(jobs))
+    _refuse_collisions(planned)
+    return planned
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:
@@ -98,8 +100,8 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
         beside = source.with_name(f"{source.stem}{mark}{source.suffix}")
         yield Job(source, _writable(beside if out is None else out / source.name))
         return
-    # A folder given as "." has a name only when resolved.
-    named = source if source.name else source.resolve()
+    # A folder given as "." or ".." has a name only when resolved.
+    named = source if source.name not in {"", ".."} else source.resolve()
     root = named.with_name(f"{named.name}{mark}") if out is None else out
     skipped = root.resolve()
     same = skipped == source.resolve()
@@ -109,7 +111,25 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
 
 
 def _writable(path: Path) -> Path:
-    return path if path.suffix.lower() in IMAGE_SUFFIXES else path.with_suffix(".png")
+    """As PNG where the suffix is of a format that is read only, or of none at all."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return path
+    return path.with_suffix(".png") if is_image_suffix(path.suffix) else _as_png(path)
+
+
+def _as_png(path: Path) -> Path:
+    return path.with_name(f"{path.name}.png")
+
+
+def _apart(jobs: list[Job]) -> list[Job]:
+    """Where `a.gif` would become `a.png` beside another, it becomes `a.gif.png`."""
+    counts = Counter(job.destination for job in jobs)
+    return [
+        Job(job.source, _as_png(job.destination.with_suffix(job.source.suffix)))
+        if counts[job.destination] > 1 and job.destination.suffix != job.source.suffix
+        else job
+        for job in jobs
+    ]
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:

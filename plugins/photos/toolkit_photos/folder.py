@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
 from toolkit.colour_profiles import read_photo
 from toolkit.errors import DataError
-from toolkit.image_files import find_images
+from toolkit.image_files import READ, find_images, why_unreadable
 from toolkit.interfaces import Sample
 
 Part = Literal["all", "fit", "validation"]
@@ -67,13 +65,16 @@ def readable_images(folder: Path) -> tuple[list[Path], tuple[tuple[str, str], ..
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Name a folder of photographs: --data DIR")
-    found = find_images(folder)
-    paths = [path for path in found if cv2.haveImageReader(str(path))]
+    reasons = {path: why_unreadable(path) for path in find_images(folder)}
+    paths = [path for path, (reason, _) in reasons.items() if not reason]
     if not paths:
-        broken = f": none of its {len(found)} image files can be read" if found else ""
+        broken = f": none of its {len(reasons)} image files can be read" if reasons else ""
         raise DataError(
             f"There is no image in {folder}{broken}.",
-            "Subfolders are searched too; png, jpg, webp, tif and bmp are read.",
+            f"Subfolders are searched too; {READ} files are read.",
         )
-    others = sorted(set(found) - set(paths))
-    return paths, tuple((path.relative_to(folder).as_posix(), "not an image") for path in others)
+    return paths, tuple(
+        (path.relative_to(folder).as_posix(), f"{reason}. {way_out}" if way_out else reason)
+        for path, (reason, way_out) in reasons.items()
+        if reason
+    )

@@ -98,7 +98,7 @@ def test_what_has_no_partner_is_set_aside_and_named(tmp_path):
     dataset = pairs(tmp_path)
     assert numbers(dataset) == [(1, 4)]
     assert dict(dataset.skipped) == {
-        "LR/b.png": "not an image",
+        "LR/b.png": "damaged or not an image",
         "cover.png": "neither its folders nor its name say HR or LR",
         **dict.fromkeys(("HR/b.png", "HR/d.png"), ALONE.format("LR")),
         **dict.fromkeys(("LR/c.png", "LR/d_x2.png", "LR/d_x4.png"), ALONE.format("HR")),

@@ -53,7 +53,7 @@ def test_a_folder_is_searched_with_its_subfolders(tmp_path, photo_folder):
     dataset = toolkit.make("dataset", f"folder:{tmp_path}")
     names = {dataset[index].name for index in range(len(dataset))}
     assert names == {f"deep/er/{first.name}", rest[0].name}
-    assert dataset.skipped == (("fake.png", "not an image"),)
+    assert dataset.skipped == (("fake.png", "damaged or not an image"),)
 
 
 def test_a_folder_has_a_part_to_choose_settings_by():
