@@ -37,7 +37,8 @@ def main() -> None:
     degrade_heldout()
     for name, restorer in (("bicubic", "bicubic"), ("restored", str(RUN))):
         out = str(RUN / "heldout" / name)
-        command("restore", str(LR), "--with", restorer, "--out", out, quiet=True)
+        again = ("--existing", "overwrite")  # as the run may have been trained on since
+        command("restore", str(LR), "--with", restorer, "--out", out, *again, quiet=True)
     report({name: scores(RUN / "heldout" / name) for name in ("bicubic", "restored")})
     path = RUN / "before-after.png"
     write_picture(Picture(sheet()), path)

@@ -14,6 +14,7 @@ from toolkit.checkpoints import read_metadata
 from toolkit.component import Component, Mirrors
 from toolkit.errors import UsageError
 from toolkit.interfaces import Exportable
+from toolkit.paths import user_path
 from toolkit.recipe import SLOTS, Recipe
 from toolkit.registry import Registry
 from toolkit.runs import Run
@@ -127,7 +128,7 @@ def _base(recipe: Recipe, registry: Registry) -> Base:
             hub or component.name, bool(hub), component.licence,
             f"(`{component.name}`)" if hub else f"(it comes with {registry.provider(component)})",
         )  # fmt: skip
-    if _HUB_ID.fullmatch(named) and not Path(named).expanduser().exists():
+    if _HUB_ID.fullmatch(named) and not user_path(named).exists():
         return Base(named, True, component.licence, f"(a `{component.name}`)")
     # Only the last part, as of all paths here: see `_may_be_shown`.
     return Base(component.name, False, component.licence, f"(`{Path(named).name}`)")

@@ -24,6 +24,11 @@ _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"  # before the packet in JPEG, and only there
 _ORIENTATION, _EXTRA_SAMPLES, _ICC = 0x0112, 0x0152, 0x8773
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
+_STRIP = 256
+"""Rows that are made integers at once."""
+_SIDES = {"JPEG": 65500, "WebP": 16383}
+"""The most pixels that a side may have."""
+_TIFF_BYTES = 4 * 10**9
 
 # What OpenCV would print is raised as an ImageError.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -113,6 +118,23 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
     return notes
 
 
+def why_too_large(suffix: str, width: int, height: int, bytes_a_pixel: int = 8) -> str:
+    """Why a format cannot hold an image of this size; empty where it can.
+
+    Args:
+        suffix: Of a file.
+        width: In pixels.
+        height: In pixels.
+        bytes_a_pixel: Of all channels together; RGB and alpha of 16 bits have 8.
+    """
+    kind = "JPEG" if suffix in JPEG_SUFFIXES else "WebP" if suffix == ".webp" else ""
+    if kind and max(width, height) > _SIDES[kind]:
+        return f"{kind} holds at most {_SIDES[kind]} pixels a side, and this has {width}x{height}"
+    if suffix in {".tif", ".tiff"} and width * height * bytes_a_pixel > _TIFF_BYTES:
+        return f"TIFF holds at most 4 GB, and {width}x{height} pixels can take more"
+    return ""
+
+
 def bicubic_resize(image: Tensor, scale: float | tuple[int, int]) -> Tensor:
     """Resizes by the cubic kernel with a = -0.5, widened when shrinking, as MATLAB's `imresize`.
 
@@ -195,17 +217,22 @@ def _fit_format(picture: Picture, suffix: str) -> tuple[Picture, tuple[str, ...]
 
 def _pixels(picture: Picture) -> np.ndarray[Any, Any]:
     """Integers as OpenCV takes them: `[h, w, c]`, blue first, one channel where that is valid."""
-    rgb = picture.rgb.detach().cpu().float()
-    if picture.grey:
-        rgb = (rgb * _LUMA[:, None, None]).sum(0, keepdim=True)
-        if picture.alpha is not None or picture.metadata.icc[16:20] == b"RGB ":
-            rgb = rgb.repeat(3, 1, 1)  # an RGB profile is invalid beside a single channel
-    bgr = rgb.flip(0)
-    if picture.alpha is not None:
-        bgr = torch.cat([bgr, picture.alpha.detach().cpu().float()])
     full = 2**picture.bits - 1
-    values: np.ndarray[Any, Any] = (bgr.clamp(0, 1) * full).round_().permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(values, np.uint8 if full == 255 else np.uint16)
+    # An RGB profile is invalid beside a single channel.
+    single = picture.grey and picture.alpha is None and picture.metadata.icc[16:20] != b"RGB "
+    channels = 1 if single else 3 if picture.alpha is None else 4
+    height, width = picture.rgb.shape[1:]
+    values = np.empty((height, width, channels), np.uint8 if full == 255 else np.uint16)
+    for start in range(0, height, _STRIP):  # a copy of the whole would need four times its memory
+        rows = slice(start, start + _STRIP)
+        strip = picture.rgb[:, rows].detach().cpu().float()
+        if picture.grey:
+            strip = (strip * _LUMA[:, None, None]).sum(0, keepdim=True).expand(3, -1, -1)
+        parts = [strip[:1] if single else strip.flip(0)]
+        if picture.alpha is not None:
+            parts.append(picture.alpha[:, rows].detach().cpu().float())
+        values[rows] = (torch.cat(parts).clamp(0, 1) * full).round_().permute(1, 2, 0).numpy()
+    return values
 
 
 def _encode(picture: Picture, path: Path, suffix: str) -> bytes:

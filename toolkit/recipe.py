@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from toolkit.component import Component, Kind, Options
 from toolkit.errors import DataError, UsageError, did_you_mean
+from toolkit.paths import user_path
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
 from toolkit.weights import write_atomically
@@ -137,8 +138,20 @@ class Recipe(Options):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     def save(self, path: Path) -> None:
-        """Writes the recipe, whole or not at all."""
-        write_atomically(path, self.toml().encode())
+        """Writes the recipe, whole or not at all.
+
+        Raises:
+            UsageError: A name in it, such as that of a folder, is no text, which TOML cannot hold.
+        """
+        try:
+            text = self.toml().encode()
+        except UnicodeEncodeError as error:
+            name = error.object[max(0, error.start - 40) : error.end + 40].splitlines()[0]
+            raise UsageError(
+                f"A recipe cannot hold a name that is no text: …{name}…",
+                "Rename that folder, or link to it under another name: ln -s",
+            ) from None
+        write_atomically(path, text)
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -148,7 +161,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         UsageError: There is no such file, or it is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"Cannot read the recipe {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -270,7 +283,7 @@ def data_selection(text: str) -> str | dict[str, str]:
         >>> data_selection("./holiday")
         {'use': 'folder', 'folder': './holiday'}
     """
-    path = Path(text).expanduser()
+    path = user_path(text)
     if re.match(r"[a-z0-9-]{2,}:", text) and not path.exists():  # a letter alone is a drive
         return text
     if path.is_dir() or "/" in text or "\\" in text:

@@ -11,6 +11,7 @@ from typing import Any
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
+from toolkit.paths import user_path
 from toolkit.recipe import Recipe, read_recipe
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection
@@ -102,13 +103,13 @@ class Run:
     def rewind_log(self, step: int) -> None:
         """Drops log lines of steps after `step`, which a resumed run makes again."""
         if self.log.is_file():
-            lines = self.log.read_text().splitlines(keepends=True)
+            lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
             write_atomically(self.log, "".join(kept).encode())
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds a line of JSON."""
-        with self.log.open("a") as stream:
+        with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
     def recipe(self) -> Recipe:
@@ -160,7 +161,7 @@ class Run:
 
 def run_named(name: str, registry: Registry) -> Run:
     """A run by its folder, or that of a restorer which ships as one by its name."""
-    run = Run(Path(name).expanduser())
+    run = Run(user_path(name))
     shipped = {each.name: each.run for each in registry.components("restorer") if each.run}
     return run if run.exists or name not in shipped else Run(shipped[name]())
 

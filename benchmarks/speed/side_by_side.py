@@ -41,7 +41,7 @@ def document(benchmark: str, libraries: Iterable[str], **found: Any) -> dict[str
 def processor() -> str:
     """The processor's name and the instructions that matter to networks, where they are told."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     told = {key.strip(): value.strip() for key, _, value in (each.partition(":") for each in lines)}
@@ -53,4 +53,4 @@ def processor() -> str:
 def save(path: Path | None, content: dict[str, Any]) -> None:
     """Keeps the figures as JSON, if there is a place for them."""
     if path:
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,9 @@ import shutil
 import cv2
 import pytest
 
+from toolkit import images
 from toolkit.checkpoints import load_part, save_checkpoint
+from toolkit.restoring import folder
 
 
 @pytest.fixture
@@ -133,3 +135,90 @@ def test_mistakes_are_named(mistake, photo, tmp_path, monkeypatch, arguments, to
 def test_an_input_that_holds_nothing_is_told(mistake, tmp_path, name):
     (tmp_path / "empty").mkdir()
     assert name in mistake("restore", tmp_path / name, "--with", "bicubic")
+
+
+def test_results_that_are_there_are_kept_and_said_so(cli, photo, tmp_path):
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    (tmp_path / "photo_x4.png").write_bytes(b"mine")
+    inputs = photo, other
+    first = cli("restore", *inputs, "--with", "bicubic", "--format", "json")
+    assert [each["kept"] for each in first.document] == [True, False]
+    assert (tmp_path / "photo_x4.png").read_bytes() == b"mine"
+    again = cli("restore", *inputs, "--with", "bicubic")
+    assert again.code == 0
+    assert again.out.count("is there already, and was kept") == 2
+    assert "--existing overwrite" in again.out
+    anew = cli("restore", *inputs, "--with", "bicubic", "--existing", "overwrite")
+    assert anew.code == 0
+    assert size(tmp_path / "photo_x4.png") == (80, 96)
+
+
+def test_ctrl_c_lists_what_is_done_and_the_same_command_goes_on(cli, photo, tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(photo.read_bytes())
+    inputs = [tmp_path / f"{name}.png" for name in "abc"]
+    tiled = folder.restore_tiled
+    calls = []
+
+    def interrupted(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return tiled(*arguments, **named)
+
+    monkeypatch.setattr(folder, "restore_tiled", interrupted)
+    stopped = cli("restore", *inputs, "--with", "bicubic")
+    assert stopped.code == 130
+    assert stopped.out.count("→") == 2
+    assert "Stopped: 2 of 3 images are left." in stopped.err
+    went_on = cli("restore", *inputs, "--with", "bicubic", "--format", "json")
+    assert [each["kept"] for each in went_on.document] == [True, False, False]
+
+
+def test_the_hint_of_a_failure_is_printed(cli, photo, tmp_path):
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
+    told = cli("restore", tmp_path / "broken.png", "--with", "bicubic")
+    assert "Copy or download the file again" in told.out
+    document = cli("restore", tmp_path / "broken.png", "--with", "bicubic", "--format", "json")
+    assert document.document[0]["hint"] == "Copy or download the file again"
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".webp", "WebP"), (".jpg", "JPEG")])
+def test_what_is_too_large_for_a_format_is_known_before_the_work(
+    cli, photo, tmp_path, monkeypatch, suffix, kind
+):
+    monkeypatch.setitem(images._SIDES, kind, 90)
+    source = tmp_path / f"small{suffix}"
+    cv2.imwrite(str(source), cv2.imread(str(photo)))
+    made = cli("restore", source, "--with", "bicubic", "--format", "json").document[0]
+    assert made["destination"] == str(tmp_path / "small_x4.png")
+    assert made["notes"] == [
+        f"{kind} holds at most 90 pixels a side, and this has 96x80: written as PNG"
+    ]
+    assert size(tmp_path / "small_x4.png") == (80, 96)
+    monkeypatch.setattr(folder, "restore_tiled", lambda *_, **__: pytest.fail("work was done"))
+    fixed = cli("restore", source, "--with", "bicubic", "--out", tmp_path / f"named{suffix}")
+    assert fixed.code == 1
+    assert "holds at most 90 pixels" in fixed.out
+    assert f"--out {tmp_path / 'named.png'}" in fixed.out
+
+
+def test_a_name_that_grows_too_long_is_refused_before_the_work(mistake, photo, tmp_path):
+    long = tmp_path / f"{'n' * 250}.png"
+    long.write_bytes(photo.read_bytes())
+    told = mistake("restore", long, photo, "--with", "bicubic")
+    assert "a name of 257 bytes" in told
+    assert "--out FILE" in told
+
+
+def test_a_tilde_is_resolved_wherever_the_shell_leaves_it(cli, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert cli("restore", "~/photo.png", "--with=bicubic", "--out=~/big").code == 0
+    assert size(tmp_path / "big" / "photo.png") == (80, 96)
+    assert not (tmp_path / "~").exists()
+    scored = cli("eval", "--sr=~/big", "--hr=~/big", "--metric=psnr", "--no-cache")
+    assert scored.code == 0
+    assert cli("degrade", "~/photo.png", "--variants=1", "--out=~/lr").code == 0
+    assert (tmp_path / "lr" / "lr" / "photo.png").exists()

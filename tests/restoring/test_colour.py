@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from toolkit.errors import UsageError
 from toolkit.images import bicubic_resize
 from toolkit.restoring import colour
-from toolkit.restoring.colour import COLOUR_METHODS, low_frequencies, match_colour
+from toolkit.restoring.colour import (
+    COLOUR_METHODS,
+    low_frequencies,
+    match_colour,
+    match_colour_,
+)
 
 
 def scene(seed=0):
@@ -76,6 +81,26 @@ def test_low_frequencies_by_their_definition():
     line = torch.tensor([1, 2, 3, 4, 3, 2, 1]).double() / 16  # [1 2 1] and [1 0 2 0 1], over 16
     smooth = low_frequencies(impulse, levels=2)[0, 0]
     assert torch.allclose(smooth[1:8, 1:8], line[:, None] * line)
+
+
+@pytest.mark.parametrize(("height", "scale"), [(150, 4), (77, 4), (64, 4), (301, 2), (40, 1)])
+def test_strips_equal_the_whole(height, scale):
+    rng = torch.Generator().manual_seed(0)
+    sr = torch.rand(1, 3, scale * height, 40 * scale, generator=rng)
+    lr = torch.rand(1, 3, height, 40, generator=rng)
+    drift = bicubic_resize(lr, (scale * height, 40 * scale)) - sr
+    whole = (sr + low_frequencies(drift)).clamp(0, 1)
+    torch.testing.assert_close(match_colour(sr, lr, "wavelet"), whole, atol=1e-6, rtol=0)
+
+
+def test_what_is_matched_is_left_alone_unless_asked_for():
+    sr, lr = scene(), bicubic_resize(scene(1), 0.25)
+    for method in ("wavelet", "adain"):
+        before = sr.clone()
+        matched = match_colour(sr, lr, method)
+        assert torch.equal(sr, before)
+        assert match_colour_(before, lr, method) is before
+        assert torch.equal(before, matched)
 
 
 def test_an_unknown_method():

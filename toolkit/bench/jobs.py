@@ -62,7 +62,7 @@ class Job:
     def result(self) -> dict[str, Any] | None:
         """What was measured, if all that is asked for was."""
         try:
-            content: dict[str, Any] = json.loads(self.result_path.read_text())
+            content: dict[str, Any] = json.loads(self.result_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         asked = {*self.metrics.values()}

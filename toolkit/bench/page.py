@@ -127,7 +127,7 @@ def _curves(made: Made) -> str:
 
 def _logged(log: Path) -> Iterator[tuple[int, dict[str, float]]]:
     try:
-        lines = log.read_text().splitlines()
+        lines = log.read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:

@@ -109,7 +109,7 @@ def write_photographs(
 def _known(folder: Path) -> Photographs | None:
     """The folder, if all of it was written."""
     try:
-        content = json.loads((folder / _LIST).read_text())
+        content = json.loads((folder / _LIST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     skipped = tuple((name, reason) for name, reason in content["skipped"])

@@ -100,7 +100,7 @@ def _threads_of(job: Job, threads: int) -> int:
     """As many as when it was begun: with others, sums come out otherwise in the last digits."""
     path = job.folder / "threads"
     if path.is_file():
-        return int(path.read_text())
+        return int(path.read_text(encoding="utf-8"))
     if not job.folder.is_file():  # the job itself says what is wrong with that
         job.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, str(threads).encode())

@@ -71,7 +71,7 @@ class Scales(Options):
 def read_scales() -> Scales:
     """Reads the file that ships."""
     path = tables_folder() / "scales.toml"
-    scales = validate(Scales, tomllib.loads(path.read_text()), f"The scales {path}")
+    scales = validate(Scales, tomllib.loads(path.read_text(encoding="utf-8")), f"The scales {path}")
     assert isinstance(scales, Scales)
     return scales
 

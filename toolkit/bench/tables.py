@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from toolkit.bench.lines import line_of
 from toolkit.component import Options
 from toolkit.errors import UsageError
+from toolkit.paths import user_path
 from toolkit.recipe import SLOTS
 from toolkit.registry import validate
 from toolkit.specs import Selection
@@ -140,7 +141,7 @@ def table_path(name: str) -> Path:
         UsageError: There is no such table.
     """
     try:
-        path = Path(name).expanduser()
+        path = user_path(name)
         if path.is_file():
             return path
     except (OSError, RuntimeError):  # a name too long, a home of nobody
@@ -165,7 +166,7 @@ def read_table(name: str) -> Table:
     """
     path = table_path(name)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The table {path} cannot be read: {error}.") from None

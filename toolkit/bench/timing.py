@@ -46,7 +46,7 @@ def peak_bytes(work: Work) -> int | None:
         return torch.cuda.max_memory_allocated() - before
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     try:
-        reset.write_text("5")  # the peak begins anew
+        reset.write_text("5", encoding="utf-8")  # the peak begins anew
     except OSError:
         work()
         return None
@@ -57,5 +57,7 @@ def peak_bytes(work: Work) -> int | None:
 
 def _kilobytes(status: Path, key: str) -> int:
     """A line of the kernel's report on this process."""
-    lines = (line for line in status.read_text().splitlines() if line.startswith(key))
+    lines = (
+        line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(key)
+    )
     return int(next(lines).split()[1])

@@ -48,7 +48,7 @@ def work(job: Job, registry: Registry, tell: Tell) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Waits until nobody else works on a folder: a process that lost its parent may, for a step."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

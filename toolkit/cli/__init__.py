@@ -16,8 +16,9 @@ from toolkit.errors import ToolkitError
 def main() -> None:
     """Runs the command line; a user's mistake ends in one panel, never in a traceback."""
     from toolkit.cli.app import app
-    from toolkit.cli.output import show_error
+    from toolkit.cli.output import never_fail_to_print, show_error
 
+    never_fail_to_print()
     # The core says what takes long, such as a download, through its logger. What other libraries
     # warn of is for those who write programs.
     logging.basicConfig(format="%(message)s", level=logging.ERROR)

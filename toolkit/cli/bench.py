@@ -10,6 +10,7 @@ import typer
 
 from toolkit.cli.output import load_registry, note, show_json
 from toolkit.cli.progress import counting
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.bench.quality import Request
@@ -59,14 +60,16 @@ def bench(
         int | None, typer.Option(min=1, help="Rows at once; by default as many as fit.")
     ] = None,
     work: Annotated[
-        Path, typer.Option(help="Where runs, images and scores are kept, for all tables.")
+        Path, typer.Option(parser=user_path, metavar="PATH",
+                     help="Where runs, images and scores are kept, for all tables.")
     ] = Path("runs/bench"),
     timed: Annotated[
         bool,
         typer.Option("--time", help="For costs: also time here, beside diffusers' own code."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write the table to, as JSON, Markdown and HTML.")
+        Path | None, typer.Option(parser=user_path, metavar="PATH",
+                     help="Folder to write the table to, as JSON, Markdown and HTML.")
     ] = None,
     output: Annotated[
         ReportFormat, typer.Option("--format", help="How to print it.")

@@ -9,6 +9,7 @@ import typer
 
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
 from toolkit.errors import DataError, OptionsError, UnknownComponentError
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.checking import Checked
@@ -67,7 +68,9 @@ def fetch_dataset(
 
 @data.command("check")
 def check(
-    folder: Annotated[Path, typer.Argument(help="Where the dataset is.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="PATH", help="Where the dataset is.")
+    ],
     kind: Annotated[
         str, typer.Option("--as", help="Which dataset it is; by default what it looks like.")
     ] = "",
@@ -86,7 +89,7 @@ def check(
     from toolkit.checking import check_dataset
     from toolkit.cli.progress import counting
 
-    found, dataset = _open(folder.expanduser(), kind, load_registry())
+    found, dataset = _open(folder, kind, load_registry())
     with counting("Reading") as tell:
         checked = check_dataset(dataset, tell)
     if output is Format.json:

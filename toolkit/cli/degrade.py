@@ -11,6 +11,7 @@ import typer
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UsageError
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def degrade(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="IMAGE...", help="HR images, and folders of images."),
+        typer.Argument(parser=user_path, metavar="IMAGE...",
+                     help="HR images, and folders of images."),
     ] = None,
     source: Annotated[
         str,
@@ -37,9 +39,11 @@ def degrade(
     variants: Annotated[int, typer.Option(min=1, help="LR images of each HR image.")] = 8,
     history: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Apply these histories, instead of drawing any."),
+        typer.Option(parser=user_path, metavar="FILE",
+                     help="Apply these histories, instead of drawing any."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("degraded"),
+    out: Annotated[Path, typer.Option(parser=user_path, metavar="DIR",
+                     help="Where to write.")] = Path("degraded"),
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Show what differs between two degradations."),

@@ -11,6 +11,7 @@ import typer
 
 from toolkit.cli.output import load_registry, note, note_all, show_json
 from toolkit.cli.progress import counting
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,9 +33,14 @@ class ScoresFormat(StrEnum):
 
 
 def evaluate(
-    sr: Annotated[Path, typer.Option(help="Folder of restored images.")],
+    sr: Annotated[
+        Path, typer.Option(parser=user_path, metavar="PATH", help="Folder of restored images.")
+    ],
     hr: Annotated[
-        Path | None, typer.Option(help="Folder of the images that they should be.")
+        Path | None,
+        typer.Option(
+            parser=user_path, metavar="PATH", help="Folder of the images that they should be."
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
@@ -42,7 +48,11 @@ def evaluate(
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="What another system's `toolkit eval --format json` wrote: compare."),
+        typer.Option(
+            parser=user_path,
+            metavar="PATH",
+            help="What another system's `toolkit eval --format json` wrote: compare.",
+        ),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither use nor keep scores of earlier runs.")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.output import Format, load_registry, show_json
+from toolkit.paths import user_path
 
 
 class Form(StrEnum):
@@ -26,7 +27,8 @@ class Keys(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, typer.Argument(parser=user_path, metavar="RUN",
+                     help="A run's folder.")],
     form: Annotated[
         Form,
         typer.Option("--to", help="diffusers: a LoRA and the embeddings, to use with the base's "
@@ -37,7 +39,8 @@ def export(
     ] = Keys.diffusers,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A new folder; else RUN/export-diffusers or -merged."),
+        typer.Option(parser=user_path, metavar="DIR",
+                     help="A new folder; else RUN/export-diffusers or -merged."),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
 ) -> None:  # fmt: skip

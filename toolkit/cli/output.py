@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable
@@ -19,9 +20,37 @@ class Format(StrEnum):
     json = "json"
 
 
+_PLAIN = {"→": "->", "×": "x", "…": "...", "–": "-", "−": "-", "↑": "(higher)", "↓": "(lower)"}
+"""Signs of ours in plain characters, for terminals that have no others."""
+
+
+def never_fail_to_print() -> None:
+    """Makes stdout and stderr take any text, whatever their encoding and the text.
+
+    What an encoding lacks becomes a plain sign or an escape; so does a byte of a file's name that
+    is no text.
+    """
+    codecs.register_error("toolkit", _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="toolkit")
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    refused = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or _escaped(sign) for sign in refused), error.end
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def show_json(document: Any) -> None:
     """Prints one JSON document, and nothing else, to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=plain) + "\n")
 
 
 def show_error(message: str, hint: str) -> None:

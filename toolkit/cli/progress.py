@@ -41,7 +41,7 @@ def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
             rate = pace.rate(report.step)
             bar.update(task, completed=report.step, losses=_figures(report.losses), rate=rate)
             if report.sample:
-                bar.console.print(f"Samples: {report.sample}", highlight=False)
+                bar.console.print(f"Samples: {report.sample}", highlight=False, markup=False)
 
         yield show
 
@@ -102,6 +102,7 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
     if not console.is_terminal:
         yield lambda name, done, total: note(f"{verb} {done + 1}/{total}: {name}")
         return
+    from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
@@ -109,7 +110,8 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
         task = bar.add_task(verb, total=None)
 
         def show(name: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=f"{verb} {name}")
+            told = escape(f"{verb} {name}")  # a name may hold brackets
+            bar.update(task, completed=done, total=total, description=told)
 
         yield show
 
@@ -123,6 +125,7 @@ def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
     if not console.is_terminal:
         yield _job_lines(total)
         return
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
@@ -137,10 +140,13 @@ def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
                     bar.remove_task(tasks.pop(key))
                 bar.advance(whole)
                 if event.reason:
-                    bar.console.print(f"{_job_name(event)}: {event.reason}", highlight=False)
+                    bar.console.print(
+                        f"{_job_name(event)}: {event.reason}", highlight=False, markup=False
+                    )
                 return
             if key not in tasks:
-                tasks[key] = bar.add_task(_job_name(event), total=event.total, what="")
+                name = escape(_job_name(event))
+                tasks[key] = bar.add_task(name, total=event.total, what="")
             bar.update(tasks[key], completed=event.done, total=event.total, what=event.stage)
 
         yield show

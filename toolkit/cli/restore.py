@@ -12,6 +12,7 @@ import typer
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UnknownComponentError, UsageError
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
@@ -35,9 +36,17 @@ class Colour(StrEnum):
     none = "none"
 
 
+class Existing(StrEnum):
+    """What becomes of a result that is there already."""
+
+    skip = "skip"
+    overwrite = "overwrite"
+
+
 def restore(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Images, and folders of images.")
+        list[Path], typer.Argument(parser=user_path, metavar="INPUT...",
+                     help="Images, and folders of images.")
     ],
     source: Annotated[
         str,
@@ -46,7 +55,8 @@ def restore(
     ] = "pocket",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR|FILE", help="Where to write; else beside the input, as NAME_x4."),
+        typer.Option(parser=user_path, metavar="DIR|FILE",
+                     help="Where to write; else beside the input, as NAME_x4."),
     ] = None,
     tile: Annotated[
         int | None,
@@ -61,11 +71,15 @@ def restore(
         Precision | None,
         typer.Option(help="What a run's networks compute in; by default as the run's recipe says."),
     ] = None,
+    existing: Annotated[
+        Existing, typer.Option(help="What to do where a result is there already.")
+    ] = Existing.skip,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
 ) -> None:  # fmt: skip
     """Restore photographs at four times their size.
 
-    Format, transparency, 16 bits, EXIF and colour profile are kept.
+    Format, transparency, 16 bits, EXIF and colour profile are kept. Results that are there already
+    are kept, too: a folder that was interrupted goes on where it stopped.
 
     Examples:
       toolkit restore photo.jpg
@@ -82,11 +96,23 @@ def restore(
     chosen = choose_device(device)
     restorer = _restorer(source, registry, precision.value if precision else "")
     restorer.to(chosen)
+    results: list[Restored] = []
+    stopped = False
     with counting("Restoring") as show:
-        results = restore_files(
-            restorer, jobs, tile=tile, colour=colour.value, device=chosen,
-            on_event=lambda p: show(str(p.job.source), p.index, p.count) if _starts(p) else None,
-        )  # fmt: skip
+
+        def on_event(progress: Progress) -> None:
+            if progress.result:
+                results.append(progress.result)
+            elif progress.tiles == 0:
+                show(str(progress.job.source), progress.index, progress.count)
+
+        try:
+            restore_files(
+                restorer, jobs, tile=tile, colour=colour.value, device=chosen,
+                existing=existing.value, on_event=on_event,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            stopped = True
     failed = [result for result in results if result.error]
     if output is Format.json:
         show_json([_document(result) for result in results])
@@ -95,6 +121,11 @@ def restore(
             _report(result)
     if failed:
         note(f"{len(failed)} of {len(results)} images could not be restored.")
+    if stopped:
+        note(f"Stopped: {len(jobs) - len(results)} of {len(jobs)} images are left.")
+        note("The same command goes on with them.")
+        sys.exit(130)
+    if failed:
         sys.exit(1)
 
 
@@ -103,7 +134,7 @@ def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
     from toolkit.runs import Run
     from toolkit.specs import Selection
 
-    run, names = Run(Path(source)), {each.name for each in registry.components("restorer")}
+    run, names = Run(user_path(source)), {each.name for each in registry.components("restorer")}
     if run.exists or (run.folder.is_dir() and source not in names):
         return run.restorer(registry, precision)
     try:
@@ -124,13 +155,15 @@ def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
     return made
 
 
-def _starts(progress: Progress) -> bool:
-    return progress.tiles == 0 and progress.result is None
-
-
 def _report(result: Restored) -> None:
+    if result.kept:
+        print(f"{result.job.source}: {result.job.destination} is there already, and was kept")
+        print("  To restore it again: --existing overwrite")
+        return
     if result.error or not result.sr_size or not result.lr_size:
         print(f"{result.job.source}: failed: {result.error}")
+        if hint := getattr(result.error, "hint", ""):
+            print(f"  {hint}")
         return
     sizes = "{}x{} → {}x{}".format(*result.lr_size, *result.sr_size)
     print(f"{result.job.source} → {result.job.destination}  {sizes}  {result.seconds:.1f} s")
@@ -146,5 +179,7 @@ def _document(result: Restored) -> dict[str, Any]:
         "sr_size": result.sr_size,
         "seconds": round(result.seconds, 3),
         "notes": list(result.notes),
+        "kept": result.kept,
         "error": None if result.error is None else str(result.error),
+        "hint": getattr(result.error, "hint", ""),
     }

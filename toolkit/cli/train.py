@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.recipe import Recipe
@@ -26,7 +27,8 @@ def _slot(meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
 
 def train(
     config: Annotated[
-        Path | None, typer.Option(help="A recipe to start from, such as another run's recipe.toml.")
+        Path | None, typer.Option(parser=user_path, metavar="PATH",
+                     help="A recipe to start from, such as another run's recipe.toml.")
     ] = None,
     gen: Annotated[str | None, _slot("What is trained, such as one-step.")] = None,
     backbone: Annotated[str | None, _slot("The diffusion model under it, such as pocket.")] = None,
@@ -42,7 +44,8 @@ def train(
         typer.Option(metavar="RUN|NAME", help="A run to begin with the generator of, or pocket."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; by default runs/DISC-LOSS.")
+        Path | None, typer.Option(parser=user_path, metavar="PATH",
+                     help="Folder of the run; by default runs/DISC-LOSS.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overrides: Annotated[

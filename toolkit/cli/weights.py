@@ -12,6 +12,7 @@ import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.errors import UsageError, WeightsError, did_you_mean
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.component import WeightFile
@@ -56,7 +57,12 @@ def fetch_files(
     ] = None,
     place: Annotated[
         Path | None,
-        typer.Option("--from", help="Your own copy: the file, its archive, or a folder of such."),
+        typer.Option(
+            "--from",
+            parser=user_path,
+            metavar="PATH",
+            help="Your own copy: the file, its archive, or a folder of such.",
+        ),
     ] = None,
 ) -> None:
     """Fetch weight files that are missing, so that later work needs no network.
@@ -76,7 +82,7 @@ def fetch_files(
         note("No weight files are needed.")
         return
     if place:
-        paths = _supply(place.expanduser(), files, bool(names))
+        paths = _supply(place, files, bool(names))
     else:
         with _progress() as show:
             paths = fetch_all(files, progress=show)

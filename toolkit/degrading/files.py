@@ -160,22 +160,24 @@ def degrade_files(
     _make_folder(out / _LR)
     results = []
     count = variants if isinstance(variants, int) else len(variants)
-    for place, photo in enumerate(photos):
-        on_photo(photo, place)
-        indices = range(first + place * count, first + (place + 1) * count)
-        result = Degraded(photo.source)
-        try:
-            hr, notes = _read(photo.source, degradation.scale)
-            result = replace(result, hr_size=(hr.shape[2], hr.shape[1]), notes=notes)
-            if isinstance(variants, int):
-                made = _sampled(degradation, hr.to(device), seed, indices)
-            else:
-                made = _applied(degradation, hr.to(device), variants)
-            result = _write(result, photo, hr, made, out)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
-            result = replace(result, error=error)
-        results.append(result)
-    _write_histories(results, out, seed if isinstance(variants, int) else None)
+    try:
+        for place, photo in enumerate(photos):
+            on_photo(photo, place)
+            indices = range(first + place * count, first + (place + 1) * count)
+            result = Degraded(photo.source)
+            try:
+                hr, notes = _read(photo.source, degradation.scale)
+                result = replace(result, hr_size=(hr.shape[2], hr.shape[1]), notes=notes)
+                if isinstance(variants, int):
+                    made = _sampled(degradation, hr.to(device), seed, indices)
+                else:
+                    made = _applied(degradation, hr.to(device), variants)
+                result = _write(result, photo, hr, made, out)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+                result = replace(result, error=error)
+            results.append(result)
+    finally:  # also of those that were done when someone stopped it
+        _write_histories(results, out, seed if isinstance(variants, int) else None)
     return results
 
 

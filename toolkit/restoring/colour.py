@@ -14,6 +14,15 @@ ColourMethod = Literal["wavelet", "adain", "none"]
 COLOUR_METHODS: tuple[ColourMethod, ...] = get_args(ColourMethod)
 
 
+_STRIP = 96
+"""Rows that are worked on at once."""
+_LEVELS = 5
+_REACH = 2**_LEVELS - 1
+"""Rows beyond a strip that its low frequencies depend on."""
+_KERNEL = 3
+"""LR rows beyond a strip that enlarging it depends on, and one to spare."""
+
+
 def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
     """Gives `sr` the colours of `lr`, and keeps its detail.
 
@@ -44,15 +53,46 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
         [1.0, 0.0, 0.0]
     """
     check_method(method)
+    return sr if method == "none" else match_colour_(sr.clone(), lr, method)
+
+
+def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
+    """As `match_colour`, in place: beside `sr`, memory is that of a strip of it."""
+    check_method(method)
     if method == "none":
         return sr
     if method == "wavelet":
-        # Both splits are linear, so one of the difference does for both.
-        drift = bicubic_resize(lr, (sr.shape[-2], sr.shape[-1])) - sr
-        return (sr + low_frequencies(drift)).clamp_(0, 1)
+        return _match_low_frequencies(sr, lr)
     spread, middle = torch.std_mean(sr, dim=(2, 3), correction=0, keepdim=True)
     wanted_spread, wanted_middle = torch.std_mean(lr, dim=(2, 3), correction=0, keepdim=True)
-    return ((sr - middle) * (wanted_spread / (spread + 1e-6)) + wanted_middle).clamp_(0, 1)
+    return sr.sub_(middle).mul_(wanted_spread / (spread + 1e-6)).add_(wanted_middle).clamp_(0, 1)
+
+
+def _match_low_frequencies(sr: Tensor, lr: Tensor) -> Tensor:
+    """Both splits are linear, so that one of the difference does for both."""
+    height = sr.shape[2]
+    above = sr[:, :, :0]  # rows above the strip, as they were
+    for start in range(0, height, _STRIP):
+        stop = min(start + _STRIP, height)
+        end = min(stop + _REACH, height)
+        before = torch.cat([above, sr[:, :, start:end]], dim=2)
+        first = start - above.shape[2]
+        drift = _enlarged_rows(lr, first, end, sr.shape) - before
+        above = before[:, :, : stop - first][:, :, -_REACH:].clone()
+        low = low_frequencies(drift)[:, :, start - first : stop - first]
+        sr[:, :, start:stop].add_(low).clamp_(0, 1)
+    return sr
+
+
+def _enlarged_rows(lr: Tensor, first: int, end: int, shape: torch.Size) -> Tensor:
+    """Rows `first` to `end - 1` of `lr`, enlarged to `shape`."""
+    scale, rest = divmod(shape[2], lr.shape[2])
+    if rest:
+        return bicubic_resize(lr, (shape[2], shape[3]))[:, :, first:end]
+    top = max(0, first // scale - _KERNEL)
+    bottom = min(lr.shape[2], -(-end // scale) + _KERNEL)
+    rows = bicubic_resize(lr[:, :, top:bottom], ((bottom - top) * scale, shape[3]))
+    return rows[:, :, first - top * scale : end - top * scale]
 
 
 def check_method(method: str) -> None:
@@ -64,7 +104,7 @@ def check_method(method: str) -> None:
         )
 
 
-def low_frequencies(image: Tensor, levels: int = 5) -> Tensor:
+def low_frequencies(image: Tensor, levels: int = _LEVELS) -> Tensor:
     """What the à trous wavelet's `levels` leave: smoothed by [1 2 1] / 4, its holes doubling.
 
     Args:
@@ -77,7 +117,7 @@ def low_frequencies(image: Tensor, levels: int = 5) -> Tensor:
     for level in range(levels):
         hole = 2**level
         rows = nn.functional.pad(image, (0, 0, hole, hole), mode="replicate")
-        image = (rows[..., : -2 * hole, :] + rows[..., 2 * hole :, :]) / 4 + image / 2
+        image = (rows[..., : -2 * hole, :] + rows[..., 2 * hole :, :]).div_(2).add_(image).div_(2)
         columns = nn.functional.pad(image, (hole, hole, 0, 0), mode="replicate")
-        image = (columns[..., : -2 * hole] + columns[..., 2 * hole :]) / 4 + image / 2
+        image = (columns[..., : -2 * hole] + columns[..., 2 * hole :]).div_(2).add_(image).div_(2)
     return image

@@ -5,13 +5,19 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from toolkit.errors import ToolkitError
-from toolkit.images import Picture, bicubic_resize, read_picture, write_picture
-from toolkit.restoring.colour import ColourMethod, check_method, match_colour
+from toolkit.errors import ImageError, ToolkitError
+from toolkit.images import (
+    Picture,
+    bicubic_resize,
+    read_picture,
+    why_too_large,
+    write_picture,
+)
+from toolkit.restoring.colour import ColourMethod, check_method, match_colour_
 from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
 from toolkit.restoring.tiles import TILE, WHOLE_PIXELS, check_tiles, restore_tiled
 
@@ -30,6 +36,7 @@ __all__ = [
     "restore_picture",
 ]
 
+Existing = Literal["skip", "overwrite"]
 _FALLBACKS = (TILE, TILE // 2, TILE // 4)
 _NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
@@ -39,11 +46,12 @@ class Restored:
     """What became of one job.
 
     Attributes:
-        job: Its source and destination.
+        job: Its source and destination; that may have become a PNG file.
         lr_size: Width and height of the input in pixels; None if it could not be read.
         sr_size: Width and height of the output; None if there is none.
         seconds: From opening the source to closing the destination.
         notes: What the user should know, such as a loss of transparency.
+        kept: Whether the output was there already, and was left alone.
         error: Why there is no output; None if there is one.
     """
 
@@ -52,6 +60,7 @@ class Restored:
     sr_size: tuple[int, int] | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    kept: bool = False
     error: Exception | None = None
 
 
@@ -83,6 +92,7 @@ def restore_files(
     tile: int | None = None,
     colour: ColourMethod = "none",
     device: torch.device | None = None,
+    existing: Existing = "overwrite",
     on_event: Callable[[Progress], None] | None = None,
 ) -> list[Restored]:
     """Restores every job in turn and says what became of each, in their order.
@@ -93,6 +103,8 @@ def restore_files(
         tile: As in `restore_tiled`.
         colour: As in `match_colour`.
         device: Where the restorer's network lies; None for the processor.
+        existing: Whether an output that is there already is kept, or written anew. Outputs are
+            written whole or not at all, so work that was interrupted goes on where it stopped.
         on_event: Told of all progress.
 
     Raises:
@@ -112,7 +124,10 @@ def restore_files(
         def on_tile(done: int, tiles: int, progress: Progress = progress) -> None:
             tell(replace(progress, tile=done, tiles=tiles))
 
-        results.append(_restore_file(restorer, job, tile, colour, device, on_tile))
+        if existing == "skip" and job.destination.exists():
+            results.append(Restored(job, kept=True))
+        else:
+            results.append(_restore_file(restorer, job, tile, colour, device, on_tile))
         tell(replace(progress, result=results[-1]))
     return results
 
@@ -150,7 +165,7 @@ def restore_picture(
         _release_memory()
     else:
         raise ToolkitError("Memory does not suffice, even in small tiles", hint="Use --tile 32")
-    rgb = match_colour(sr, lr, colour)[0]
+    rgb = match_colour_(sr, lr, colour)[0]
     if picture.grey:
         rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
     alpha = picture.alpha
@@ -172,14 +187,36 @@ def _restore_file(
     try:
         picture = read_picture(job.source)
         result = replace(result, lr_size=_size(picture))
+        job, early = _fitting(job, picture, restorer.scale)
+        result = replace(result, job=job)
         restored, notes = restore_picture(
             restorer, picture, tile=tile, colour=colour, device=device, on_tile=on_tile
         )
         notes += write_picture(restored, job.destination)
-        result = replace(result, sr_size=_size(restored), notes=notes)
+        result = replace(result, sr_size=_size(restored), notes=early + notes)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
         result = replace(result, error=error)
     return replace(result, seconds=time.perf_counter() - began)
+
+
+def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ...]]:
+    """The job, its output a PNG file where it is too large for the format that the input has.
+
+    Raises:
+        ImageError: A user named that format.
+    """
+    width, height = (scale * side for side in _size(picture))
+    channels = 1 if picture.grey else 3 if picture.alpha is None else 4
+    suffix = job.destination.suffix.lower()
+    reason = why_too_large(suffix, width, height, channels * picture.bits // 8)
+    if not reason:
+        return job, ()
+    other = job.destination.with_suffix(".png")
+    if job.fixed:
+        raise ImageError(f"Cannot write {job.destination}: {reason}", f"Use --out {other}")
+    if other.exists():
+        raise ImageError(f"{reason}, and {other} is there already", f"Use --out {other}")
+    return replace(job, destination=other), (f"{reason}: written as PNG",)
 
 
 def _size(picture: Picture) -> tuple[int, int]:

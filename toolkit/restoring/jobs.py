@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections import Counter
@@ -15,15 +16,23 @@ from toolkit.image_files import IMAGE_SUFFIXES, existing, is_image_suffix, some_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_NAME_BYTES = 255
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image to restore."""
+    """One image to restore.
+
+    Attributes:
+        source: Where it is read.
+        destination: Where its result goes.
+        fixed: Whether a user named that very file, so that its format must not be another.
+    """
 
     source: Path
     destination: Path
+    fixed: bool = False
 
 
 def plan_jobs(
@@ -55,10 +64,11 @@ def plan_jobs(
     jobs: dict[Job, None] = {}
     for each in map(Path, inputs):
         if single and target is not None:
-            jobs[Job(existing(each), target)] = None
+            jobs[Job(existing(each), target, fixed=True)] = None
         else:
             jobs.update(dict.fromkeys(_jobs_of(existing(each), target, f"_x{scale}")))
     planned = _apart(list(jobs))
+    _refuse_long_names(planned)
     _refuse_collisions(planned)
     return planned
 
@@ -130,6 +140,17 @@ def _apart(jobs: list[Job]) -> list[Job]:
         else job
         for job in jobs
     ]
+
+
+def _refuse_long_names(jobs: list[Job]) -> None:
+    for job in jobs:
+        size = len(os.fsencode(job.destination.name))
+        if size > _NAME_BYTES:
+            raise UsageError(
+                f"The result of {job.source} would have a name of {size} bytes; file systems take "
+                f"{_NAME_BYTES}",
+                hint="Give that image a shorter name, or name its result: --out FILE",
+            )
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from toolkit.errors import WeightsError
+from toolkit.paths import user_path
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class State(StrEnum):
 def home() -> Path:
     """The folder for cached files: `TOOLKIT_HOME`, else the user's cache folder."""
     if named := os.environ.get("TOOLKIT_HOME"):
-        return Path(named).expanduser()
+        return user_path(named)
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "restoration-toolkit"
+    return user_path(cache) / "restoration-toolkit"
 
 
 def path_of(file: WeightFile) -> Path:
@@ -131,7 +132,7 @@ def lock() -> Iterator[None]:
         yield
         return
     home().mkdir(parents=True, exist_ok=True)
-    with (home() / ".lock").open("a") as stream:
+    with (home() / ".lock").open("a", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

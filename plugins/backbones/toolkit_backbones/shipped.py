@@ -36,7 +36,7 @@ def check_sums(folder: Path) -> None:
         WeightsError: A file is missing or altered, or there is no list.
     """
     try:
-        lines = (folder / SUMS).read_text().splitlines()
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         listed = [line.split(maxsplit=1) for line in lines]
         altered = [name for sha256, name in listed if digest(folder / name) != sha256]
     except (OSError, ValueError) as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import weights
 from toolkit.errors import WeightsError
+from toolkit.paths import user_path
 from toolkit_backbones import hub
 from toolkit_backbones.architecture import PARTS, Architecture, Part, check_same
 from toolkit_backbones.files import fill, part_files, read_json
@@ -191,7 +192,7 @@ def named_source(text: str, owner: str, architecture: Architecture) -> Source:
 def look_up(text: str) -> Path:
     """The path that a user names; raises `WeightsError` where it cannot even be looked for."""
     try:
-        path = Path(text).expanduser()
+        path = user_path(text)
         path.exists()
     except (OSError, RuntimeError) as error:  # a name too long, a home of nobody
         raise WeightsError(f"{text!r} cannot be looked up: {error}") from None

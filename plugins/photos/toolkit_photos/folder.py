@@ -9,6 +9,7 @@ from toolkit.colour_profiles import read_photo
 from toolkit.errors import DataError
 from toolkit.image_files import READ, find_images, why_unreadable
 from toolkit.interfaces import Sample
+from toolkit.paths import user_path
 
 Part = Literal["all", "fit", "validation"]
 """All images, or those to fit by, or every eighth, to choose by: the two make up the whole."""
@@ -32,7 +33,7 @@ class ImageFolder:
 
     def __init__(self, name: str, folder: Path, part: Part = "all") -> None:
         self.name = name
-        self._folder = folder.expanduser()
+        self._folder = user_path(folder)
         whole, self.skipped = readable_images(self._folder)
         self._paths = part_of(whole, part)
         if not self._paths:

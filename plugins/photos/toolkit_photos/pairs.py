@@ -13,6 +13,7 @@ from torch import Tensor
 from toolkit.colour_profiles import read_photo
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Sample
+from toolkit.paths import user_path
 from toolkit_photos.folder import readable_images
 
 # `HR`, `test_LR`, `LRx4`, `Canon_001_LR4`: a word of its own, which says what a file is.
@@ -62,7 +63,7 @@ class RecordedPairs:
     def __init__(
         self, folder: Path | None = None, hr: Path | None = None, lr: Path | None = None
     ) -> None:
-        places = [each.expanduser() for each in (folder, hr, lr) if each is not None]
+        places = [user_path(each) for each in (folder, hr, lr) if each is not None]
         self.name = " and ".join(map(str, places))
         sides = (None,) if folder else (True, False)
         files: list[_File] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from toolkit.errors import DataError
 from toolkit.interfaces import Dataset, Sample
+from toolkit.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def open_published(published: Published, folder: Path | None) -> Dataset:
     Raises:
         DataError: It is not there, or a folder of it is missing or empty; says where to get it.
     """
-    home = Path(os.environ.get("TOOLKIT_DATA", "data")).expanduser()
-    place = folder.expanduser() if folder else home / published.name
+    home = user_path(os.environ.get("TOOLKIT_DATA", "data"))
+    place = user_path(folder) if folder else home / published.name
     if not place.is_dir():
         raise DataError(
             f"The dataset {published.name} is not in {place}.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import nn
 
 from toolkit import weights
 from toolkit.errors import WeightsError
+from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.component import WeightFile
@@ -63,7 +63,7 @@ def from_checkpoint(file: WeightFile, given: str) -> nn.Module:
     """
     from spandrel import ImageModelDescriptor, ModelLoader, canonicalize_state_dict
 
-    path = Path(given).expanduser() if given else weights.fetch(file)
+    path = user_path(given) if given else weights.fetch(file)
     if not path.is_file():
         raise WeightsError(f"There is no file {path}.", "Nothing, random, or a file of weights.")
     try:

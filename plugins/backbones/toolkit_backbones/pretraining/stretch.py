@@ -102,7 +102,7 @@ class Stretch:
         if self.step % 50 == 0:
             line = {name: round(figure.item(), 5) for name, figure in figures.items()}
             record = {"step": self.step, "seconds": round(self._seconds, 1), **line}
-            with (self.folder / "log.jsonl").open("a") as log:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(record) + "\n")
             print(record, flush=True)
         return self.done < 1
