@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.contracts import as_restorer
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
 from toolkit.recipe import Recipe, read_recipe
@@ -155,7 +156,7 @@ class Run:
             UsageError: There is no run here.
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
-        return self.generator(registry, precision=precision).as_restorer()
+        return as_restorer(self.generator(registry, precision=precision))
 
 
 def run_named(name: str, registry: Registry) -> Run:

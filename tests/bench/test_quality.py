@@ -36,7 +36,8 @@ def planned(request_of):
 def test_a_row_has_a_job_a_seed_and_a_restorer_one(planned):
     _, rows = planned
     assert [[job.seed for job in row.jobs] for row in rows] == [[0, 1], [None], []]
-    assert rows[2].needs == ["The restorer 'gone' is not built yet."]
+    [told] = rows[2].failures
+    assert told.startswith("There is no restorer named 'gone'.")
     assert len({job.folder for row in rows for job in row.jobs}) == 3
 
 

@@ -15,6 +15,7 @@ from toolkit.bench.cache import ScoreCache, default_path
 from toolkit.bench.documents import environment
 from toolkit.bench.jobs import Job
 from toolkit.bench.scores import Scores, prepare, score
+from toolkit.contracts import move
 from toolkit.errors import DataError, ToolkitError
 from toolkit.interfaces import Restorer
 from toolkit.recipe import Recipe
@@ -74,7 +75,7 @@ def _restore(job: Job, registry: Registry, tell: Tell) -> None:
         return
     restorer = _restorer(job, registry)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    restorer.to(device)
+    move(restorer, device)
 
     def on_event(progress: Progress) -> None:
         tell("restoring", progress.index, progress.count)

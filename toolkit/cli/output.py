@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, redirect_stdout
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+
+
+def working() -> AbstractContextManager[object]:
+    """Within its block plugins are at work: what they print goes to stderr, not among results."""
+    return redirect_stdout(sys.stderr)
 
 
 def show_json(document: Any) -> None:

@@ -75,13 +75,14 @@ def restore(
       toolkit restore photo.jpg --with runs/nad-ea-dists
     """
     registry = load_registry()
+    from toolkit.contracts import move
     from toolkit.restoring.folder import plan_jobs, restore_files
     from toolkit.training.build import choose_device
 
     jobs = plan_jobs(inputs, out)
     chosen = choose_device(device)
     restorer = _restorer(source, registry, precision.value if precision else "")
-    restorer.to(chosen)
+    move(restorer, chosen)
     with counting("Restoring") as show:
         results = restore_files(
             restorer, jobs, tile=tile, colour=colour.value, device=chosen,

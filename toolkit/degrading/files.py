@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from toolkit.colour_profiles import read_photo
+from toolkit.contracts import check_lr
 from toolkit.degrading.samples import Replayable, Steps, degrade
 from toolkit.degrading.sheet import draw_sheet
 from toolkit.errors import DataError, UsageError
 from toolkit.image_files import existing, some_images
 from toolkit.images import Picture, write_picture
 from toolkit.interfaces import Degradation
+from toolkit.makers import border
 from toolkit.weights import write_atomically
 
 HISTORIES = "histories.json"
@@ -191,7 +193,11 @@ def _applied(degradation: Degradation, hr: Tensor, histories: Sequence[Steps]) -
         raise UsageError(
             "This degradation cannot apply a history.", "Take another: --with realesrgan"
         )
-    return [_Made(degradation.apply(hr, each).cpu(), None, each) for each in histories]
+    with border(degradation):
+        made = [degradation.apply(hr, each) for each in histories]
+    for lr in made:
+        check_lr(degradation, lr[None], hr[None])
+    return [_Made(lr.cpu(), None, each) for lr, each in zip(made, histories, strict=True)]
 
 
 def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:
