@@ -237,7 +237,9 @@ def test_components_are_ordered_by_kind_and_name():
 @pytest.fixture
 def registry():
     made = Registry()
-    wide = component("wide", options=Widths, variant="mode", build=lambda o: Loss((o.width, o.mode)))
+    wide = component(
+        "wide", options=Widths, variant="mode", build=lambda o: Loss((o.width, o.mode))
+    )
     made.add("one", [wide, component("bare"), component("nad", "discriminator")])
     return made
 

@@ -46,7 +46,9 @@ def tasty():
     """Variants of names of their own, of two components, and of a component's own name."""
     registry = Registry()
     wide = component("wide", options=Widths, variant="mode")
-    dish = component("dish", options=Tastes, variant="taste", build=lambda o: Loss(("dish", o.taste)))
+    dish = component(
+        "dish", options=Tastes, variant="taste", build=lambda o: Loss(("dish", o.taste))
+    )
     soup = component("soup", options=Flavours, variant="flavour", build=lambda o: Loss(o.flavour))
     registry.add("two", [dish, soup, wide, component("salt+fat"), component("bare")])
     registry.add("three", [component(name, "discriminator") for name in ("nad", "sweet")])

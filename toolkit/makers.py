@@ -73,8 +73,8 @@ class Maker:
                 f"The {self.kind} {self.name!r} needs {lacks}, which is not installed.",
                 f"Install what {self.distribution} needs: pip install {lacks}",
             )
-        said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        return self.fault(f"failed with {said}")
+        said = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
+        return self.fault(f"failed with {said}.")
 
     def once(self, what: str) -> bool:
         """Whether this is asked for the first time."""
