@@ -1,5 +1,6 @@
 """Who made an object, and what is let in."""
 
+import errno
 import gc
 import sys
 
@@ -192,7 +193,8 @@ def test_what_an_object_raises_is_told_as_its_own():
     with pytest.raises(ComponentError, match=named) as told, border(loss):
         raise lost
     assert told.value.__cause__ is lost
-    for passing in (DataError("no"), MemoryError(), RuntimeError("CUDA out of memory")):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for passing in (DataError("no"), MemoryError(), RuntimeError("CUDA out of memory"), full):
         with pytest.raises(type(passing)) as caught, border(loss):
             raise passing
         assert caught.value is passing

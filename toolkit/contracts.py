@@ -112,6 +112,12 @@ def state(part: Trainable) -> dict[str, Tensor]:
     return held
 
 
+def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
+    """`part.load_state(held)`."""
+    with border(part):
+        part.load_state(held)
+
+
 def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
     """`judge.logits(x, rng)`: `[b, 1, regions...]`, with gradients."""
     import torch
@@ -198,17 +204,14 @@ def fingerprint(metric: Metric) -> dict[str, str]:
 
 
 def restored(restorer: Restorer, lr: Tensor) -> Tensor:
-    """`restorer(lr)`: of the right size and finite, in every call and of every restorer.
-
-    A network in half precision may overflow to a black image.
-    """
+    """`restorer(lr)`: of the right size and finite, in every call and of every restorer."""
     with border(restorer) as maker:
         sr = restorer(lr)
     batch, channels, height, width = lr.shape
     shape = [batch, channels, height * restorer.scale, width * restorer.scale]
     known = maker or Maker("restorer", restorer.name, type(restorer).__module__)
     _expect(known, "SR", sr, shape, finite=False)
-    if not sr.is_meta and not bool(sr.isfinite().all()):
+    if not sr.is_meta and not bool(sr.isfinite().all()):  # half precision may overflow
         raise ComponentError(
             f"{known} returned SR with values that are not finite.",
             "Run it in float32, or check its weights",
@@ -234,7 +237,7 @@ def _expect(
     Args:
         maker: Who returned it.
         what: It is.
-        value: Whatever came back.
+        value: What came back.
         shape: That it should have.
         on: The device that it should be on; None for any.
         floating: Whether it should be of a floating type.

@@ -6,6 +6,7 @@ keeps here where it comes from. Where an object's work fails, `border` tells it 
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -33,6 +34,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "judges": ("latents", "images", "nothing"),
 }
 """Members that are one of a few words."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _SPECIAL = ("__call__", "__len__", "__getitem__")
 
 
@@ -131,8 +133,8 @@ def admit(made: Any, maker: Maker, source: str = "`build`") -> Any:
 def at_work(maker: Maker | None) -> Iterator[Maker | None]:
     """Within its block a component is at work, and what it raises is told as its own.
 
-    What is in a user's words already passes, and so does a lack of memory, which smaller pieces
-    may help. Where no registry made the object, everything passes.
+    What is in a user's words already passes, and so does a lack of memory or of space on a disk,
+    which is nobody's fault. Where no registry made the object, everything passes.
 
     Raises:
         ComponentError: The component failed.
@@ -143,7 +145,8 @@ def at_work(maker: Maker | None) -> Iterator[Maker | None]:
     except ToolkitError:
         raise
     except (Exception, SystemExit) as error:
-        if maker is None or lacks_memory(error):
+        full = isinstance(error, OSError) and error.errno in _FULL
+        if maker is None or full or lacks_memory(error):
             raise
         raise maker.translated(error) from error
 

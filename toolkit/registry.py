@@ -22,6 +22,7 @@ from toolkit.component import KINDS, Component, Kind, WeightFile, form_fault
 from toolkit.errors import OptionsError, PluginWarning, UnknownComponentError, did_you_mean
 from toolkit.makers import Maker, admit, at_work
 from toolkit.specs import Selection
+from toolkit.suppliers import how_to_install
 
 _OWN = "restoration-toolkit"
 _LOG = logging.getLogger(__name__)
@@ -122,9 +123,10 @@ class Registry:
         sayable = names + [each for c in self.components(kind) for each in variants(c)]
         meant = did_you_mean(name, sayable, cutoff=0.5)
         known = ", ".join(names) or "none is installed"
+        way = how_to_install(kind, name)
         raise UnknownComponentError(
             f"There is no {kind} named {name!r}.{meant}",
-            f"Known: {known}. To see all of them: toolkit plugins list",
+            f"{way}Known: {known}. To see all of them: toolkit plugins list",
         )
 
     def options(self, kind: Kind, selection: Selection) -> BaseModel:

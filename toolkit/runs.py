@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
-from toolkit.contracts import as_restorer
+from toolkit.contracts import as_restorer, load_state
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
 from toolkit.recipe import Recipe, read_recipe
@@ -179,7 +179,7 @@ def load_generator(generator: Generator, checkpoint: Path) -> None:
             f"{known[:12] or 'missing'}…, this backbone's {generator.fingerprint[:12]}….",
             "Use the backbone that it was trained on, or train again.",
         )
-    generator.load_state(load_part(checkpoint, "generator"))
+    load_state(generator, load_part(checkpoint, "generator"))
 
 
 def newest_run(folder: Path = Path("runs")) -> Run | None:

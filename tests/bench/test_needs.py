@@ -1,12 +1,14 @@
 """What is said of names that no plugin supplies: how to get it, or that it is misspelled."""
 
+from importlib.metadata import requires
+
 import pytest
 
+from toolkit import suppliers
 from toolkit.bench import needs
 from toolkit.bench.needs import absent, dataset_lacks, restorer_lacks, training_lacks
-from toolkit.bench.scales import read_scales
 from toolkit.component import Component
-from toolkit.errors import DataError, OptionsError
+from toolkit.errors import DataError, OptionsError, UnknownComponentError
 from toolkit.registry import Notice, Registry, installed
 from toolkit.specs import Selection
 
@@ -24,8 +26,9 @@ def without(monkeypatch):
     """As if distributions were not installed."""
 
     def take_away(*names):
-        there = needs._is_installed
-        monkeypatch.setattr(needs, "_is_installed", lambda name: name not in names and there(name))
+        there = suppliers.is_installed
+        for module in (suppliers, needs):
+            monkeypatch.setattr(module, "is_installed", lambda n: n not in names and there(n))
 
     return take_away
 
@@ -33,25 +36,28 @@ def without(monkeypatch):
 def test_what_a_distribution_of_its_own_supplies_is_told_with_it(bare, without):
     without("restoration-toolkit-pyiqa")
     lacks = absent("metric", Selection(use="musiq"), bare)
-    assert lacks.needs == [
-        "The metric 'musiq' is not installed: pip install restoration-toolkit-pyiqa"
-    ]
+    way = "It comes with: pip install restoration-toolkit-pyiqa."
+    assert lacks.needs == [f"The metric 'musiq' is not installed. {way}"]
     assert lacks.faults == []
+    with pytest.raises(UnknownComponentError) as told:
+        bare.find("metric", "musiq")
+    assert told.value.hint.startswith(f"{way} Known: none is installed.")
 
 
-def test_every_supplier_supplies_what_is_said_of_it():
+def test_what_is_apart_supplies_what_is_said_of_it():
     registry = installed()
-    said = read_scales().suppliers
-    for key, distribution in said.items():
-        kind, _, name = key.partition("/")
-        assert registry.provider(registry.find(kind, name)) == distribution
-    parts = {*needs._parts(), "restoration-toolkit"}
-    apart = {
-        f"{each.kind}/{each.name}"
-        for each in registry.components()
-        if registry.provider(each) not in parts and registry.provider(each).startswith("restor")
-    }
-    assert apart == said.keys()
+    usual = {"restoration-toolkit", *_all_parts()}
+    found = {}
+    for each in registry.components():
+        provider = registry.provider(each)
+        if provider.startswith("restoration-toolkit") and provider not in usual:
+            found.setdefault(provider, []).append(f"{each.kind}/{each.name}")
+    assert found == {name: list(supplied) for name, supplied in suppliers.APART.items()}
+
+
+def _all_parts():
+    lines = requires("restoration-toolkit")
+    return {line.partition(";")[0].strip() for line in lines if "extra ==" in line}
 
 
 def test_a_plugin_that_is_there_and_not_loaded_is_not_to_be_installed(bare):
@@ -68,7 +74,7 @@ def test_where_parts_of_the_toolkit_are_lacking_they_are_named(bare, without):
         lacks = absent(kind, Selection(use=name), bare)
         assert lacks.needs == [
             f"The {kind} {name!r} is not installed. Parts of the toolkit are lacking: "
-            "pip install restoration-toolkit-losses"
+            "pip install restoration-toolkit-losses."
         ]
     assert absent("restorer", Selection(use="bicubbic"), bare).faults  # a slip all the same
 

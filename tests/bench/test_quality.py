@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit import suppliers
 from toolkit.bench.page import as_page
 from toolkit.bench.quality import plan_rows
 from toolkit.bench.quality_reports import quality_document
 from toolkit.bench.reports import as_markdown
 from toolkit.bench.runner import run_jobs
-from toolkit.bench.scales import read_scales
 from toolkit.bench.worker import work
 from toolkit.errors import OptionsError, UnknownComponentError
 from toolkit.registry import installed
@@ -97,19 +97,19 @@ def test_what_is_measured_on_is_degraded_like_what_is_trained_on(request_of):
     )
     rows = plan_rows(request, request.table.rows[:2], installed())
     trained, bicubic = (row.jobs[0] for row in rows)
-    assert trained.system["degradation"] == "jpeg" or trained.system["degradation"]["use"] == "jpeg"
+    assert trained.system["degradation"]["use"] == "jpeg"
     assert trained.photographs == bicubic.photographs
     assert "-jpeg-whole-" in trained.photographs.name
 
 
 def test_a_metric_that_is_not_installed_is_left_out_and_named(request_of, monkeypatch):
-    monkeypatch.setitem(read_scales().suppliers, "metric/mystery", "no-such-distribution")
+    monkeypatch.setattr(suppliers, "APART", {"no-such-distribution": ("metric/mystery",)})
     request = request_of('psnr = "higher"', 'psnr = "higher", mystery = "lower"')
     rows = plan_rows(request, request.table.rows[1:2], installed())
     made = measured(request, rows)
     assert made["rows"][0]["measured"].keys() == {"psnr"}
-    told = "mystery: The metric 'mystery' is not installed: pip install no-such-distribution"
-    assert made["rows"][0]["notes"] == [told]
+    told = "The metric 'mystery' is not installed. It comes with: pip install no-such-distribution."
+    assert made["rows"][0]["notes"] == [f"mystery: {told}"]
 
 
 def test_a_misspelled_column_is_told_before_any_work(request_of):

@@ -201,7 +201,7 @@ def test_a_row_that_is_misspelled_is_told_and_ends_with_1(cli, small, tmp_path):
     assert result.code == 1
     slip, right, peer = result.document["rows"]
     assert slip["needs"][0].startswith(
-        "There is no generator named 'one-stepp:pocket'. Did you mean 'one-step'?"
+        "There is no generator named 'one-stepp'. Did you mean 'one-step'?"
     )
     assert right["status"] == "measured"
     assert peer["needs"][0].startswith("The restorer 'stablesr' is not installed")

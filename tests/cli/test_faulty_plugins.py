@@ -16,9 +16,10 @@ from toolkit.testing import components_of
 
 FAULTY = """
 import torch
+import toolkit
 from toolkit.component import Component
 from toolkit.hookspecs import hookimpl
-from toolkit.interfaces import Sample
+from toolkit.interfaces import Prediction, Sample
 
 print("A word at the import.")
 
@@ -62,7 +63,47 @@ def image(*shape):
 def blank(lr):
     return torch.full((*lr.shape[:2], 4 * lr.shape[2], 4 * lr.shape[3]), 0.5)
 
+class Wrapped:
+    # What ships, but for a member.
+    def __init__(self, inner, **own):
+        self.inner = inner
+        self.__dict__.update(own)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+def generator(**own):
+    def build(_options):
+        inner = toolkit.make("generator", "one-step", backbone="pocket", lora_rank=2)
+        return Wrapped(inner, **{name: each(inner) for name, each in own.items()})
+    return build
+
+def judge(**own):
+    def build(_options):
+        inner = toolkit.make("discriminator", "nad", backbone="pocket", lora_rank=2)
+        return Wrapped(inner, **{name: each(inner) for name, each in own.items()})
+    return build
+
+def half(inner):
+    def predict(lr):
+        image, latent = inner.predict(lr)
+        return Prediction(image[..., ::2, ::2], latent)
+    return predict
+
+def still(inner):
+    return lambda lr: Prediction(*(each.detach() for each in inner.predict(lr)))
+
+def narrow(inner):
+    return lambda hr: inner.encode(hr)[:, :1]
+
 BUILDS = {
+    ("generator", "half"): generator(predict=half),
+    ("generator", "still"): generator(predict=still),
+    ("generator", "narrow"): generator(encode=narrow),
+    ("generator", "stateless"): generator(state=lambda inner: dict),
+    ("discriminator", "flat"): judge(logits=lambda inner: lambda x, rng: x.mean()),
+    ("discriminator", "detached"): judge(logits=lambda inner: lambda x, rng: x[:, :1].detach()),
+    ("discriminator", "observing"): judge(observe=lambda inner: failing),
     ("loss", "nothing"): lambda _options: None,
     ("loss", "no-loss"): lambda _options: object(),
     ("loss", "raising"): raising(ValueError("out of order")),
@@ -172,6 +213,29 @@ def test_data_at_fault_is_told_before_the_first_step(
 ):
     training = [*smallest, option, name, "--steps", 1, "--out", tmp_path / "run"]
     named(mistake("train", *training, code=1), kind, name, told)
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "name", "told"),
+    [
+        (("--gen", "half"), "generator", "half", "returned a tensor [1, 3, 16, 16] of float32 as"),
+        (("--gen", "still"), "generator", "still", "returned an image without a gradient to its"),
+        (("--gen", "stateless"), "generator", "stateless", "returned a state() without its param"),
+        (("--gen", "narrow", "--disc", "nad"), "generator", "narrow", "returned a tensor [1, 1, 8"),
+        (("--disc", "flat"), "discriminator", "flat", "returned a tensor [] of float32 as logits"),
+        (("--disc", "detached"), "discriminator", "detached", "returned logits without a gradient"),
+        (("--disc", "observing"), "discriminator", "observing", "failed with AttributeError: no"),
+    ],
+)
+def test_networks_at_fault_are_told_at_the_first_step(
+    faulty, mistake, photo_folder, tmp_path, parts, kind, name, told
+):
+    small = {"train.crop": 32, "train.sample_every": 0, "train.device": "cpu"}
+    settings = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
+    given = {"--disc": "none", "--loss": "mse", **dict(zip(parts[::2], parts[1::2], strict=True))}
+    words = [word for pair in given.items() for word in pair]
+    training = ["--data", photo_folder, "--batch", 1, "--steps", 1, *words, *settings]
+    named(mistake("train", *training, "--out", tmp_path / "run", code=1), kind, name, told)
 
 
 def test_debug_shows_where_it_happened(faulty, cli, smallest, tmp_path):

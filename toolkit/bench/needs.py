@@ -6,7 +6,6 @@ import functools
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, distribution, requires
 from typing import Any
 
 from toolkit.bench.scales import read_scales
@@ -22,6 +21,7 @@ from toolkit.errors import (
 from toolkit.recipe import SLOTS
 from toolkit.registry import Registry
 from toolkit.specs import Selection
+from toolkit.suppliers import how_to_install, is_installed, supplier
 from toolkit.weights import path_of
 
 _LOG = logging.getLogger(__name__)
@@ -92,21 +92,19 @@ def absent(kind: Kind, selection: Selection, registry: Registry) -> Lacks:
     It is a need where we know of it: how to install it, or that the paper's tables have it and no
     plugin does. Else it is a fault: misspelled, or of a plugin that we do not know.
     """
-    what, key = f"The {kind} {selection.use!r} is not installed", f"{kind}/{selection.name}"
-    supplier, known = read_scales().suppliers.get(key), key in _named_in_tables()
+    what, key = f"The {kind} {selection.name!r} is not installed", f"{kind}/{selection.name}"
+    apart, known = supplier(kind, selection.name), key in _named_in_tables()
     aside = "".join(f" The plugin {each.distribution} is set aside." for each in registry.notices)
     near = did_you_mean(selection.name, [c.name for c in registry.components(kind)], cutoff=0.8)
-    if supplier and _is_installed(supplier):
-        return Lacks(faults=[f"{what}: its plugin {supplier} is there, but not loaded.{aside}"])
-    if supplier:
-        return Lacks([f"{what}: pip install {supplier}"])
-    parts = [each for each in _parts() if not _is_installed(each)]
-    if parts and (known or not near):
-        return Lacks([f"{what}. Parts of the toolkit are lacking: pip install {' '.join(parts)}"])
+    if apart and is_installed(apart):
+        return Lacks(faults=[f"{what}: its plugin {apart} is there, but not loaded.{aside}"])
+    way = how_to_install(kind, selection.name).strip()
+    if way and (apart or known or not near):
+        return Lacks([f"{what}. {way}"])
     if known:
         return Lacks([f"{what}, and no plugin of the toolkit's supplies it.{aside}"])
     there = f"Those that there are: toolkit plugins list --kind {kind}"
-    return Lacks(faults=[f"There is no {kind} named {selection.use!r}.{near}{aside} {there}"])
+    return Lacks(faults=[f"There is no {kind} named {selection.name!r}.{near}{aside} {there}"])
 
 
 def _lacks(kind: Kind, selection: Selection, registry: Registry) -> Lacks:
@@ -192,17 +190,3 @@ def _named_in_tables() -> frozenset[str]:
         found |= {f"dataset/{each.partition(':')[0]}" for each in datasets}
         found |= {f"metric/{scales.metrics.get(name, name)}" for name in table.better}
     return frozenset(found)
-
-
-def _parts() -> list[str]:
-    """The plugins that ship with the toolkit, as its extra `all` has them."""
-    lines = requires("restoration-toolkit") or []
-    return [line.partition(";")[0].strip() for line in lines if "extra ==" in line]
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True

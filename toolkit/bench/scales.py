@@ -62,8 +62,6 @@ class Scales(Options):
 
     metrics: dict[str, str]
     """The metric of a column, where their names differ."""
-    suppliers: dict[str, str]
-    """The distribution of a component that a plain installation lacks, by `kind/name`."""
     paper: Protocol
     """The paper's own."""
     pocket: Protocol

@@ -184,7 +184,9 @@ def _sampled(degradation: Degradation, hr: Tensor, seed: int, indices: range) ->
     lr = degrade(degradation, hr.expand(len(indices), -1, -1, -1), seed, indices).cpu()
     told: list[Steps | None] = [None] * len(indices)
     if isinstance(degradation, Replayable):
-        told = [degradation.describe(seed, index) for index in indices]
+        with border(degradation):
+            told = [degradation.describe(seed, index) for index in indices]
+            json.dumps(told)
     return [_Made(*each) for each in zip(lr, indices, told, strict=True)]
 
 
