@@ -27,6 +27,19 @@ class Widths(Options):
     mode: str = "plain"
 
 
+class Loss:
+    """What it was built of."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def __call__(self, prediction, target):
+        return (prediction - target).flatten(1).mean(1)
+
+    def to(self, device):
+        return self
+
+
 def component(name="soft", kind="loss", **fields):
     fields = {"summary": "", "build": lambda options: options, **fields}
     return Component(kind=kind, name=name, **fields)
@@ -224,7 +237,9 @@ def test_components_are_ordered_by_kind_and_name():
 @pytest.fixture
 def registry():
     made = Registry()
-    wide = component("wide", options=Widths, variant="mode", build=lambda o: (o.width, o.mode))
+    wide = component(
+        "wide", options=Widths, variant="mode", build=lambda o: Loss((o.width, o.mode))
+    )
     made.add("one", [wide, component("bare"), component("nad", "discriminator")])
     return made
 
@@ -252,7 +267,7 @@ def test_the_nearest_name_is_suggested(registry):
     ],
 )
 def test_make_validates_options_and_variant(registry, use, options, made):
-    assert registry.make("loss", Selection(use=use, options=options)) == made
+    assert registry.make("loss", Selection(use=use, options=options)).given == made
 
 
 @pytest.mark.parametrize(
@@ -291,7 +306,7 @@ def test_a_missing_library_is_named_with_the_component():
 
 def test_a_sharing_registry_makes_each_selection_once():
     registry = Registry()
-    registry.add("someone", [component(options=Widths, build=lambda options: [options])])
+    registry.add("someone", [component(options=Widths, build=Loss)])
     shared = registry.sharing()
     wide = Selection(use="soft", options={"width": 8})
     assert shared.make("loss", wide) is shared.make("loss", wide.model_copy(deep=True))

@@ -11,6 +11,19 @@ from toolkit.registry import Registry
 from toolkit.specs import Selection
 
 
+class Loss:
+    """What it was built of."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def __call__(self, prediction, target):
+        return (prediction - target).flatten(1).mean(1)
+
+    def to(self, device):
+        return self
+
+
 class Widths(Options):
     width: int = 4
     mode: str = "plain"
@@ -33,8 +46,10 @@ def tasty():
     """Variants of names of their own, of two components, and of a component's own name."""
     registry = Registry()
     wide = component("wide", options=Widths, variant="mode")
-    dish = component("dish", options=Tastes, variant="taste", build=lambda o: ("dish", o.taste))
-    soup = component("soup", options=Flavours, variant="flavour", build=lambda o: o.flavour)
+    dish = component(
+        "dish", options=Tastes, variant="taste", build=lambda o: Loss(("dish", o.taste))
+    )
+    soup = component("soup", options=Flavours, variant="flavour", build=lambda o: Loss(o.flavour))
     registry.add("two", [dish, soup, wide, component("salt+fat"), component("bare")])
     registry.add("three", [component(name, "discriminator") for name in ("nad", "sweet")])
     return registry
@@ -68,9 +83,9 @@ def test_what_a_name_stands_for(tasty, use, meant):
 
 
 def test_a_variant_alone_is_made(tasty):
-    assert tasty.make("loss", Selection(use="sweet")) == ("dish", "sweet")
-    assert tasty.make("loss", Selection(use="dish:sour")) == ("dish", "sour")
-    assert tasty.make("loss", Selection(use="dish:soup")) == "salty"
+    assert tasty.make("loss", Selection(use="sweet")).given == ("dish", "sweet")
+    assert tasty.make("loss", Selection(use="dish:sour")).given == ("dish", "sour")
+    assert tasty.make("loss", Selection(use="dish:soup")).given == "salty"
     assert tasty.options("loss", Selection(use="salty")).flavour == "salty"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from toolkit.contracts import read
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Sample
 
@@ -52,7 +53,7 @@ def check_dataset(
         named = f"photograph {index + 1}"
         on_photo(named, index, len(dataset))
         try:
-            sample = dataset[index]
+            sample = read(dataset, index)
         except (ImageError, DataError) as error:
             faults.append((named, str(error)))
             continue

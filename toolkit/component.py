@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ Kind = Literal[
     "backbone", "metric", "dataset", "restorer",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
 
 
 class Options(BaseModel):
@@ -116,3 +118,18 @@ class Component:
     tiny: Mapping[str, Any] = field(default_factory=dict)
     origin: str = ""
     run: Callable[[], Path] | None = None
+
+
+def form_fault(component: object) -> str:
+    """Why something cannot be registered as a component; empty where it can."""
+    if not isinstance(component, Component):
+        return f"toolkit_components() gave {component!r}, which is no Component"
+    if component.kind not in KINDS:
+        return f"{component.name!r} is of the unknown kind {component.kind!r}"
+    if not _NAME.fullmatch(component.name):
+        return f"{component.name!r} is no component name (lower case, digits, - . +)"
+    if reserved := {"use", "options"} & component.options.model_fields.keys():
+        return f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"
+    if component.variant and component.variant not in component.options.model_fields:
+        return f"{component.name!r} has no option {component.variant!r} for its variant"
+    return ""

@@ -65,6 +65,22 @@ class DivergedError(ToolkitError):
     """A loss or a gradient is no longer a finite number."""
 
 
+class ComponentError(ToolkitError):
+    """A plugin's component failed, or returned what its kind may not; it names both."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin was set aside: none of its components is there."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory does not suffice, on whatever device."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return True
+    phrases = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(p in str(error).lower() for p in phrases)
+
+
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """A question with the nearest known word, to follow a sentence; empty where none is near.
 

@@ -14,6 +14,7 @@ from toolkit.checkpoints import read_metadata
 from toolkit.component import Component, Mirrors
 from toolkit.errors import UsageError
 from toolkit.interfaces import Exportable
+from toolkit.makers import border
 from toolkit.paths import user_path
 from toolkit.recipe import SLOTS, Recipe
 from toolkit.registry import Registry
@@ -82,7 +83,8 @@ def export_run(
                 f"It still restores: toolkit restore photo.jpg --with {run.folder}",
             )
         base, step = _base(recipe, registry), int(read_metadata(checkpoint)["step"])
-        use = generator.export(folder, form, keys, base.name)
+        with border(generator):
+            use = generator.export(folder, form, keys, base.name)
         parts = _front_matter(base, form), use, _training(recipe, step), _licence(base)
         (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
         files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import logging
 import os
-import re
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, get_args, get_origin
@@ -15,12 +18,14 @@ import pluggy
 from pydantic import BaseModel, ValidationError
 
 from toolkit import hookspecs
-from toolkit.component import KINDS, Component, Kind, WeightFile
-from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
+from toolkit.component import KINDS, Component, Kind, WeightFile, form_fault
+from toolkit.errors import OptionsError, PluginWarning, UnknownComponentError, did_you_mean
+from toolkit.makers import Maker, admit, at_work
 from toolkit.specs import Selection
+from toolkit.suppliers import how_to_install
 
-_NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
 _OWN = "restoration-toolkit"
+_LOG = logging.getLogger(__name__)
 
 
 class PluginError(Exception):
@@ -29,10 +34,11 @@ class PluginError(Exception):
 
 @dataclass(frozen=True)
 class Notice:
-    """A plugin that was set aside, why, and how to be rid of it."""
+    """A plugin that was set aside, why, how to be rid of it, and the error, if there was one."""
 
     distribution: str
     reason: str
+    error: BaseException | None = None
 
     def __str__(self) -> str:
         return (
@@ -57,7 +63,8 @@ class Registry:
         """
         found: dict[tuple[Kind, str], Component] = {}
         for component in components:
-            _check_form(component)
+            if fault := form_fault(component):
+                raise PluginError(fault)
             key = component.kind, component.name
             holder = self._providers.get(key, provider if key in found else "")
             if holder:
@@ -116,9 +123,10 @@ class Registry:
         sayable = names + [each for c in self.components(kind) for each in variants(c)]
         meant = did_you_mean(name, sayable, cutoff=0.5)
         known = ", ".join(names) or "none is installed"
+        way = how_to_install(kind, name)
         raise UnknownComponentError(
             f"There is no {kind} named {name!r}.{meant}",
-            f"Known: {known}. To see all of them: toolkit plugins list",
+            f"{way}Known: {known}. To see all of them: toolkit plugins list",
         )
 
     def options(self, kind: Kind, selection: Selection) -> BaseModel:
@@ -146,18 +154,16 @@ class Registry:
         Raises:
             UnknownComponentError: The name is unknown.
             OptionsError: An option is unknown, ill-typed or out of range.
+            ComponentError: Its `build` failed, or returned what is no object of this kind.
             ToolkitError: A library that it needs is not installed; or what its `build` raises.
         """
         selection = self.expand(kind, selection)
         component = self.find(kind, selection.name)
-        try:
-            return component.build(self.options(kind, selection))
-        except ModuleNotFoundError as error:
-            lacks = (error.name or "").partition(".")[0]
-            raise ToolkitError(
-                f"The {kind} {component.name!r} needs {lacks}, which is not installed.",
-                f"Install what {self.provider(component)} needs: pip install {lacks}",
-            ) from error
+        options = self.options(kind, selection)
+        maker = Maker(kind, component.name, self.provider(component))
+        with at_work(maker), redirect_stdout(sys.stderr):  # stdout is for results
+            made = component.build(options)
+        return admit(made, maker)
 
     def sharing(self) -> Registry:
         """The same components, each selection made once: for plans that name a part many times."""
@@ -214,21 +220,6 @@ def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
     return f"option {name!r} is {item['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _check_form(component: object) -> None:
-    if not isinstance(component, Component):
-        raise PluginError(f"toolkit_components() gave {component!r}, which is no Component")
-    if component.kind not in KINDS:
-        raise PluginError(f"{component.name!r} is of the unknown kind {component.kind!r}")
-    if not _NAME.fullmatch(component.name):
-        raise PluginError(f"{component.name!r} is no component name (lower case, digits, - . +)")
-    if reserved := {"use", "options"} & component.options.model_fields.keys():
-        raise PluginError(
-            f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"
-        )
-    if component.variant and component.variant not in component.options.model_fields:
-        raise PluginError(f"{component.name!r} has no option {component.variant!r} for its variant")
-
-
 def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Registry:
     """Fills a registry from entry points.
 
@@ -247,14 +238,14 @@ def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Regis
             continue
         unseen -= names
         try:
-            registry.add(_distribution(point), _call(point))
+            with redirect_stdout(sys.stderr):  # stdout is for results
+                registry.add(_distribution(point), _call(point))
         except KeyboardInterrupt:
             raise
-        except PluginError as error:
-            registry.notices.append(Notice(_distribution(point), str(error)))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too
             reason = f"it failed to load ({type(error).__name__}: {error})"
-            registry.notices.append(Notice(_distribution(point), reason))
+            reason = str(error) if isinstance(error, PluginError) else reason
+            registry.notices.append(Notice(_distribution(point), reason, error))
     for name in sorted(unseen):
         registry.notices.append(Notice(name, "TOOLKIT_PLUGINS names it, but it is not installed"))
     return registry
@@ -288,6 +279,13 @@ def _order(point: EntryPoint) -> tuple[bool, str, str]:
 
 @functools.cache
 def installed() -> Registry:
-    """The registry of this environment; `TOOLKIT_PLUGINS` limits which plugins are loaded."""
+    """The registry of this environment; `TOOLKIT_PLUGINS` limits which plugins are loaded.
+
+    Warns of every plugin that is set aside. At level DEBUG, it also logs the traceback.
+    """
     points = entry_points(group=hookspecs.ENTRY_POINT_GROUP)
-    return load_plugins(points, os.environ.get("TOOLKIT_PLUGINS"))
+    registry = load_plugins(points, os.environ.get("TOOLKIT_PLUGINS"))
+    for notice in registry.notices:
+        _LOG.debug("%s", notice.distribution, exc_info=notice.error)
+        warnings.warn(str(notice), PluginWarning, stacklevel=3)
+    return registry

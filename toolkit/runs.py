@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.contracts import as_restorer, load_state
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.interfaces import Generator, Restorer
 from toolkit.paths import user_path
@@ -156,7 +157,7 @@ class Run:
             UsageError: There is no run here.
             CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
         """
-        return self.generator(registry, precision=precision).as_restorer()
+        return as_restorer(self.generator(registry, precision=precision))
 
 
 def run_named(name: str, registry: Registry) -> Run:
@@ -179,7 +180,7 @@ def load_generator(generator: Generator, checkpoint: Path) -> None:
             f"{known[:12] or 'missing'}…, this backbone's {generator.fingerprint[:12]}….",
             "Use the backbone that it was trained on, or train again.",
         )
-    generator.load_state(load_part(checkpoint, "generator"))
+    load_state(generator, load_part(checkpoint, "generator"))
 
 
 def newest_run(folder: Path = Path("runs")) -> Run | None:

@@ -70,6 +70,15 @@ def test_without_originals_what_needs_none_is_measured(request_of, photo_folder,
     assert "psnr: It compares with originals" in notes(planned, request.metrics())[0]
 
 
+def test_what_was_recorded_is_measured_on_as_it_is(pairs, tmp_path):
+    own = write_photographs(tmp_path, f"pairs:{pairs}", "", None, installed())
+    recorded = write_photographs(tmp_path, f"pairs:{pairs}", "recorded", None, installed())
+    for one, other in zip(sorted(own.lr.rglob("*.png")), sorted(recorded.lr.rglob("*.png")),
+                          strict=True):  # fmt: skip
+        assert np.array_equal(cv2.imread(str(one)), cv2.imread(str(other)))
+    assert recorded.count == 1
+
+
 def test_no_lr_is_made_of_what_has_no_original(photo_folder, tmp_path):
     with pytest.raises(DataError, match="holds no photograph that can be measured on"):
         write_photographs(tmp_path, f"realset65:{photo_folder}", "bicubic", None, installed())

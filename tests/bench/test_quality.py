@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit import suppliers
 from toolkit.bench.page import as_page
 from toolkit.bench.quality import plan_rows
 from toolkit.bench.quality_reports import quality_document
 from toolkit.bench.reports import as_markdown
 from toolkit.bench.runner import run_jobs
 from toolkit.bench.worker import work
-from toolkit.errors import OptionsError
+from toolkit.errors import OptionsError, UnknownComponentError
 from toolkit.registry import installed
 
 
@@ -36,7 +37,8 @@ def planned(request_of):
 def test_a_row_has_a_job_a_seed_and_a_restorer_one(planned):
     _, rows = planned
     assert [[job.seed for job in row.jobs] for row in rows] == [[0, 1], [None], []]
-    assert rows[2].needs == ["The restorer 'gone' is not built yet."]
+    [told] = rows[2].failures
+    assert told.startswith("There is no restorer named 'gone'.")
     assert len({job.folder for row in rows for job in row.jobs}) == 3
 
 
@@ -87,6 +89,33 @@ def test_another_recipe_is_another_run(request_of):
         plan_rows(each, each.table.rows, installed())[0].jobs[0].folder for each in (one, other)
     ]
     assert folders[0] != folders[1]
+
+
+def test_what_is_measured_on_is_degraded_like_what_is_trained_on(request_of):
+    request = request_of(
+        "[scales.pocket.recipe]\n", '[scales.pocket.recipe]\ndegradation = "jpeg"\n'
+    )
+    rows = plan_rows(request, request.table.rows[:2], installed())
+    trained, bicubic = (row.jobs[0] for row in rows)
+    assert trained.system["degradation"]["use"] == "jpeg"
+    assert trained.photographs == bicubic.photographs
+    assert "-jpeg-whole-" in trained.photographs.name
+
+
+def test_a_metric_that_is_not_installed_is_left_out_and_named(request_of, monkeypatch):
+    monkeypatch.setattr(suppliers, "APART", {"no-such-distribution": ("metric/mystery",)})
+    request = request_of('psnr = "higher"', 'psnr = "higher", mystery = "lower"')
+    rows = plan_rows(request, request.table.rows[1:2], installed())
+    made = measured(request, rows)
+    assert made["rows"][0]["measured"].keys() == {"psnr"}
+    told = "The metric 'mystery' is not installed. It comes with: pip install no-such-distribution."
+    assert made["rows"][0]["notes"] == [f"mystery: {told}"]
+
+
+def test_a_misspelled_column_is_told_before_any_work(request_of):
+    request = request_of('psnr = "higher"', 'psnrr = "higher"')
+    with pytest.raises(UnknownComponentError, match=r"no metric named 'psnrr'.* mean 'psnr'"):
+        plan_rows(request, request.table.rows, installed())
 
 
 def test_an_option_that_there_is_not_is_told_before_any_work(request_of):

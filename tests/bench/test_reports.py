@@ -13,7 +13,7 @@ ROWS = [
 ]
 MEASURED = [
     ({"gmacs": 2132.1318, "params_m": 966.343595, "trunk": 1.5}, []),
-    ({}, ["The restorer 'other' is not built yet."]),
+    ({}, ["The restorer 'other' is not installed."]),
 ]
 
 
@@ -56,7 +56,7 @@ def test_a_document_has_everything_as_plain_values(made):
     ours, theirs = made["rows"]
     assert (ours["status"], ours["needs"], ours["measured"]) == ("measured", [], MEASURED[0][0])
     assert (theirs["status"], theirs["measured"]) == ("needs", {})
-    assert theirs["needs"] == ["The restorer 'other' is not built yet."]
+    assert theirs["needs"] == ["The restorer 'other' is not installed."]
     assert theirs["recipe"] == {"restorer": "other"}
     assert theirs["paper"] == {"gmacs": 75812}
 
@@ -113,7 +113,7 @@ def test_a_need_of_several_lines_stays_one_item(table):
 def test_what_else_was_measured_and_what_rows_need(made):
     assert more_lines(made) == [
         "ours: trunk 1.5",
-        "theirs: The restorer 'other' is not built yet.",
+        "theirs: The restorer 'other' is not installed.",
     ]
 
 
@@ -128,5 +128,5 @@ def test_markdown_is_a_page_with_one_table(made):
         "| ours | – (0.11) | 966.344 | 2132.132 (2132) |",
         "| theirs | – | – | – (75812) |",
     ]
-    assert "- theirs: The restorer 'other' is not built yet." in lines
+    assert "- theirs: The restorer 'other' is not installed." in lines
     assert lines[-1] == "One image."

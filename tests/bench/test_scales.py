@@ -1,8 +1,11 @@
 """What a table's rows become at each scale."""
 
+from pathlib import Path
+
 import pytest
 
-from toolkit.bench.scales import protocol_of, read_scales, recipe_at, rows_at
+from toolkit.bench.quality import Request
+from toolkit.bench.scales import degradation_of, protocol_of, read_scales, recipe_at, rows_at
 from toolkit.bench.tables import read_table
 from toolkit.recipe import resolve
 from toolkit.registry import installed
@@ -57,6 +60,80 @@ def test_a_first_look_changes_steps_and_nothing_that_is_compared():
         assert {k: v for k, v in quick.items() if k not in ("train", "objective")} == {
             k: v for k, v in full.items() if k not in ("train", "objective")
         }
+
+
+def test_a_first_look_never_asks_for_more_than_the_table_itself():
+    own = {
+        "seeds": 1,
+        "quick": {"seeds": 2, "train": {"batch": 1}},
+        "recipe": {"train": {"steps": 7, "batch": 4}, "objective": {"pixels_until": 0}},
+    }
+    table = read_table("5").model_copy(update={"scales": {"pocket": own}})
+    quick = recipe_at(table, table.rows[0], "pocket", quick=True)
+    assert (quick["train"]["steps"], quick["train"]["batch"]) == (7, 1)
+    assert quick["objective"]["pixels_until"] == 0
+    assert Request(table, "pocket", Path(), quick=True).seed_count == 1
+    assert Request(table, "pocket", Path(), quick=True, seeds=3).seed_count == 3
+
+
+IN_SCALE = {"recipe": {"degradation": "jpeg"}}
+
+
+@pytest.mark.parametrize(
+    ("common", "scale", "made"),
+    [
+        ({}, {}, "realesrgan"),
+        ({}, IN_SCALE, "jpeg"),
+        ({"degradation": "bsrgan"}, {}, "bsrgan"),
+        ({"degradation": "bsrgan"}, IN_SCALE, "bsrgan"),
+        ({"degradation": {"use": "realesrgan", "noise": 0}}, {}, "realesrgan (noise=0)"),
+        ({"degradation": "bsrgan"}, {"degradation": "bicubic"}, "bicubic"),
+        ({"degradation": "bsrgan"}, {"degradation": ""}, "None"),
+    ],
+)
+def test_what_is_measured_on_is_degraded_like_what_all_rows_are_trained_on(common, scale, made):
+    table = read_table("5").model_copy(update={"common": common, "scales": {"pocket": scale}})
+    assert str(degradation_of(table, "pocket")) == made
+
+
+def test_a_rows_own_degradation_is_for_its_training_alone():
+    table = read_table("5")
+    own = [table.rows[0].model_copy(update={"recipe": {"loss": "mse", "degradation": "jpeg"}})]
+    own = table.model_copy(update={"rows": own})
+    assert recipe_at(own, own.rows[0], "pocket")["degradation"] == "jpeg"
+    assert str(degradation_of(own, "pocket")) == "realesrgan"
+
+
+def test_at_the_papers_scale_the_datasets_have_lr_of_their_own():
+    table = read_table("5").model_copy(update={"common": {"degradation": "bsrgan"}})
+    assert degradation_of(table, "paper") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "columns", "deciding"),
+    [
+        ("1", "niqe musiq maniqa clipiqa lpips dists psnr ssim", 6),
+        ("2", "psnr ssim lpips dists niqe", 5),
+        ("6", "niqe musiq maniqa clipiqa lpips dists psnr ssim", 6),
+        ("ablation", "niqe lpips dists psnr ssim", 3),
+    ],
+)
+def test_the_papers_tables_have_columns_that_can_be_measured_everywhere(number, columns, deciding):
+    request = Request(read_table(number), "pocket", Path())
+    assert list(request.metrics()) == columns.split()
+    assert len(request.deciding) == deciding
+    assert list(Request(read_table(number), "paper", Path()).metrics()) == list(
+        read_table(number).better
+    )
+
+
+def test_a_table_of_ones_own_has_its_own_columns_and_each_metric_once():
+    better = {"psnr-y": "higher", "dists": "lower"}
+    table = read_table("5").model_copy(update={"better": better, "scales": {}})
+    assert Request(table, "pocket", Path()).metrics() == {"psnr-y": "psnr-y", "dists": "dists"}
+    beside = {"pocket": {"beside": ["psnr", "niqe"]}}
+    more = table.model_copy(update={"scales": beside})
+    assert list(Request(more, "pocket", Path()).metrics()) == ["psnr-y", "dists", "niqe"]
 
 
 def test_at_the_small_scale_a_label_stands_once():

@@ -74,10 +74,11 @@ def test_the_trunks_are_those_of_stable_diffusion(rows):
 
 
 @pytest.mark.parametrize("label", PEERS)
-def test_a_peer_that_is_not_built_has_the_papers_figures_and_no_others(rows, label):
+def test_a_peer_that_no_plugin_supplies_has_the_papers_figures_and_no_others(rows, label):
     row = rows[label]
     assert row["status"] == "needs"
-    assert row["needs"] == [f"The restorer {label.partition('-')[0]!r} is not built yet."]
+    [need] = row["needs"]
+    assert need.startswith(f"The restorer {label.partition('-')[0]!r} is not installed")
     assert row["measured"] == {}
     assert row["paper"].keys() == {"steps", "seconds", "params_m", "gmacs"}
 
@@ -185,6 +186,27 @@ def test_a_row_of_a_wrong_slot_is_a_mistake_too(mistake, tmp_path):
         'better = {}\n[[rows]]\nlabel = "a"\nrecipe = { generator = "one-step" }\n'
     )
     assert "there is no slot 'generator'" in mistake("bench", "--table", path)
+
+
+def test_a_row_that_is_misspelled_is_told_and_ends_with_1(cli, small, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'title = "Mine"\nplace = "Here"\nmeasures = "complexity"\nprotocol = "As ever."\n'
+        'better = { params_m = "lower" }\n'
+        '[[rows]]\nlabel = "slip"\nrecipe = { gen = "one-stepp:pocket" }\n'
+        '[[rows]]\nlabel = "right"\nrecipe = { disc = "nad:pocket" }\n'
+        '[[rows]]\nlabel = "peer"\nrecipe = { restorer = "stablesr" }\n'
+    )
+    result = cli("bench", "--table", path, "--scale", "pocket", "--format", "json")
+    assert result.code == 1
+    slip, right, peer = result.document["rows"]
+    assert slip["needs"][0].startswith(
+        "There is no generator named 'one-stepp'. Did you mean 'one-step'?"
+    )
+    assert right["status"] == "measured"
+    assert peer["needs"][0].startswith("The restorer 'stablesr' is not installed")
+    only = cli("bench", "--table", path, "--scale", "pocket", "--only", "peer")
+    assert only.code == 0
 
 
 def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def test_all_that_is_wrong_is_listed_and_the_rest_is_read(cli, pairs):
     told = {each["file"]: each["reason"] for each in json.loads(result.out)["faults"]}
     assert "no LR image has its name" in told["HR/a.png"]
     assert told["HR/b.png"] == "HR is 2 times as large as LR, not 4 times"
-    assert told["HR/d.png"] == "not an image"
+    assert told["HR/d.png"] == "damaged or not an image"
     assert result.document["count"] == 2
 
 

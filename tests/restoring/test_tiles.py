@@ -127,7 +127,8 @@ def test_tiny_tiles_work(tile):
 
 def test_faulty_restorers_are_named():
     wrong = type("Wrong", (), {"name": "wrong", "scale": 4, "__call__": lambda _, lr: lr})()
-    with pytest.raises(ToolkitError, match=r"wrong returned \[1, 3, 8, 8\], not \[1, 3, 32, 32\]"):
+    told = r"'wrong' .*returned a tensor \[1, 3, 8, 8\].*, not a float tensor \[1, 3, 32, 32\]"
+    with pytest.raises(ToolkitError, match=told):
         restore_tiled(wrong, torch.rand(1, 3, 8, 8))
     overflowing = Convolution()
     overflowing.network[0].weight.data.fill_(torch.inf)

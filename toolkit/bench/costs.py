@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import statistics
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +12,20 @@ import torch
 from torch import Tensor
 
 from toolkit.bench.complexity import CONVENTIONS, Complexity, complexity, count_parameters
+from toolkit.bench.needs import Lacks, absent
 from toolkit.bench.tables import Row, Scale
 from toolkit.bench.timing import alternate, peak_bytes
 from toolkit.component import Kind
-from toolkit.errors import UnknownComponentError
+from toolkit.contracts import as_restorer, logits, move
+from toolkit.errors import ComponentError, UnknownComponentError
 from toolkit.interfaces import Restorer
 from toolkit.recipe import SLOTS
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 
+_LOG = logging.getLogger(__name__)
+_NO_DRAWS: Any = None
+"""The meta device has no random streams, and needs none."""
 SIDE = 512
 """Side of the output in pixels, as in Table 3."""
 _ROUNDS = 3
@@ -28,8 +34,8 @@ _KINDS: Mapping[str, Kind] = {**SLOTS, "restorer": "restorer"}
 
 def measure_costs(
     row: Row, registry: Registry, scale: Scale = "paper", *, timed: bool = False
-) -> tuple[dict[str, float], list[str]]:
-    """What is measured of a row, by metric, and what it needs if nothing can be.
+) -> tuple[dict[str, float], Lacks]:
+    """What is measured of a row, by metric, and what it lacks if nothing can be.
 
     Args:
         row: Its recipe's first component is what is counted.
@@ -42,17 +48,27 @@ def measure_costs(
     try:
         registry.find(kind, selection.name)
     except UnknownComponentError:
-        return {}, [f"The {kind} {selection.name!r} is not built yet."]
+        return {}, absent(kind, selection, registry)
+    try:
+        return _measured(kind, selection, registry, timed=timed)
+    except ComponentError as error:
+        _LOG.debug("%s", error, exc_info=error)
+        return {}, Lacks(faults=[error.told])
+
+
+def _measured(
+    kind: Kind, selection: Selection, registry: Registry, *, timed: bool
+) -> tuple[dict[str, float], Lacks]:
     with torch.device("meta"):
         system = registry.make(kind, selection)
     if not hasattr(system, "networks"):
-        return {}, [f"The {kind} {selection.use!r} does not name its networks."]
+        return {}, Lacks([f"The {kind} {selection.use!r} does not name its networks."])
     if kind == "generator":
         measured = _count_generator(selection, registry)
-        return measured | (_time_generator(selection, registry) if timed else {}), []
+        return measured | (_time_generator(selection, registry) if timed else {}), Lacks()
     if kind == "discriminator":
-        return _count_discriminator(system, selection, registry), []
-    return _count_restorer(system), []
+        return _count_discriminator(system, selection, registry), Lacks()
+    return _count_restorer(system), Lacks()
 
 
 def at_scale(selection: Selection, scale: Scale) -> Selection:
@@ -69,7 +85,7 @@ def _count_generator(selection: Selection, registry: Registry) -> dict[str, floa
         forms = getattr(registry.make("generator", selection), "forms", ("",))
         for form in forms:
             made = registry.make("generator", selection)
-            restorer = made.as_restorer(form) if form else made.as_restorer()
+            restorer: Any = as_restorer(made, form) if form else as_restorer(made)
             lr = torch.zeros(1, 3, SIDE // made.scale, SIDE // made.scale)
             found = complexity(restorer, functools.partial(restorer, lr))
             for convention in CONVENTIONS:
@@ -88,7 +104,7 @@ def _count_discriminator(judge: Any, selection: Selection, registry: Registry) -
             backbone = registry.make("backbone", options.backbone)
             side = SIDE // backbone.factor
             shape = (1, backbone.latent_channels, side, side)
-        found = complexity(judge, lambda: judge.logits(torch.zeros(shape), None))
+        found = complexity(judge, lambda: logits(judge, torch.zeros(shape), _NO_DRAWS))
     trunk = count_parameters(judge, only=lambda parameter: not parameter.requires_grad)
     return {"trunk_params_m": trunk / 1e6, **_figures(found["everything"])}
 
@@ -114,8 +130,10 @@ def _time_generator(selection: Selection, registry: Registry) -> dict[str, float
     backbone = {"use": options.backbone.name, "weights": "random", "precision": precision}
     timed = Selection(use=selection.name, options={**selection.options, "backbone": backbone})
     device = torch.device("cuda" if gpu else "cpu")
-    theirs = registry.make("generator", timed).as_restorer("unmerged").to(device)
-    ours = registry.make("generator", timed).as_restorer().to(device)
+    theirs: Any = as_restorer(registry.make("generator", timed), "unmerged")
+    ours: Any = as_restorer(registry.make("generator", timed))
+    for each in (theirs, ours):
+        move(each, device)
     lr = torch.rand(1, 3, SIDE // ours.scale, SIDE // ours.scale).to(device)
     their_work, our_work = (functools.partial(_restore, each, lr) for each in (theirs, ours))
     found = alternate(their_work, our_work, _ROUNDS)

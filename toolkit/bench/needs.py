@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.bench.scales import read_scales
+from toolkit.bench.tables import read_table, tables_folder
 from toolkit.component import Kind
-from toolkit.errors import OptionsError, ToolkitError, UnknownComponentError, did_you_mean
+from toolkit.errors import (
+    ComponentError,
+    OptionsError,
+    ToolkitError,
+    UnknownComponentError,
+    did_you_mean,
+)
 from toolkit.recipe import SLOTS
 from toolkit.registry import Registry
 from toolkit.specs import Selection
+from toolkit.suppliers import how_to_install, is_installed, supplier
 from toolkit.weights import path_of
 
+_LOG = logging.getLogger(__name__)
+_KINDS: Mapping[str, Kind] = {**SLOTS, "restorer": "restorer"}
 
-def restorer_needs(selection: Selection, registry: Registry) -> list[str]:
+
+@dataclass
+class Lacks:
+    """Why something cannot be measured; without either, it can.
+
+    Attributes:
+        needs: What there is elsewhere, and how to get it.
+        faults: What is wrong with the table or with a plugin.
+    """
+
+    needs: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.needs or self.faults)
+
+    def __or__(self, other: Lacks) -> Lacks:
+        needs, faults = [*self.needs, *other.needs], [*self.faults, *other.faults]
+        return Lacks(list(dict.fromkeys(needs)), list(dict.fromkeys(faults)))
+
+
+def restorer_lacks(selection: Selection, registry: Registry) -> Lacks:
     """What a system lacks that is not trained here; its weights are fetched, if they can be."""
-    try:
-        registry.make("restorer", selection)
-    except UnknownComponentError:
-        return [_unbuilt("restorer", selection, registry)]
-    except OptionsError:
-        raise
-    except ToolkitError as error:
-        return [error.told]
-    return []
+    return _lacks("restorer", selection, registry)
 
 
-def training_needs(
-    recipe: Mapping[str, Any], registry: Registry, *, accelerator: bool
-) -> list[str]:
+def dataset_lacks(selection: Any, registry: Registry) -> Lacks:
+    """What is lacking to measure or to train on a dataset."""
+    return _lacks("dataset", Selection.model_validate(selection), registry)
+
+
+def training_lacks(recipe: Mapping[str, Any], registry: Registry, *, accelerator: bool) -> Lacks:
     """What a row lacks that is to be trained.
 
     Args:
@@ -39,37 +69,75 @@ def training_needs(
     Raises:
         OptionsError: A component that there is has no such option.
     """
-    needs = [*_missing_components(recipe, registry)]
-    needs += [] if needs else _missing_weights(recipe, registry)
-    needs += _missing_dataset(recipe["data"], registry) if "data" in recipe else []
+    found = Lacks()
+    for each in _missing_components(recipe, registry):
+        found |= each
+    found = found or Lacks(_missing_weights(recipe, registry))
+    if "data" in recipe:
+        found |= dataset_lacks(recipe["data"], registry)
     if accelerator and not _has_accelerator():
         train = recipe.get("train", {})
-        needs.append(
-            f"A GPU: {train.get('steps')} steps of {train.get('batch')} images of "
-            f"{train.get('crop')} pixels. Small and without one: --scale pocket"
+        found |= Lacks(
+            [
+                f"A GPU: {train.get('steps')} steps of {train.get('batch')} images of "
+                f"{train.get('crop')} pixels. Small and without one: --scale pocket"
+            ]
         )
-    return list(dict.fromkeys(needs))
+    return found
 
 
-def dataset_needs(selection: str, registry: Registry) -> list[str]:
-    """What is lacking to measure on a dataset."""
-    return _missing_dataset(selection, registry)
+def absent(kind: Kind, selection: Selection, registry: Registry) -> Lacks:
+    """What is to be said of a name that no plugin supplies which is loaded.
+
+    It is a need where we know of it: how to install it, or that the paper's tables have it and no
+    plugin does. Else it is a fault: misspelled, or of a plugin that we do not know.
+    """
+    what, key = f"The {kind} {selection.name!r} is not installed", f"{kind}/{selection.name}"
+    apart, known = supplier(kind, selection.name), key in _named_in_tables()
+    aside = "".join(f" The plugin {each.distribution} is set aside." for each in registry.notices)
+    near = did_you_mean(selection.name, [c.name for c in registry.components(kind)], cutoff=0.8)
+    if apart and is_installed(apart):
+        return Lacks(faults=[f"{what}: its plugin {apart} is there, but not loaded.{aside}"])
+    way = how_to_install(kind, selection.name).strip()
+    if way and (apart or known or not near):
+        return Lacks([f"{what}. {way}"])
+    if known:
+        return Lacks([f"{what}, and no plugin of the toolkit's supplies it.{aside}"])
+    there = f"Those that there are: toolkit plugins list --kind {kind}"
+    return Lacks(faults=[f"There is no {kind} named {selection.name!r}.{near}{aside} {there}"])
 
 
-def _missing_components(recipe: Mapping[str, Any], registry: Registry) -> Iterator[str]:
+def _lacks(kind: Kind, selection: Selection, registry: Registry) -> Lacks:
+    """Makes a component, and says what stands in the way of it."""
+    try:
+        registry.options(kind, selection)
+    except UnknownComponentError:
+        return absent(kind, selection, registry)
+    try:
+        registry.make(kind, selection)
+    except OptionsError:
+        raise
+    except ToolkitError as error:
+        _LOG.debug("%s", error, exc_info=error)
+        fault = isinstance(error, ComponentError)
+        return Lacks(faults=[error.told]) if fault else Lacks([error.told])
+    return Lacks()
+
+
+def _missing_components(recipe: Mapping[str, Any], registry: Registry) -> Iterator[Lacks]:
     for kind, selection in _chosen(recipe):
         if kind == "dataset":
             continue
         try:
             registry.options(kind, selection)
         except UnknownComponentError:
-            yield _unbuilt(kind, selection, registry)
+            yield absent(kind, selection, registry)
             continue
         for name in _backbone_of(kind, selection, registry):
             try:
                 registry.options("backbone", Selection(use=name))
             except UnknownComponentError:
-                yield _unbuilt("backbone", Selection(use=name), registry)
+                yield absent("backbone", Selection(use=name), registry)
 
 
 def _missing_weights(recipe: Mapping[str, Any], registry: Registry) -> list[str]:
@@ -85,19 +153,6 @@ def _missing_weights(recipe: Mapping[str, Any], registry: Registry) -> list[str]
                 f"backbone/{name}"
             )
     return needs
-
-
-def _missing_dataset(selection: Any, registry: Registry) -> list[str]:
-    chosen = Selection.model_validate(selection)
-    try:
-        registry.make("dataset", chosen)
-    except UnknownComponentError:
-        return [_unbuilt("dataset", chosen, registry)]
-    except OptionsError:
-        raise
-    except ToolkitError as error:
-        return [error.told]
-    return []
 
 
 def _chosen(recipe: Mapping[str, Any]) -> Iterator[tuple[Kind, Selection]]:
@@ -119,7 +174,19 @@ def _has_accelerator() -> bool:
     return torch.cuda.is_available()
 
 
-def _unbuilt(kind: Kind, selection: Selection, registry: Registry) -> str:
-    names = [each.name for each in registry.components() if each.kind == kind]
-    meant = did_you_mean(selection.name, names, cutoff=0.8)
-    return f"The {kind} {selection.use!r} is not built yet.{meant}"
+@functools.cache
+def _named_in_tables() -> frozenset[str]:
+    """What the tables that ship name, as `kind/name`: it is written correctly."""
+    scales, found = read_scales(), set[str]()
+    for path in tables_folder().glob("*.toml"):
+        if path.stem == "scales":
+            continue
+        table = read_table(str(path))
+        recipes = [table.common, *(each for row in table.rows for each in (row.recipe, row.pocket))]
+        for recipe in recipes:
+            chosen = ((_KINDS[slot], spec) for slot, spec in recipe.items() if slot in _KINDS)
+            found |= {f"{kind}/{Selection.model_validate(s).name}" for kind, s in chosen}
+        datasets = [table.dataset, *(row.dataset for row in table.rows)]
+        found |= {f"dataset/{each.partition(':')[0]}" for each in datasets}
+        found |= {f"metric/{scales.metrics.get(name, name)}" for name in table.better}
+    return frozenset(found)

@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from toolkit.bench.tables import Tag
+from toolkit.contracts import read
 from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError, ImageError
 from toolkit.images import Picture, write_picture
@@ -52,7 +53,7 @@ class Photographs:
 def write_photographs(
     parent: Path,
     dataset: str,
-    degradation: str,
+    degradation: str | Selection | None,
     count: int | None,
     registry: Registry,
     tag: Tag = "whole",
@@ -62,7 +63,7 @@ def write_photographs(
     Args:
         parent: Where the folder is made; its name tells what is in it.
         dataset: Selection of the dataset.
-        degradation: What makes LR images; empty where the dataset has its own.
+        degradation: What makes LR images; nothing where the dataset has its own.
         count: Of the first so many; None for all.
         registry: Supplies both.
         tag: What of each photograph.
@@ -71,10 +72,12 @@ def write_photographs(
         ToolkitError: The dataset is not there, or holds no photograph that can be used.
     """
     photos: Dataset = registry.make("dataset", Selection.model_validate(dataset))
-    maker: Degradation | None = (
-        registry.make("degradation", Selection.model_validate(degradation)) if degradation else None
-    )
-    asked = {"dataset": dataset, "degradation": degradation, "seed": SEED, "count": count,
+    chosen = Selection.model_validate(degradation) if degradation else None
+    maker: Degradation | None = registry.make("degradation", chosen) if chosen else None
+    if getattr(maker, "recorded", False):
+        maker = None  # the dataset's own LR, then
+    made = chosen.model_dump(mode="json") if chosen else ""
+    asked = {"dataset": dataset, "degradation": made, "seed": SEED, "count": count,
              "of": len(photos), "tag": tag}  # fmt: skip
     mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     words = re.sub(r"[^\w.+]+", "-", f"{dataset} {degradation or 'recorded'} {tag}")[-60:]
@@ -88,7 +91,7 @@ def write_photographs(
         if written == count:
             break
         try:
-            name, hr, lr = _pair(photos[index], maker, index, tag)
+            name, hr, lr = _pair(read(photos, index), maker, index, tag)
         except (ImageError, DataError) as error:
             skipped.append((f"photograph {index + 1}", str(error)))
             continue

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit.bench.jobs import Job, restorer_job, trained_job
-from toolkit.bench.needs import dataset_needs, restorer_needs, training_needs
+from toolkit.bench.needs import absent, dataset_lacks, restorer_lacks, training_lacks
 from toolkit.bench.photographs import write_photographs
-from toolkit.bench.scales import Protocol, protocol_of, read_scales, recipe_at, rows_at
+from toolkit.bench.scales import (
+    Protocol,
+    degradation_of,
+    protocol_of,
+    read_scales,
+    recipe_at,
+    rows_at,
+)
 from toolkit.bench.statistics import Interval, bootstrap_interval, mean
 from toolkit.bench.tables import Row, Scale, Table
+from toolkit.errors import ComponentError, UnknownComponentError
 from toolkit.registry import Registry
 from toolkit.specs import Selection
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,17 +54,21 @@ class Request:
     @property
     def seed_count(self) -> int:
         """How often a row is trained."""
-        return self.seeds or (self.protocol.quick.seeds if self.quick else self.protocol.seeds)
+        usual = self.protocol.seeds
+        return self.seeds or (min(self.protocol.quick.seeds, usual) if self.quick else usual)
 
     def dataset(self, row: Row) -> str:
         """What a row is measured on."""
         return self.protocol.dataset or row.dataset or self.table.dataset
 
     def metrics(self) -> dict[str, str]:
-        """By column, the metric that fills it."""
+        """By column, the metric that fills it; a metric fills one column alone."""
         names = read_scales().metrics
-        asked = dict.fromkeys((*self.deciding, *self.protocol.beside))
-        return {column: names.get(column, column) for column in asked}
+        found: dict[str, str] = {}
+        for column in (*self.deciding, *self.protocol.beside):
+            if (metric := names.get(column, column)) not in found.values():
+                found[column] = metric
+        return found
 
     @property
     def deciding(self) -> list[str]:
@@ -71,8 +86,9 @@ class Planned:
         recipe: Its parts at this scale.
         needs: Why it cannot be measured; empty where it can.
         jobs: One a seed.
-        failures: Why jobs failed.
+        failures: Why jobs failed, or could not be planned.
         skipped: Photographs that were set aside: (name, reason).
+        absent: Columns without a metric, and why.
     """
 
     row: Row
@@ -82,6 +98,7 @@ class Planned:
     jobs: list[Job] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     skipped: tuple[tuple[str, str], ...] = ()
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list[Planned]:
@@ -89,27 +106,48 @@ def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list
 
     Raises:
         OptionsError: A row gives a component an option that it has not.
+        UnknownComponentError: A column is of no metric that is known.
         ToolkitError: The photographs cannot be written.
     """
     shared = registry.sharing()
+    without = _absent_metrics(request, shared)
     return [
-        _planned(request, row, shared) for row in rows_at(request.table, list(rows), request.scale)
+        _planned(request, row, shared, without)
+        for row in rows_at(request.table, list(rows), request.scale)
     ]
 
 
-def _planned(request: Request, row: Row, registry: Registry) -> Planned:
+def _absent_metrics(request: Request, registry: Registry) -> dict[str, str]:
+    """Columns whose metric is not installed, and how to get it."""
+    found = {}
+    for column, metric in request.metrics().items():
+        chosen = Selection.model_validate(metric)
+        try:
+            registry.options("metric", chosen)
+        except UnknownComponentError:
+            lacks = absent("metric", chosen, registry)
+            if lacks.faults:
+                raise
+            found[column] = lacks.needs[0]
+    return found
+
+
+def _planned(request: Request, row: Row, registry: Registry, without: dict[str, str]) -> Planned:
     recipe = recipe_at(request.table, row, request.scale, quick=request.quick)
     dataset = request.dataset(row)
-    planned = Planned(row, dataset, recipe, [])
     if "restorer" in recipe:
-        chosen = Selection.model_validate(recipe["restorer"])
-        planned.needs += restorer_needs(chosen, registry)
+        lacks = restorer_lacks(Selection.model_validate(recipe["restorer"]), registry)
     else:
         accelerator = request.protocol.accelerator
-        planned.needs += training_needs(recipe, registry, accelerator=accelerator)
-    planned.needs += dataset_needs(dataset, registry)
-    if not planned.needs:
-        planned.jobs = _jobs(request, planned, registry)
+        lacks = training_lacks(recipe, registry, accelerator=accelerator)
+    lacks |= dataset_lacks(dataset, registry)
+    planned = Planned(row, dataset, recipe, lacks.needs, failures=lacks.faults, absent=without)
+    if not lacks:
+        try:
+            planned.jobs = _jobs(request, planned, registry)
+        except ComponentError as error:
+            _LOG.debug("%s", error, exc_info=error)
+            planned.failures.append(error.told)
     return planned
 
 
@@ -119,13 +157,14 @@ def _jobs(request: Request, planned: Planned, registry: Registry) -> list[Job]:
     written = write_photographs(
         parent / "photographs",
         planned.dataset,
-        request.protocol.degradation,
+        degradation_of(request.table, request.scale),
         count,
         registry,
         request.table.tag,
     )
     planned.skipped, photographs = written.skipped, written.folder
     label, metrics = planned.row.label, request.metrics()
+    metrics = {column: each for column, each in metrics.items() if column not in planned.absent}
     if "restorer" in planned.recipe:
         chosen = Selection.model_validate(planned.recipe["restorer"])
         return [restorer_job(label, chosen, parent, photographs, metrics, registry)]
@@ -180,6 +219,7 @@ def columns(planned: Planned, metrics: Mapping[str, str]) -> dict[str, Column]:
 def notes(planned: Planned, metrics: Mapping[str, str]) -> list[str]:
     """What could not be measured of a row that was, and why."""
     told = dict.fromkeys(f"{name} was set aside: {reason}" for name, reason in planned.skipped)
+    told |= dict.fromkeys(f"{column}: {reason}" for column, reason in planned.absent.items())
     for job in planned.jobs:
         result = job.result() or {"unavailable": {}, "missing": []}
         for column, metric in metrics.items():

@@ -43,8 +43,9 @@ def _entry(request: Request, planned: Planned) -> Entry:
     metrics = request.metrics()
     measured = {} if planned.needs else columns(planned, metrics)
     needs = list(planned.needs)
-    if not needs and not measured:
-        needs = planned.failures or ["It was not measured yet."]
+    if not measured:
+        needs += planned.failures
+        needs = needs or ["It was not measured yet."]
     finished = [job for job in planned.jobs if job.result()]
     return entry(
         planned.row,

@@ -9,6 +9,8 @@ from typing import Any
 from toolkit.bench.documents import environment
 from toolkit.bench.tables import Row, Table
 
+_NOTES = 10
+"""How many notes are shown; the JSON has all."""
 Entry = dict[str, Any]
 """A row of a document."""
 
@@ -106,13 +108,28 @@ def places(made: Mapping[str, Any]) -> dict[tuple[int, str], int]:
 
 
 def more_lines(made: Mapping[str, Any]) -> list[str]:
-    """What else was measured, and what rows need, a line each."""
+    """What else was measured, what rows need, and what could not be measured of them."""
     lines = []
     for row in made["rows"]:
         more = [f"{k} {_figure(v)}" for k, v in row["measured"].items() if k not in made["columns"]]
         lines += [f"{row['label']}: {', '.join(more)}"] if more else []
         lines += [f"{row['label']}: {need}" for need in row["needs"]]
-    return lines
+    notes = note_lines(made)
+    more = [f"… and {len(notes) - _NOTES} more notes"] if len(notes) > _NOTES else []
+    return [*lines, *notes[:_NOTES], *more]
+
+
+def note_lines(made: Mapping[str, Any]) -> list[str]:
+    """What could not be measured of rows that were, a line each, with the rows if not all."""
+    found: dict[str, list[str]] = {}
+    measured = [row for row in made["rows"] if row["measured"]]
+    for row in measured:
+        for note in row.get("notes", ()):
+            found.setdefault(note, []).append(row["label"])
+    return [
+        note if len(labels) == len(measured) else f"{', '.join(labels)}: {note}"
+        for note, labels in found.items()
+    ]
 
 
 def as_markdown(made: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import traceback
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.bench.jobs import Job
-from toolkit.errors import ToolkitError
+from toolkit.errors import ComponentError, ToolkitError
 from toolkit.weights import write_atomically
 
 _BYTES_EACH = 4 << 30
@@ -131,7 +132,10 @@ def _child(job: Job, place: int, threads: int, connection: Connection) -> None:
     from toolkit.bench.worker import work
     from toolkit.registry import installed
 
-    _speak_into(job.folder / "log.txt")
+    log = job.folder / "log.txt"
+    _speak_into(log)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("toolkit").setLevel(logging.DEBUG)  # with the traceback of what failed
     torch.set_num_threads(threads)
     if torch.cuda.is_available():
         torch.cuda.set_device(place)
@@ -143,6 +147,9 @@ def _child(job: Job, place: int, threads: int, connection: Connection) -> None:
         work(job, installed(), tell)
     except (BrokenPipeError, KeyboardInterrupt):
         return  # what is finished lies in the job's folder
+    except ComponentError as error:
+        traceback.print_exc()
+        connection.send(("failed", 0, 0, f"{error.told}\nIts traceback is in {log}"))
     except ToolkitError as error:
         connection.send(("failed", 0, 0, error.told))
     except OSError as error:

@@ -42,9 +42,10 @@ class Protocol(Options):
     """What a recipe's backbones become."""
     dataset: str = ""
     """What is measured on, in place of the table's own datasets."""
-    degradation: str
-    """What makes LR of it; empty where the dataset has LR images of its own."""
-    columns: list[str]
+    degradation: str | None = None
+    """What makes LR of it, in place of what all rows are trained on; empty where the dataset has LR
+    images of its own."""
+    columns: list[str] = Field(default_factory=list)
     """What is measured beside the table's own columns."""
     beside: list[str] = Field(default_factory=list)
     """What is measured, too, but decides no claim."""
@@ -93,6 +94,19 @@ def protocol_of(table: Table, scale: Scale) -> Protocol:
     return protocol
 
 
+def degradation_of(table: Table, scale: Scale) -> Selection | None:
+    """What makes LR of the photographs that all rows are measured on; None for nothing.
+
+    Where neither the scale nor the table says so itself, it is what the rows are trained on, as far
+    as they share it: a row's own degradation is its own.
+    """
+    protocol = protocol_of(table, scale)
+    said = protocol.degradation
+    if said is None:
+        said = _layered(protocol.recipe, table.common).get("degradation")
+    return Selection.model_validate(said) if said else None
+
+
 def rows_at(table: Table, rows: list[Row], scale: Scale) -> list[Row]:
     """The rows of a scale: where all is measured on one dataset, a label stands there once."""
     if not protocol_of(table, scale).dataset:
@@ -108,8 +122,6 @@ def recipe_at(table: Table, row: Row, scale: Scale, *, quick: bool = False) -> d
         return {"restorer": own["restorer"]}
     recipe: dict[str, Any] = {}
     steps = [protocol.recipe, table.common, row.recipe, row.pocket if scale == "pocket" else {}]
-    if quick:
-        steps.append({"train": protocol.quick.train, "objective": protocol.quick.objective})
     for layer in steps:
         recipe = _layered(
             recipe,
@@ -118,7 +130,21 @@ def recipe_at(table: Table, row: Row, scale: Scale, *, quick: bool = False) -> d
                 for section, value in layer.items()
             },
         )
+    if quick:
+        for section in ("train", "objective"):
+            recipe[section] = _lowered(recipe.get(section, {}), getattr(protocol.quick, section))
     return recipe
+
+
+def _lowered(old: Mapping[str, Any], quick: Mapping[str, Any]) -> dict[str, Any]:
+    """What a first look changes; a number that is the smaller one already stays."""
+    numbers = int | float
+    larger = {
+        name
+        for name, value in quick.items()
+        if isinstance(value, numbers) and isinstance(own := old.get(name), numbers) and own < value
+    }
+    return {**old, **{name: value for name, value in quick.items() if name not in larger}}
 
 
 def _on_backbones(value: Any, backbones: Mapping[str, str]) -> Any:

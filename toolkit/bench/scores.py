@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from toolkit.bench import statistics
 from toolkit.bench.cache import ScoreCache
 from toolkit.bench.pairs import MOST_CUT, Pair, find_pairs
+from toolkit.contracts import figures, fingerprint
 from toolkit.errors import DataError, ImageError, ToolkitError, UsageError, WeightsError
 from toolkit.interfaces import Metric
 from toolkit.registry import Registry
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 READING = "whole images, float32 sRGB in [0, 1], transparency on white, HR cut by less than 4 px"
 """What a metric is given. A change of it must change this text, as it is part of every key."""
 
+_LOG = logging.getLogger(__name__)
 # What third parties' metrics raise at an image that is too small or too large for them.
-_FAULTS = (RuntimeError, ValueError, ArithmeticError, AssertionError, MemoryError)
+_FAULTS = (RuntimeError, ValueError, ArithmeticError, AssertionError, LookupError, MemoryError)
 
 
 @dataclass
@@ -62,8 +65,8 @@ class Scores:
 
     def mean(self, metric: str) -> float | None:
         """Mean over all images that have a figure."""
-        figures = self.of(metric)
-        return statistics.mean(figures) if figures else None
+        found = self.of(metric)
+        return statistics.mean(found) if found else None
 
     def interval(self, metric: str) -> statistics.Interval | None:
         """Bootstrap interval of the mean."""
@@ -77,7 +80,7 @@ class Scores:
             "sr": pair.sr_sha256,
             "hr": pair.hr_sha256 if made.needs_reference else None,
             "metric": self.selections[metric].model_dump(mode="json"),
-            "fingerprint": dict(made.fingerprint),
+            "fingerprint": fingerprint(made),
         }
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -112,11 +115,13 @@ def prepare(
     scores = Scores({}, _asked(selections), [])
     for name, selection in scores.selections.items():
         try:
-            scores.metrics[name] = registry.make("metric", selection)
+            made: Metric = registry.make("metric", selection)
+            fingerprint(made)
+            scores.metrics[name] = made
         except UsageError:
             raise
-        except (ToolkitError, ImportError, OSError) as error:
-            scores.unavailable[name] = _told(name, error)
+        except ToolkitError as error:
+            _leave_out(scores, name, error)
     needing = [name for name, metric in scores.metrics.items() if metric.needs_reference]
     if needing and hr is None:
         raise UsageError(f"{needing[0]} compares with HR images.", "Name their folder: --hr DIR")
@@ -190,7 +195,7 @@ def _score(scores: Scores, pair: Pair, cache: ScoreCache | None) -> dict[str, fl
         ImageError: A file that is needed cannot be read.
     """
     images = _Images(pair)
-    figures = {}
+    found = {}
     for name, metric in scores.metrics.items():
         key = scores.key(pair, name)
         figure = cache.get(key) if cache else None
@@ -201,16 +206,19 @@ def _score(scores: Scores, pair: Pair, cache: ScoreCache | None) -> dict[str, fl
                 scores.missing.append((pair.name, name, str(error)))
             except ImageError:
                 raise
-            except (ToolkitError, ImportError, OSError) as error:
-                scores.unavailable[name] = _told(name, error)
-            except _FAULTS as error:
+            except ToolkitError as error:
+                if not isinstance(error.__cause__, _FAULTS):
+                    _leave_out(scores, name, error)
+                else:
+                    scores.missing.append((pair.name, name, str(error)))
+            except _FAULTS as error:  # memory
                 reason = f"it failed with {type(error).__name__}: {error}"
                 scores.missing.append((pair.name, name, reason))
             if figure is not None and cache:
                 cache.put(key, figure)
         if figure is not None:
-            figures[name] = figure
-    return figures
+            found[name] = figure
+    return found
 
 
 def _figure(metric: Metric, images: _Images) -> float:
@@ -219,6 +227,7 @@ def _figure(metric: Metric, images: _Images) -> float:
     Raises:
         DataError: The images differ in size, or the metric has no finite figure for them.
         ImageError: An image cannot be read.
+        ToolkitError: The metric failed, or returned something else.
     """
     import torch
 
@@ -226,7 +235,7 @@ def _figure(metric: Metric, images: _Images) -> float:
     if hr is not None:
         hr = _cut(hr, sr, images.pair)
     with torch.inference_mode():
-        figure = float(metric(sr, hr).item())
+        figure = float(figures(metric, sr, hr).item())
     if not math.isfinite(figure):
         raise DataError(f"it gave {figure}, which is no figure")
     return figure
@@ -270,13 +279,7 @@ def _read(path: Path) -> Tensor:
     return read_photo(path)[None].to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _told(name: str, error: Exception) -> ToolkitError:
-    """The error in words for a user."""
-    if isinstance(error, ToolkitError):
-        return error
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        lacks = error.name.partition(".")[0]
-        return ToolkitError(f"It needs {lacks}, which is not installed.", f"pip install {lacks}")
-    if isinstance(error, ImportError):
-        return ToolkitError(f"A library of {name} cannot be loaded: {error}.")
-    return WeightsError(f"A file or an address of {name} cannot be read: {error}.")
+def _leave_out(scores: Scores, name: str, error: ToolkitError) -> None:
+    """One metric's fault stops no other."""
+    _LOG.debug("%s", error, exc_info=error)
+    scores.unavailable[name] = error

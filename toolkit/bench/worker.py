@@ -15,7 +15,8 @@ from toolkit.bench.cache import ScoreCache, default_path
 from toolkit.bench.documents import environment
 from toolkit.bench.jobs import Job
 from toolkit.bench.scores import Scores, prepare, score
-from toolkit.errors import DataError, ToolkitError
+from toolkit.contracts import move
+from toolkit.errors import ComponentError, DataError, ToolkitError
 from toolkit.interfaces import Restorer
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry, validate
@@ -74,14 +75,16 @@ def _restore(job: Job, registry: Registry, tell: Tell) -> None:
         return
     restorer = _restorer(job, registry)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    restorer.to(device)
+    move(restorer, device)
 
     def on_event(progress: Progress) -> None:
         tell("restoring", progress.index, progress.count)
 
     for done in restore_files(restorer, todo, tile=0, device=device, on_event=on_event):
         if done.error:
-            raise ToolkitError(f"{done.job.source.name} could not be restored: {done.error}")
+            kind = ComponentError if isinstance(done.error, ComponentError) else ToolkitError
+            told = f"{done.job.source.name} could not be restored: {done.error}"
+            raise kind(told, getattr(done.error, "hint", "")) from done.error
 
 
 def _restorer(job: Job, registry: Registry) -> Restorer:

@@ -9,8 +9,9 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import PluginWarning, ToolkitError
 
 
 def main() -> None:
@@ -19,12 +20,14 @@ def main() -> None:
     from toolkit.cli.output import never_fail_to_print, show_error
 
     never_fail_to_print()
-    # The core says what takes long, such as a download, through its logger. What other libraries
-    # warn of is for those who write programs.
-    logging.basicConfig(format="%(message)s", level=logging.ERROR)
-    logging.getLogger("toolkit").setLevel(logging.INFO)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    # The core says what takes long, such as a download, through its logger, and where it went on
+    # without a part that failed, the traceback. What other libraries warn of is for those who
+    # write programs; of a plugin that is set aside, commands tell themselves.
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    logging.getLogger("toolkit").setLevel(logging.DEBUG if debug else logging.INFO)
+    warnings.simplefilter("ignore", PluginWarning)
     try:
         app(prog_name="toolkit")
     except ToolkitError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.output import load_registry, note, show_json
+from toolkit.cli.output import load_registry, note, show_json, working
 from toolkit.cli.progress import counting
 from toolkit.paths import user_path
 
@@ -79,7 +79,7 @@ def bench(
 
     A row that cannot be measured says what it needs; nothing is ever filled in. What was measured
     is kept: stopped, it goes on where it was, and a finished table takes seconds. Where a row
-    fails, the others are measured all the same, and the command ends with 1.
+    fails or is misspelled, the others are measured all the same, and the command ends with 1.
 
     Examples:
       toolkit bench --table 3
@@ -131,13 +131,14 @@ def _costs(table: Table, rows: list[Row], registry: Registry, scale: Any, timed:
     from toolkit.bench.costs import measure_costs
     from toolkit.bench.reports import document, entry
 
-    found = []
+    found, failed = [], 0
     with counting("Measuring") as show:
         for index, row in enumerate(rows):
             show(row.label, index, len(rows))
-            figures, needs = measure_costs(row, registry, scale, timed=timed)
-            found.append(entry(row, figures, needs))
-    return document(table, scale, found)
+            figures, lacks = measure_costs(row, registry, scale, timed=timed)
+            found.append(entry(row, figures, [*lacks.needs, *lacks.faults]))
+            failed += bool(lacks.faults)
+    return document(table, scale, found, failed=failed)
 
 
 def _quality(request: Request, rows: list[Row], registry: Registry, workers: int | None) -> Made:
@@ -146,7 +147,9 @@ def _quality(request: Request, rows: list[Row], registry: Registry, workers: int
     from toolkit.bench.runner import run_jobs, workers_for
     from toolkit.cli.progress import jobs_progress
 
-    planned = plan_rows(request, rows, registry)
+    with working():
+        planned = plan_rows(request, rows, registry)
+    failed = sum(bool(each.failures) for each in planned)
     jobs = [job for each in planned for job in each.jobs]
     todo = [job for job in jobs if not job.result()]
     if todo:
@@ -154,10 +157,10 @@ def _quality(request: Request, rows: list[Row], registry: Registry, workers: int
     with jobs_progress(len(todo)) as show:
         failures = run_jobs(todo, workers or workers_for(len(todo)), show)
     for each in planned:
-        failed = [job for job in each.jobs if job in failures]
-        seeds = ["" if job.seed is None else f"Seed {job.seed}: " for job in failed]
-        each.failures += [f"{s}{failures[job]}" for s, job in zip(seeds, failed, strict=True)]
-    return {**quality_document(request, planned), "failed": len(failures)}
+        lost = [job for job in each.jobs if job in failures]
+        seeds = ["" if job.seed is None else f"Seed {job.seed}: " for job in lost]
+        each.failures += [f"{s}{failures[job]}" for s, job in zip(seeds, lost, strict=True)]
+    return {**quality_document(request, planned), "failed": failed + len(failures)}
 
 
 def _check_writable(folder: Path) -> None:

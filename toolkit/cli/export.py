@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.output import Format, load_registry, show_json
+from toolkit.cli.output import Format, load_registry, show_json, working
 from toolkit.paths import user_path
 
 
@@ -60,7 +60,8 @@ def export(
     from toolkit.runs import Run
 
     folder = out or run / f"export-{form.value}"
-    made = export_run(Run(run), registry, folder, form.value, keys.value)
+    with working():
+        made = export_run(Run(run), registry, folder, form.value, keys.value)
     if output is Format.json:
         sizes = {name: (folder / name).stat().st_size for name in made.files}
         show_json({

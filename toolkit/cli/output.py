@@ -6,6 +6,7 @@ import codecs
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, redirect_stdout
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,11 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 def _escaped(sign: str) -> str:
     return sign.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def working() -> AbstractContextManager[object]:
+    """Within its block plugins are at work: what they print goes to stderr, not among results."""
+    return redirect_stdout(sys.stderr)
 
 
 def show_json(document: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.cli.output import Format, note, show_json
+from toolkit.cli.output import Format, note, show_json, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,8 @@ def show_plan(recipe: Recipe, registry: Registry, memory: str | None, output: Fo
 
     limit = None if memory is None else parse_memory(memory)
     note("Going through a step without computing it; no weights are read …")
-    plan = plan_training(recipe, registry, limit)
+    with working():
+        plan = plan_training(recipe, registry, limit)
     if output is Format.json:
         show_json(plan.document())
         return

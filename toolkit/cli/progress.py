@@ -1,13 +1,17 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere; always on stderr.
+
+What plugins and libraries print meanwhile goes there, too: stdout is for results.
+"""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from toolkit.cli.output import note
+from toolkit.cli.output import note, working
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -15,10 +19,28 @@ if TYPE_CHECKING:
     from toolkit.bench.runner import Event
     from toolkit.training.loop import Report
 
+P = TypeVar("P")
+T = TypeVar("T")
+
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_JOB_LINES = 60.0
 
 
+def _working(
+    progress: Callable[[P], AbstractContextManager[T]],
+) -> Callable[[P], AbstractContextManager[T]]:
+    """What is printed meanwhile goes to stderr, too."""
+
+    @functools.wraps(progress)
+    @contextmanager
+    def silent(total: P) -> Iterator[T]:
+        with working(), progress(total) as show:
+            yield show
+
+    return silent
+
+
+@_working
 @contextmanager
 def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
     """Shows every loss, the rate and the time that is left."""
@@ -93,6 +115,7 @@ class _Pace:
         return step - self._first, now - self._begun
 
 
+@_working
 @contextmanager
 def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
     """Shows which of several images is at work: name, how many are done, how many there are."""
@@ -116,6 +139,7 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+@_working
 @contextmanager
 def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
     """Shows where each of several jobs stands, and how many are done."""

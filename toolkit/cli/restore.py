@@ -89,13 +89,14 @@ def restore(
       toolkit restore photo.jpg --with runs/nad-ea-dists
     """
     registry = load_registry()
+    from toolkit.contracts import move
     from toolkit.restoring.folder import plan_jobs, restore_files
     from toolkit.training.build import choose_device
 
     jobs = plan_jobs(inputs, out)
     chosen = choose_device(device)
     restorer = _restorer(source, registry, precision.value if precision else "")
-    restorer.to(chosen)
+    move(restorer, chosen)
     results: list[Restored] = []
     stopped = False
     with counting("Restoring") as show:

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from toolkit.colour_profiles import read_photo
+from toolkit.contracts import check_lr
 from toolkit.degrading.samples import Replayable, Steps, degrade
 from toolkit.degrading.sheet import draw_sheet
 from toolkit.errors import DataError, UsageError
 from toolkit.image_files import existing, some_images
 from toolkit.images import Picture, write_picture
 from toolkit.interfaces import Degradation
+from toolkit.makers import border
 from toolkit.weights import write_atomically
 
 HISTORIES = "histories.json"
@@ -185,7 +187,9 @@ def _sampled(degradation: Degradation, hr: Tensor, seed: int, indices: range) ->
     lr = degrade(degradation, hr.expand(len(indices), -1, -1, -1), seed, indices).cpu()
     told: list[Steps | None] = [None] * len(indices)
     if isinstance(degradation, Replayable):
-        told = [degradation.describe(seed, index) for index in indices]
+        with border(degradation):
+            told = [degradation.describe(seed, index) for index in indices]
+            json.dumps(told)
     return [_Made(*each) for each in zip(lr, indices, told, strict=True)]
 
 
@@ -194,7 +198,11 @@ def _applied(degradation: Degradation, hr: Tensor, histories: Sequence[Steps]) -
         raise UsageError(
             "This degradation cannot apply a history.", "Take another: --with realesrgan"
         )
-    return [_Made(degradation.apply(hr, each).cpu(), None, each) for each in histories]
+    with border(degradation):
+        made = [degradation.apply(hr, each) for each in histories]
+    for lr in made:
+        check_lr(degradation, lr[None], hr[None])
+    return [_Made(lr.cpu(), None, each) for lr, each in zip(made, histories, strict=True)]
 
 
 def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:

@@ -8,7 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from toolkit.contracts import check_lr
 from toolkit.interfaces import Degradation
+from toolkit.makers import border
 from toolkit.streams import stream
 
 Steps = Sequence[Mapping[str, Any]]
@@ -37,8 +39,15 @@ def degrade(degradation: Degradation, hr: Tensor, seed: int, indices: Sequence[i
 
     Returns:
         `[b, 3, h/scale, w/scale]`, in [0, 1].
+
+    Raises:
+        ComponentError: The degradation failed, or made something else.
     """
-    if isinstance(degradation, Replayable):
-        return degradation.batch(hr, seed, indices)
-    streams = (stream(seed, "degradation", index) for index in indices)
-    return torch.stack([degradation(image, rng) for image, rng in zip(hr, streams, strict=True)])
+    with border(degradation):
+        if isinstance(degradation, Replayable):
+            lr = degradation.batch(hr, seed, indices)
+        else:
+            streams = (stream(seed, "degradation", index) for index in indices)
+            made = [degradation(image, rng) for image, rng in zip(hr, streams, strict=True)]
+            lr = torch.stack(made)
+    return check_lr(degradation, lr, hr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from toolkit.errors import ImageError, ToolkitError
+from toolkit.errors import ImageError, ToolkitError, lacks_memory
 from toolkit.images import (
     Picture,
     bicubic_resize,
@@ -38,7 +38,6 @@ __all__ = [
 
 Existing = Literal["skip", "overwrite"]
 _FALLBACKS = (TILE, TILE // 2, TILE // 4)
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def restore_picture(
         try:
             sr = restore_tiled(restorer, lr, size, device=device, on_tile=on_tile)
         except (MemoryError, RuntimeError) as error:
-            if not _lacks_memory(error):
+            if not lacks_memory(error):
                 raise
         else:
             notes = () if size == tile else (f"tiles of {size} pixels, as memory was short",)
@@ -230,12 +229,6 @@ def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
     automatic = TILE if height * width > WHOLE_PIXELS else 0
     tried = (automatic if tile is None else tile) or max(height, width)
     yield from (size for size in _FALLBACKS if size < tried)
-
-
-def _lacks_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        phrase in str(error).lower() for phrase in _NO_MEMORY
-    )
 
 
 def _release_memory() -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from toolkit.errors import ToolkitError, UsageError
+from toolkit.contracts import restored
+from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ def restore_tiled(
     output = lr.new_zeros(*lr.shape[:2], height * scale, width * scale)
     for done, (y, x) in enumerate(boxes, start=1):
         part = lr[..., y.start : y.stop, x.start : x.stop]
-        sr = _restored(restorer, part.to(device or lr.device)).to(output)
+        sr = restored(restorer, part.to(device or lr.device)).to(output)
         sr = sr * (y.weights(scale)[:, None] * x.weights(scale)).to(output)
         output[..., y.start * scale : y.stop * scale, x.start * scale : x.stop * scale] += sr
         if on_tile:
@@ -129,21 +130,3 @@ def _fade(place: Tensor, centre: float, ramp: float) -> Tensor:
     if ramp == 0:
         return (place >= centre).to(place)
     return 0.5 - 0.5 * torch.cos(((place - centre) / ramp).clamp(-1, 1).add(1) * (math.pi / 2))
-
-
-def _restored(restorer: Restorer, lr: Tensor) -> Tensor:
-    """One tile, checked: a network in half precision may overflow to a black image."""
-    sr = restorer(lr)
-    batch, channels, height, width = lr.shape
-    expected = (batch, channels, height * restorer.scale, width * restorer.scale)
-    if tuple(sr.shape) != expected:
-        raise ToolkitError(
-            f"The restorer {restorer.name} returned {list(sr.shape)}, not {list(expected)}",
-            hint="This is a fault of the restorer: report it to its authors",
-        )
-    if not bool(torch.isfinite(sr).all()):
-        raise ToolkitError(
-            f"The restorer {restorer.name} returned values that are not finite",
-            hint="Run it in float32, or check its weights",
-        )
-    return sr

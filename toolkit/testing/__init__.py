@@ -1,13 +1,15 @@
 """The conformance kit: what every component must do, for plugin authors' own tests.
 
 Example:
-    >>> import pytest, toolkit
-    >>> from toolkit.testing import check_component
-    >>> @pytest.mark.parametrize("component", toolkit.components(), ids=lambda c: c.name)
+    >>> import pytest
+    >>> from toolkit.testing import check_component, components_of
+    >>> OURS = components_of("restoration-toolkit-losses")  # your own distribution
+    >>> @pytest.mark.parametrize("component", OURS, ids=lambda c: c.name)
     ... def test_component(component):
     ...     check_component(component)
 """
 
 from toolkit.testing.conformance import check_component
+from toolkit.testing.distributions import components_of
 
-__all__ = ["check_component"]
+__all__ = ["check_component", "components_of"]

@@ -28,6 +28,7 @@ from toolkit.interfaces import (
     Restorer,
     Trainable,
 )
+from toolkit.makers import Maker, admit
 from toolkit.recipe import Recipe
 from toolkit.streams import stream, torch_stream
 
@@ -48,7 +49,7 @@ def check_component(component: Component) -> None:
         if component.origin and component.origin in error.hint:
             return  # who lacks what may not be passed on is told where to get it
         raise
-    _CHECKS[component.kind](built)
+    _CHECKS[component.kind](admit(built, Maker(component.kind, component.name, "this plugin")))
 
 
 def check_backbone(backbone: Backbone) -> None:

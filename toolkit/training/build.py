@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from toolkit.contracts import move, state, trainable
 from toolkit.errors import UsageError
 from toolkit.interfaces import Trainable
 from toolkit.recipe import Recipe
@@ -24,8 +25,10 @@ def build_system(recipe: Recipe, registry: Registry) -> System:
     seed = recipe.train.seed
     generator = _seeded(seed, "generator", lambda: registry.make("generator", recipe.gen))
     judge = _seeded(seed, "discriminator", lambda: registry.make("discriminator", recipe.disc))
-    learners = {"generator": _learner(generator.to(device), recipe.train.lr, recipe)}
-    if judge.to(device).trainable():
+    for part in (generator, judge):
+        move(part, device)
+    learners = {"generator": _learner(generator, recipe.train.lr, recipe)}
+    if trainable(judge):
         learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe)
     spatial = _spatial(recipe, registry, device)
     if not (spatial or recipe.objective.latent or judge.judges != "nothing"):
@@ -104,14 +107,18 @@ def _spatial(
     terms = {name: each for name, each in terms.items() if each[0]}
     for name, weight in recipe.objective.further.items():
         terms.setdefault(name, (weight, Selection(use=name)))
-    return {
-        name: (weight, registry.make("loss", selection).to(device))
+    made = {
+        name: (weight, registry.make("loss", selection))
         for name, (weight, selection) in terms.items()
     }
+    for _, loss in made.values():
+        move(loss, device)
+    return made
 
 
 def _learner(part: Trainable, rate: float, recipe: Recipe) -> Learner:
-    parameters = part.trainable()
+    parameters = trainable(part)
+    state(part)  # a checkpoint would fail much later
     if not parameters:
         raise UsageError("There is nothing to train: the generator has no trainable parameter.")
     decay = recipe.train.weight_decay

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from toolkit.contracts import read, target
 from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Degradation, Sample
@@ -100,7 +101,7 @@ class Pairs:
             return Batch(torch.stack([crop.lr for crop in crops if crop.lr is not None]), hr)
         hr = hr.to(self._device)
         lr = degrade(self._degradation, hr, self._seed, numbers)
-        return Batch(lr, torch.stack([self._degradation.target(each) for each in hr]))
+        return Batch(lr, torch.stack([target(self._degradation, each) for each in hr]))
 
     def _crop_of(self, number: int) -> Sample:
         """Where sample `number` looks, in HR, and in LR where that is recorded."""
@@ -137,7 +138,7 @@ class Pairs:
         if index in self._photos:
             return self._photos[index]
         try:
-            photo = self._dataset[index]
+            photo = read(self._dataset, index)
         except ImageError as error:
             self._unusable[index] = (f"image {index + 1}", str(error))
             return None

@@ -16,6 +16,7 @@ from toolkit.checkpoints import (
     read_metadata,
     save_checkpoint,
 )
+from toolkit.contracts import load_state
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.runs import Run, load_generator, run_named
@@ -172,7 +173,7 @@ def _load(path: Path, system: System) -> int:
         system.generator.load_state(load_part(path, _TRAINED))
     for name, learner in system.learners.items():
         if name != "generator":
-            learner.part.load_state(load_part(path, name))
+            load_state(learner.part, load_part(path, name))
         state = load_part(path, f"{name}.optimizer")
         load_optimizer_state(learner.optimizer, learner.parameters, state)
     return int(read_metadata(path)["step"])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from toolkit.contracts import distances
 from toolkit.counting import Meter
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
@@ -151,7 +152,7 @@ def _loss_weights(system: System, images: Tensor) -> dict[str, int]:
     """Bytes of the losses' frozen networks; used once, so that they are there from then on."""
     found: dict[str, int] = {}
     for name, (_, loss) in system.spatial.items():
-        loss(images, images)
+        distances(loss, images, images)
         if size := getattr(loss, "frozen_bytes", None):
             found[name] = size(images)
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from toolkit.contracts import predict
 from toolkit.images import Picture, bicubic_resize, write_picture
 from toolkit.training.data import Batch, Pairs
 from toolkit.training.step import System
@@ -30,6 +31,6 @@ class SampleSheet:
 
 @torch.no_grad()
 def _row(system: System, batch: Batch) -> Tensor:
-    restored = system.generator.predict(batch.lr.to(system.device)).image.cpu()
+    restored = predict(system.generator, batch.lr.to(system.device)).image.cpu()
     height, width = batch.hr.shape[2:]
     return torch.cat([bicubic_resize(batch.lr, (height, width)), restored, batch.hr], dim=3)

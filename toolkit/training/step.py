@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from toolkit.contracts import distances, encode, logits, observe, predict
 from toolkit.errors import DivergedError
 from toolkit.interfaces import Discriminator, Generator, PerceptualLoss, Trainable
 from toolkit.recipe import Objective
@@ -122,7 +123,7 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
                 _backward(total / len(pieces), losses, means, step, len(pieces))
                 verdicts.append(verdict)
         real, judged = (torch.cat(each) for each in zip(*verdicts, strict=True))
-        system.discriminator.observe(real, judged)
+        observe(system.discriminator, real, judged)
     return means
 
 
@@ -135,18 +136,20 @@ def generator_terms(
     """
     spatial = {"mse": system.spatial["mse"]} if pixels_only else system.spatial
     with _autocast(system):
-        prediction = system.generator.predict(batch.lr)
+        prediction = predict(system.generator, batch.lr)
         losses = {
-            name: loss(prediction.image, batch.hr).mean() for name, (_, loss) in spatial.items()
+            name: distances(loss, prediction.image, batch.hr).mean()
+            for name, (_, loss) in spatial.items()
         }
         terms = [weight * losses[name] for name, (weight, _) in spatial.items()]
         if system.objective.latent and not pixels_only:
-            losses["latent"] = F.mse_loss(prediction.latent, system.generator.encode(batch.hr))
+            wanted = encode(system.generator, batch.hr, prediction.latent.shape)
+            losses["latent"] = F.mse_loss(prediction.latent, wanted)
             terms.append(system.objective.latent * losses["latent"])
         judges_images = system.discriminator.judges == "images"
         fake = prediction.image if judges_images else prediction.latent
         if system.adversarial and not pixels_only:
-            verdict = system.discriminator.logits(fake, draws("generator"))
+            verdict = logits(system.discriminator, fake, draws("generator"))
             losses["adversarial"] = adversarial_loss(verdict)
             terms.append(system.objective.adversarial * losses["adversarial"])
     return torch.stack(terms).sum(), losses, fake
@@ -160,10 +163,10 @@ def discriminator_terms(
     `fake` has no path back to the generator.
     """
     with _autocast(system):
-        real = system.generator.encode(hr) if system.judges_latents else hr
-        fake_logits = system.discriminator.logits(fake, draws("fake"))
+        real = encode(system.generator, hr, fake.shape) if system.judges_latents else hr
+        fake_logits = logits(system.discriminator, fake, draws("fake"))
         purpose = "fake" if system.discriminator.shared_draws else "real"
-        real_logits = system.discriminator.logits(real, draws(purpose))
+        real_logits = logits(system.discriminator, real, draws(purpose))
         loss = discriminator_loss(fake_logits, real_logits)
     verdicts = real_logits.detach(), fake_logits.detach()
     return system.objective.discriminator * loss, {"discriminator": loss}, verdicts
