@@ -44,7 +44,7 @@ Shape = Sequence[int | EllipsisType | None]
 def predict(generator: Generator, lr: Tensor) -> Prediction:
     """`generator.predict(lr)`: a latent, and an image of the right size, with gradients.
 
-    The image is looked at when it is asked for, as it may not have been decoded before.
+    An image that is not decoded yet is looked at when it is asked for.
     """
     import torch
 
@@ -59,13 +59,16 @@ def predict(generator: Generator, lr: Tensor) -> Prediction:
 
     def image() -> Tensor:
         with border(generator):
-            decoded = made.image
+            decoded: Tensor = made.image
         sides = [height * generator.scale, width * generator.scale]
         _expect(maker, "an image", decoded, [batch, 3, *sides], on=lr.device)
         if learning:
             _expect_gradient(maker, "an image", decoded, "to its trainable parameters")
         return decoded
 
+    if getattr(made, "decoded", True):
+        image()
+        return made
     return Prediction(image=image, latent=made.latent)
 
 

@@ -13,7 +13,7 @@ A plugin needs to inherit from nothing here: an object fits when it has the memb
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -110,9 +110,19 @@ class Prediction:
         latent: `[b, c, 4h/f, 4w/f]`, scaled.
     """
 
-    def __init__(self, *, image: Tensor | Callable[[], Tensor], latent: Tensor) -> None:
+    def __init__(self, image: Tensor | Callable[[], Tensor], latent: Tensor) -> None:
         self.latent = latent
         self._image = image
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Image and latent, so that both can be taken apart at once."""
+        yield self.image
+        yield self.latent
+
+    @property
+    def decoded(self) -> bool:
+        """Whether the image is there already."""
+        return "image" in vars(self) or not callable(self._image)
 
     @functools.cached_property
     def image(self) -> Tensor:
