@@ -209,7 +209,7 @@ def restored(restorer: Restorer, lr: Tensor) -> Tensor:
         sr = restorer(lr)
     batch, channels, height, width = lr.shape
     shape = [batch, channels, height * restorer.scale, width * restorer.scale]
-    known = maker or Maker("restorer", _name(restorer), type(restorer).__module__)
+    known = maker or Maker("restorer", getattr(restorer, "name", "?"), type(restorer).__module__)
     _expect(known, "SR", sr, shape, finite=False)
     if not sr.is_meta and not bool(sr.isfinite().all()):  # half precision may overflow
         raise ComponentError(
@@ -219,10 +219,6 @@ def restored(restorer: Restorer, lr: Tensor) -> Tensor:
     if maker and maker.once("SR's range"):
         _expect_range(maker, "SR", sr, _OVERSHOOT)
     return sr
-
-
-def _name(restorer: Restorer) -> str:
-    return str(getattr(restorer, "name", type(restorer).__name__))
 
 
 def _expect(
