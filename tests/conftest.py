@@ -7,6 +7,10 @@ import cv2
 import pytest
 from hypothesis import settings
 
+from toolkit import makers
+from toolkit.errors import ComponentError
+from toolkit.makers import Maker
+
 HELDOUT = Path(__file__).parents[1] / "plugins/photos/toolkit_photos/data/heldout"
 
 # Before torch is imported, here and in the commands that tests run: on images this small further
@@ -33,3 +37,55 @@ def toolkit_home(tmp_path, monkeypatch):
     """An empty cache folder."""
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+class Part:
+    """An object of any kind that returns what it is given."""
+
+    scale, name, fingerprint = 4, "part", {"version": "1"}
+
+    def __init__(self, value=None, **more):
+        import torch  # not before the threads are set
+
+        self.value = value
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.__dict__.update(more)
+
+    def __call__(self, *_):
+        return self.value
+
+    predict = encode = logits = as_restorer = __getitem__ = __call__
+
+    def target(self, _hr):
+        return self.value
+
+    def trainable(self):
+        return {"weight": self.weight}
+
+    def state(self):
+        return {"weight": self.weight.detach()}
+
+    def to(self, _device):
+        return None
+
+
+@pytest.fixture
+def part(monkeypatch):
+    """Makes an object that returns a value, as if a plugin had made it."""
+    known = {}
+    monkeypatch.setattr(makers, "_MAKERS", known)
+
+    def make(value=None, kind="loss", **more):
+        made = Part(value, **more)
+        known[id(made)] = Maker(kind, "rough", "my-plugin", held=made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def refused():
+    """Within its block that object is told to be at fault."""
+    return lambda told: pytest.raises(
+        ComponentError, match=rf"^The \w+ 'rough' of my-plugin .*{told}"
+    )

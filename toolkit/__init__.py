@@ -19,7 +19,10 @@ __all__ = ["components", "make"]
 
 
 def components(kind: Kind | None = None) -> list[Component]:
-    """The components of all installed plugins, or those of one kind."""
+    """The components of all installed plugins, or those of one kind.
+
+    Warns of plugins that are set aside (`toolkit.errors.PluginWarning`), whose components lack.
+    """
     from toolkit.registry import installed
 
     return installed().components(kind)
@@ -28,9 +31,13 @@ def components(kind: Kind | None = None) -> list[Component]:
 def make(kind: Kind, spec: str | Selection, **options: Any) -> Any:
     """Builds a component: `make("discriminator", "nad:pocket", lora_rank=8)`.
 
+    Warns of plugins that are set aside (`toolkit.errors.PluginWarning`).
+
     Raises:
         UnknownComponentError: There is no such component.
         OptionsError: An option is unknown, ill-typed or out of range.
+        ComponentError: Its `build` failed, or returned what is no object of this kind.
+        ToolkitError: A library that it needs is not installed, or what it says itself.
     """
     from toolkit.registry import installed
     from toolkit.specs import Selection

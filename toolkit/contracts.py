@@ -223,7 +223,7 @@ def restored(restorer: Restorer, lr: Tensor) -> Tensor:
         sr = restorer(lr)
     batch, channels, height, width = lr.shape
     shape = [batch, channels, height * restorer.scale, width * restorer.scale]
-    known = maker or Maker("restorer", restorer.name, type(restorer).__module__)
+    known = maker or Maker("restorer", getattr(restorer, "name", "?"), type(restorer).__module__)
     _expect(known, "SR", sr, shape, finite=False)
     if not sr.is_meta and not bool(sr.isfinite().all()):  # half precision may overflow
         raise ComponentError(

@@ -100,6 +100,16 @@ def test_what_is_measured_on_is_degraded_like_what_is_trained_on(request_of):
     assert trained.system["degradation"]["use"] == "jpeg"
     assert trained.photographs == bicubic.photographs
     assert "-jpeg-whole-" in trained.photographs.name
+    assert quality_document(request, [])["degradation"] == "jpeg"
+
+
+def test_a_name_that_is_misspelled_deep_in_a_row_stops_no_other(request_of):
+    slip = '{ loss = "mse", disc = { use = "nad", backbone = "pockett" } }'
+    request = request_of('{ loss = "mse" }', slip)
+    broken, sound = plan_rows(request, request.table.rows[:2], installed())
+    assert broken.jobs == []
+    assert broken.failures[0].startswith("There is no backbone named 'pockett'. Did you mean 'po")
+    assert len(sound.jobs) == 1
 
 
 def test_a_metric_that_is_not_installed_is_left_out_and_named(request_of, monkeypatch):

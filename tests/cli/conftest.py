@@ -4,11 +4,14 @@ import contextlib
 import io
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from toolkit.cli import main
+from toolkit.registry import installed
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,42 @@ def trained(cli, smallest, tmp_path_factory):
     result = cli("train", *smallest, "--steps", 2, "--out", folder)
     assert result.code == 0, result.err
     return folder
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a plugin of this source as `faulty-plugin`, for this test."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
+
+    def put(source):
+        (tmp_path / "faulty_plugin.py").write_text(textwrap.dedent(source))
+        info = tmp_path / "faulty_plugin-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-plugin\nVersion: 1")
+        (info / "entry_points.txt").write_text("[toolkit]\nfaulty = faulty_plugin\n")
+        installed.cache_clear()
+
+    yield put
+    sys.modules.pop("faulty_plugin", None)
+    installed.cache_clear()
+
+
+@pytest.fixture
+def faulty(install):
+    """The plugin of `faulty_plugin.py` is installed, for this test."""
+    install(Path(__file__).with_name("faulty_plugin.py").read_text())
+
+
+@pytest.fixture
+def at_fault(mistake):
+    """Calls `toolkit`; the error names the component at fault, `told` its kind, name and words."""
+
+    def call(*arguments, told):
+        kind, name, words = told
+        text = " ".join(mistake(*arguments, code=1).replace("│", " ").split())
+        assert f"The {kind} '{name}' of faulty-plugin {words}" in text
+        assert "This is a fault of faulty-plugin: report it" in text
+        assert "Is there space" not in text
+
+    return call

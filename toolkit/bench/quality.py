@@ -52,6 +52,11 @@ class Request:
         return protocol_of(self.table, self.scale)
 
     @property
+    def degradation(self) -> Selection | None:
+        """What makes LR of the photographs that are measured on; None for nothing."""
+        return degradation_of(self.table, self.scale)
+
+    @property
     def seed_count(self) -> int:
         """How often a row is trained."""
         usual = self.protocol.seeds
@@ -145,7 +150,7 @@ def _planned(request: Request, row: Row, registry: Registry, without: dict[str, 
     if not lacks:
         try:
             planned.jobs = _jobs(request, planned, registry)
-        except ComponentError as error:
+        except (ComponentError, UnknownComponentError) as error:
             _LOG.debug("%s", error, exc_info=error)
             planned.failures.append(error.told)
     return planned
@@ -157,7 +162,7 @@ def _jobs(request: Request, planned: Planned, registry: Registry) -> list[Job]:
     written = write_photographs(
         parent / "photographs",
         planned.dataset,
-        degradation_of(request.table, request.scale),
+        request.degradation,
         count,
         registry,
         request.table.tag,

@@ -24,6 +24,7 @@ def quality_document(request: Request, planned: Sequence[Planned]) -> dict[str, 
         "about": request.protocol.about,
         "protocol": request.protocol.how or request.table.protocol,
         "tag": request.table.tag,
+        "degradation": str(request.degradation or ""),
         "quick": request.quick,
         "columns": {name: directions[name] for name in request.metrics() if name in directions},
         "statistics": {

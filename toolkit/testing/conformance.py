@@ -38,7 +38,12 @@ _SCORED = 224
 
 
 def check_component(component: Component) -> None:
-    """Builds a component with its tiny options and checks it against its kind's contract."""
+    """Builds a component with its tiny options and checks it against its kind's contract.
+
+    Raises:
+        AssertionError: It does not keep to it.
+        ComponentError: It lacks members of its kind.
+    """
     assert component.summary, "a component needs a summary"
     for name, field in component.options.model_fields.items():
         assert field.description, f"option {name!r} needs a docstring"
