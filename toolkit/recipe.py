@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, model_validator
 from toolkit.component import Component, Kind, Options
 from toolkit.errors import DataError, UsageError, did_you_mean
 from toolkit.paths import user_path
+from toolkit.provenance import Made, provenance
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection, parse_override
 from toolkit.weights import write_atomically
@@ -125,11 +126,18 @@ class Recipe(Options):
     data: Selection = Selection(use="photos")
     objective: Objective = Objective()
     train: Training = Training()
+    provenance: dict[str, Made] = Field(default_factory=dict)
+    """Which code it was resolved with, by distribution: a record, which sets nothing."""
 
     def selection(self, slot: str) -> Selection:
         """The component in a slot."""
         chosen: Selection = getattr(self, slot)
         return chosen
+
+    def parts(self) -> list[tuple[Kind, Selection]]:
+        """All that it is made of, further losses too."""
+        parts = [(kind, self.selection(slot)) for slot, kind in SLOTS.items()]
+        return parts + [("loss", Selection(use=name)) for name in self.objective.further]
 
     def toml(self) -> str:
         """The text that reads back as this recipe."""
@@ -173,6 +181,7 @@ def compose(
 ) -> dict[str, Any]:
     """Lays flags (`{"disc": "nad", "train.steps": 9}`) and overrides over the tables of a file."""
     tables = {key: _table(key, value) for key, value in copy.deepcopy(dict(base)).items()}
+    tables.pop("provenance", None)
     for slot in SLOTS:
         # A part on the recipe's own backbone follows it, wherever the recipe goes.
         table = tables.get(slot)
@@ -221,7 +230,8 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
             options = options.model_copy(update={"backbone": backbone})
         full[slot] = _named(component, options)
     _check_further(recipe, registry)
-    return recipe.model_copy(update=full)
+    recipe = recipe.model_copy(update=full)
+    return recipe.model_copy(update={"provenance": provenance(registry, recipe.parts())})
 
 
 def _check_further(recipe: Recipe, registry: Registry) -> None:
@@ -253,7 +263,7 @@ _MAY_CHANGE = {"steps", "device", "prefetch", "sample_every", "checkpoint_every"
 def difference(first: Recipe, second: Recipe) -> list[str]:
     """What makes two recipes different runs, as `slot.option`, or `slot` for another component."""
     found = []
-    for section in Recipe.model_fields:
+    for section in Recipe.model_fields.keys() - {"provenance"}:
         one, other = _plain(first, section), _plain(second, section)
         keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
         if "use" in keys:
