@@ -38,7 +38,16 @@ class UsageError(ToolkitError):
 
 
 class UnknownComponentError(UsageError):
-    """No component of this kind has this name."""
+    """No component of this kind has this name.
+
+    Attributes:
+        kind: That was looked for; empty where it is not one component.
+        name: Likewise.
+    """
+
+    def __init__(self, message: str, hint: str = "", kind: str = "", name: str = "") -> None:
+        super().__init__(message, hint)
+        self.kind, self.name = kind, name
 
 
 class OptionsError(UsageError):

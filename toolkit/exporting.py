@@ -80,7 +80,7 @@ def export_run(
         if not isinstance(generator, Exportable):
             raise UsageError(
                 f"The generator {recipe.gen.name!r} of {run.folder} offers no export.",
-                f"It still restores: toolkit restore photo.jpg --with {run.folder}",
+                f"It still restores: toolkit restore photo.jpg --with {run.quoted}",
             )
         base, step = _base(recipe, registry), int(read_metadata(checkpoint)["step"])
         with border(generator):

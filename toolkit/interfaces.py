@@ -256,7 +256,11 @@ class Sample(NamedTuple):
 
 
 class Dataset(Protocol):
-    """Named photographs. Reading one may raise `ImageError`; the rest stay usable."""
+    """Named photographs. Reading one may raise `ImageError`; the rest stay usable.
+
+    One that lies on a disk may also have `files`, a mapping of names to paths: a run then knows
+    whether it is resumed on the same.
+    """
 
     @property
     def name(self) -> str:

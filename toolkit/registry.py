@@ -127,6 +127,8 @@ class Registry:
         raise UnknownComponentError(
             f"There is no {kind} named {name!r}.{meant}",
             f"{way}Known: {known}. To see all of them: toolkit plugins list",
+            kind,
+            name,
         )
 
     def options(self, kind: Kind, selection: Selection) -> BaseModel:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.contracts import as_restorer, load_state
-from toolkit.errors import CheckpointError, UsageError
+from toolkit.errors import CheckpointError, UnknownComponentError, UsageError
 from toolkit.interfaces import Generator, Restorer
 from toolkit.paths import user_path
+from toolkit.provenance import supplier_of
 from toolkit.recipe import Recipe, read_recipe
 from toolkit.registry import Registry, validate
 from toolkit.specs import Selection
@@ -32,6 +35,11 @@ class Run:
         self.log = folder / "logs" / "train.jsonl"
 
     @property
+    def quoted(self) -> str:
+        """The folder as a shell takes it, for commands that are advised."""
+        return shlex.quote(str(self.folder))
+
+    @property
     def exists(self) -> bool:
         """Whether the folder holds a run."""
         return self.recipe_path.is_file()
@@ -45,7 +53,7 @@ class Run:
         if self.exists:
             raise UsageError(
                 f"{self.folder} already holds a run.",
-                f"Go on with it: toolkit train --resume --out {self.folder}\n"
+                f"Go on with it: toolkit train --resume --out {self.quoted}\n"
                 "Or name another folder: --out DIR",
             )
         standing = self.folder.absolute()
@@ -83,9 +91,23 @@ class Run:
         if not self.exists:
             raise UsageError(
                 f"{self.folder} holds no run: there is no {RECIPE} in it.",
-                f"Train one: toolkit train --out {self.folder}",
+                f"Train one: toolkit train --out {self.quoted}",
             )
         return read_recipe(self.recipe_path)
+
+    @contextmanager
+    def naming_suppliers(self) -> Iterator[None]:
+        """Says of a component that is gone which distribution supplied it to this run."""
+        try:
+            yield
+        except UnknownComponentError as error:
+            supplied = supplier_of(self.recipe().provenance, error.kind, error.name)
+            if not supplied:
+                raise
+            raise UnknownComponentError(
+                f"{self.folder} needs the {error.kind} {error.name!r}, which came with {supplied}.",
+                f"Install it again: pip install {shlex.quote(supplied)}",
+            ) from None
 
     def latest(self) -> Path:
         """The newest checkpoint.
@@ -97,7 +119,7 @@ class Run:
         if not found:
             raise CheckpointError(
                 f"The run {self.folder} has no checkpoint yet.",
-                f"Train it: toolkit train --resume --out {self.folder}",
+                f"Train it: toolkit train --resume --out {self.quoted}",
             )
         return found[-1]
 
@@ -145,7 +167,8 @@ class Run:
             backbone = Selection.model_validate(selection.options.get("backbone", recipe.backbone))
             held = backbone.over({"precision": precision})
             selection = selection.over({"backbone": held.model_dump()})
-        generator: Generator = registry.make("generator", selection)
+        with self.naming_suppliers():
+            generator: Generator = registry.make("generator", selection)
         load_generator(generator, checkpoint)
         return generator
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from toolkit.recipe import Recipe
     from toolkit.registry import Registry
     from toolkit.runs import Run
-    from toolkit.training.loop import Outcome
+    from toolkit.training.loop import Outcome, Report
 
 
 def _slot(meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
@@ -48,6 +50,10 @@ def train(
                      help="Folder of the run; by default runs/DISC-LOSS.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Resume although code or data is not the same."),
+    ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SLOT.OPTION=VALUE",
@@ -92,6 +98,8 @@ def train(
     if resume:
         run = _run_to_resume(out)
         recipe = _resumed_recipe(run, config, flags, overrides or [], registry)
+        if not (dry_run or plan or memory is not None):
+            _ask_about_changes(run, recipe, registry, accept=accept)
     else:
         base = read_recipe(config) if config else _begun(start, registry)
         recipe = resolve(compose(base, flags, overrides or []), registry)
@@ -140,7 +148,11 @@ def _resumed_recipe(
     own = run.recipe_tables()
     if config:
         raise UsageError("--resume goes on with the run's own recipe.", "Leave --config out.")
-    recipe = resolve(compose(own, flags, overrides), registry)
+    chosen = flags.get("data")
+    if isinstance(chosen, dict):  # a folder: where the run's own kind of data is now
+        flags = {**flags, "data": {**_table(own.get("data")), "folder": chosen["folder"]}}
+    with run.naming_suppliers():
+        recipe = resolve(compose(own, flags, overrides), registry)
     changed = difference(resolve(own, registry), recipe)
     if changed:
         raise UsageError(
@@ -148,6 +160,38 @@ def _resumed_recipe(
             "Leave it out, or start another run: --out DIR",
         )
     return recipe
+
+
+def _table(data: Any) -> dict[str, Any]:
+    return dict(data) if isinstance(data, dict) else {"use": data or "folder"}
+
+
+def _ask_about_changes(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> None:
+    """Other code or data than before makes other results: that wants a yes.
+
+    Raises:
+        UsageError: There is nobody to ask, or the answer is no.
+    """
+    from toolkit.errors import UsageError
+    from toolkit.provenance import changed
+    from toolkit.training.material import changed_material, material_of, read_material
+
+    told = changed(run.recipe().provenance, recipe.provenance)
+    dataset = registry.make("dataset", recipe.data)
+    if files := changed_material(read_material(run.folder), material_of(dataset)):
+        told.append(files)
+    if not told:
+        return
+    message = f"{run.folder} was trained with something else: {'; '.join(told)}."
+    if accept:
+        note(f"Notice: {message}")
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        note(message)
+        if typer.confirm("Go on all the same?", err=True):
+            return
+    words = ["toolkit", "train", "--resume", "--accept-changes", "--out", str(run.folder)]
+    raise UsageError(message, f"To go on all the same: {shlex.join(words)}")
 
 
 def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
@@ -158,12 +202,36 @@ def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
         f"Training {recipe.gen.name} on {recipe.backbone.name} against {recipe.disc.name} "
         f"with {recipe.loss.name}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
     )
-    with _asked_to_stop() as asked, training_progress(recipe.train.steps) as show:
+    terminals = _terminals()
+    with _asked_to_stop(terminals) as asked, training_progress(recipe.train.steps) as show_report:
+
+        def show(report: Report) -> None:
+            try:
+                show_report(report)
+            except OSError:  # the terminal is gone; the signal that says so may be on its way
+                _stop_printing(terminals)
+
         return train(run, recipe, registry, on_step=show, should_stop=lambda: bool(asked))
 
 
+def _terminals() -> list[int]:
+    """Which of stdout and stderr are terminals, while they can be asked."""
+    found = []
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            found += [stream.fileno()] if stream.isatty() else []
+    return found
+
+
+def _stop_printing(terminals: list[int]) -> None:
+    """Sends to nowhere what would be printed on a terminal that is gone, as that would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for each in terminals:
+        os.dup2(nowhere, each)
+
+
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def _asked_to_stop(terminals: list[int]) -> Iterator[list[int]]:
     """Collects Ctrl-C and termination; a second Ctrl-C stops at once."""
     asked: list[int] = []
 
@@ -171,9 +239,14 @@ def _asked_to_stop() -> Iterator[list[int]]:
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.append(number)
+        if number == getattr(signal, "SIGHUP", None):
+            _stop_printing(terminals)
         note("\nStopping after this step, and saving. Ctrl-C again stops at once, without saving.")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that is closed sends SIGHUP, where there is such a signal.
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield asked
     finally:
@@ -197,9 +270,9 @@ def _conclude(run: Run, recipe: Recipe, outcome: Outcome, output: Format) -> Non
         )
     elif outcome.stopped:
         print(f"Stopped after step {outcome.step} of {recipe.train.steps}, and saved.")
-        print(f"Go on:   toolkit train --resume --out {run.folder}")
+        print(f"Go on:   toolkit train --resume --out {shlex.quote(str(run.folder))}")
     else:
         print(f"Trained {outcome.step} steps; the run is in {run.folder}.")
-        print(f"Use it:  toolkit restore PHOTO.jpg --with {run.folder}")
+        print(f"Use it:  toolkit restore PHOTO.jpg --with {shlex.quote(str(run.folder))}")
     if outcome.stopped:
         sys.exit(130)

@@ -21,6 +21,8 @@ from toolkit.interfaces import Dataset, Degradation, Sample
 from toolkit.streams import stream
 
 _CACHE_BYTES = 1 << 30
+_CROPS = (512, 384, 256, 192, 128, 96, 64, 48, 32, 16)
+"""Sides of crops that may be advised."""
 
 
 class Batch(NamedTuple):
@@ -80,6 +82,12 @@ class Pairs:
         self._photos: dict[int, Sample] = {}
         self._spare = _CACHE_BYTES
         self._unusable: dict[int, tuple[str, str]] = {}
+        self._largest = 0  # of the shorter sides that were met
+
+    @property
+    def dataset(self) -> Dataset:
+        """Where the photographs come from."""
+        return self._dataset
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -153,6 +161,7 @@ class Pairs:
     def _unfit(self, photo: Sample) -> str:
         """Why a photograph cannot be used; empty if it can."""
         height, width = photo.hr.shape[1:]
+        self._largest = max(self._largest, min(height, width))
         if min(height, width) < self._crop:
             return f"{width}x{height} px is smaller than a crop of {self._crop} px"
         if not self._recorded:
@@ -171,11 +180,17 @@ class Pairs:
         return DataError(
             f"Of the {len(self._dataset)} images of {self._dataset.name} none can be used "
             f"({reasons}{more}).",
-            "Give pairs of at least one crop: --data pairs:DIR --set train.crop=64, "
+            "Give pairs of at least one crop: --data pairs:DIR, "
             "or have LR made: --degradation realesrgan"
             if self._recorded
-            else "Give larger images, or smaller crops: --set train.crop=64",
+            else self._larger_or_smaller(),
         )
+
+    def _larger_or_smaller(self) -> str:
+        """What to do where all images are too small, if that is what is wrong."""
+        fitting = [crop for crop in _CROPS if crop < self._crop and crop <= self._largest]
+        smaller = f", or smaller crops: --set train.crop={fitting[0]}" if fitting else ""
+        return f"Give larger images{smaller}" if self._largest else "Give images that can be read"
 
 
 def batches(pairs: Pairs, first: int, last: int, size: int, ahead: int) -> Iterator[Batch]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,11 +20,13 @@ from toolkit.checkpoints import (
     save_checkpoint,
 )
 from toolkit.contracts import load_state
+from toolkit.errors import DivergedError
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.runs import Run, load_generator, run_named
 from toolkit.training.build import build_pairs, build_system
 from toolkit.training.data import batches
+from toolkit.training.material import material_of, save_material
 from toolkit.training.samples import SampleSheet
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.training.step import System, train_step
@@ -90,6 +95,7 @@ def train(
     if not run.exists:
         run.check_free()
     pairs = build_pairs(recipe, registry)
+    material = material_of(pairs.dataset)
     system = build_system(recipe, registry)
     saved = checkpoints(run.checkpoints)
     if saved:
@@ -101,8 +107,10 @@ def train(
         run.create(recipe)
     elif step < recipe.train.steps:
         recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
+    save_material(material, run.folder)
     run.rewind_log(step)
     sheet = SampleSheet(pairs) if recipe.train.sample_every else None
+    made_by = json.dumps(recipe.model_dump(mode="json")["provenance"])
     plan, begin, stopped = recipe.train, time.monotonic(), False
     checkpoint = saved[-1] if saved else run.checkpoints
 
@@ -111,7 +119,10 @@ def train(
 
     for batch in batches(pairs, step, plan.steps, plan.batch, ahead):
         set_rates(system, recipe, step)
-        losses = train_step(system, batch, step)
+        try:
+            losses = train_step(system, batch, step)
+        except DivergedError as error:
+            raise DivergedError(str(error), _slower(run, recipe)) from error
         step += 1
         stopped = step < plan.steps and should_stop()
         last = step == plan.steps
@@ -122,11 +133,24 @@ def train(
                 sheet.write(system, sample)
         run.append_log({"step": step, **losses})
         if stopped or last or step % plan.checkpoint_every == 0:
-            checkpoint = _save(run, system, step, plan.keep)
+            checkpoint = _save(run, system, step, plan.keep, made_by)
         on_step(Report(step, losses, sample))
         if stopped:
             break
     return Outcome(step, time.monotonic() - begin, checkpoint, stopped, pairs.skipped)
+
+
+def _slower(run: Run, recipe: Recipe) -> str:
+    """What to type after a run has diverged: the same at a lower rate, elsewhere."""
+    folder = run.folder
+    others = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    other = next(each for each in others if not each.exists())
+    words = ["toolkit", "train", "--config", str(run.recipe_path)]
+    saved = checkpoints(run.checkpoints)
+    words += ["--start", str(folder)] if saved else []
+    words += ["--set", f"train.lr={recipe.train.lr / 10:g}", "--out", str(other)]
+    from_where = f"from its last checkpoint, {saved[-1].name}," if saved else "from the beginning"
+    return f"To train {from_where} at a lower rate: {shlex.join(words)}"
 
 
 def set_rates(system: System, recipe: Recipe, step: int) -> None:
@@ -140,7 +164,7 @@ def set_rates(system: System, recipe: Recipe, step: int) -> None:
         learner.optimizer.param_groups[0]["lr"] = learner.rate * share
 
 
-def _save(run: Run, system: System, step: int, keep: int) -> Path:
+def _save(run: Run, system: System, step: int, keep: int, provenance: str) -> Path:
     """Writes all that the run needs to go on; "generator" is what it restores with."""
     parts = {}
     for name, learner in system.learners.items():
@@ -150,7 +174,8 @@ def _save(run: Run, system: System, step: int, keep: int) -> Path:
         parts[_TRAINED], parts["generator"] = parts["generator"], system.average.weights
     path = checkpoint_path(run.checkpoints, step)
     fingerprint = system.generator.fingerprint
-    save_checkpoint(path, parts, {"step": str(step), "fingerprint": fingerprint})
+    metadata = {"step": str(step), "fingerprint": fingerprint, "provenance": provenance}
+    save_checkpoint(path, parts, metadata)
     for old in checkpoints(run.checkpoints)[:-keep]:
         old.unlink()
     return path

@@ -14,13 +14,10 @@ from torch.nn import functional as F
 from toolkit.contracts import distances, encode, logits, observe, predict
 from toolkit.errors import DivergedError
 from toolkit.interfaces import Discriminator, Generator, PerceptualLoss, Trainable
-from toolkit.recipe import Objective
+from toolkit.settings import Objective
 from toolkit.streams import torch_stream
 from toolkit.training.averaging import Average
 from toolkit.training.data import Batch
-
-_SLOWER = "The last checkpoint is good. To train again at a lower rate: --set train.lr=1e-5"
-
 
 Draws = Callable[[str], torch.Generator]
 """Gives a random stream on the system's device by what it is for."""
@@ -215,9 +212,7 @@ def _backward(
     """Adds a piece's gradients and losses to those of the step, if they are finite."""
     for name, value in losses.items():
         if not value.isfinite():
-            raise DivergedError(
-                f"The loss {name!r} became {value.item()} at step {step + 1}.", _SLOWER
-            )
+            raise DivergedError(f"The loss {name!r} became {value.item()} at step {step + 1}.")
     loss.backward()  # type: ignore[no-untyped-call]
     for name, value in losses.items():
         means[name] = means.get(name, 0.0) + value.item() / pieces
@@ -232,7 +227,7 @@ def _step(learner: Learner, means: Mapping[str, float], step: int) -> Iterator[N
     if not nn.utils.get_total_norm(gradients).isfinite():
         found = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
         raise DivergedError(
-            f"A gradient became infinite at step {step + 1}; the losses were {found}.", _SLOWER
+            f"A gradient became infinite at step {step + 1}; the losses were {found}."
         )
     learner.optimizer.step()
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from toolkit.component import Component, Options
 from toolkit.hookspecs import hookimpl
+from toolkit.paths import user_path
 from toolkit_backbones import published
 
 if TYPE_CHECKING:
@@ -29,6 +30,19 @@ class BackboneOptions(Options):
     """Nothing: the published weights. `random`: the same architecture with random weights. `tiny`:
     the same layers, very narrow, random; for tests. Else a folder in diffusers' layout, a
     safetensors file in the original layout, or OWNER/NAME on the model hub."""
+
+    @field_validator("weights")
+    @classmethod
+    def _from_anywhere(cls, weights: str) -> str:
+        """A path that is there, absolute: a recipe may be used in another folder."""
+        if not weights or weights in _RANDOM:
+            return weights
+        try:
+            place = user_path(weights)
+            return str(place.absolute()) if place.exists() else weights
+        except OSError:  # a name too long
+            return weights
+
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """What the frozen weights are held in; what is trained stays float32."""
     checkpointing: bool = False

@@ -42,6 +42,11 @@ class ImageFolder:
                 f"It is every {_EVERY}th image. For all of them: --set data.part=all",
             )
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """All images by name."""
+        return {path.relative_to(self._folder).as_posix(): path for path in self._paths}
+
     def __len__(self) -> int:
         return len(self._paths)
 

@@ -86,6 +86,12 @@ class RecordedPairs:
                 "--set data.hr=DIR --set data.lr=DIR",
             )
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The images of all pairs, by side and name."""
+        sides = ("lr", "hr")
+        return {f"{sides[f.is_hr]}/{f.name}": f.path for pair in self._pairs for f in pair}
+
     def __len__(self) -> int:
         return len(self._pairs)
 
