@@ -68,6 +68,12 @@ def test_a_plugin_that_is_there_and_not_loaded_is_not_to_be_installed(bare):
     assert "pip install" not in fault
 
 
+def test_what_is_left_out_on_purpose_is_not_said_to_be_missing(bare, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_PLUGINS", "some")
+    [need] = absent("loss", Selection(use="ea-dists"), bare).needs
+    assert need.endswith("or its plugin is not loaded. TOOLKIT_PLUGINS leaves plugins out.")
+
+
 def test_where_parts_of_the_toolkit_are_lacking_they_are_named(bare, without):
     without("restoration-toolkit-losses")
     for kind, name in (("loss", "ea-dists"), ("loss", "charbonnier")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,14 +96,17 @@ def absent(kind: Kind, selection: Selection, registry: Registry) -> Lacks:
     what, key = f"The {kind} {selection.name!r} is not installed", f"{kind}/{selection.name}"
     apart, known = supplier(kind, selection.name), key in _named_in_tables()
     aside = "".join(f" The plugin {each.distribution} is set aside." for each in registry.notices)
+    aside += " TOOLKIT_PLUGINS leaves plugins out." if "TOOLKIT_PLUGINS" in os.environ else ""
     near = did_you_mean(selection.name, [c.name for c in registry.components(kind)], cutoff=0.8)
     if apart and is_installed(apart):
         return Lacks(faults=[f"{what}: its plugin {apart} is there, but not loaded.{aside}"])
     way = how_to_install(kind, selection.name).strip()
     if way and (apart or known or not near):
         return Lacks([f"{what}. {way}"])
+    if known and aside:
+        return Lacks([f"{what}, or its plugin is not loaded.{aside}"])
     if known:
-        return Lacks([f"{what}, and no plugin of the toolkit's supplies it.{aside}"])
+        return Lacks([f"{what}, and no plugin of the toolkit's supplies it."])
     there = f"Those that there are: toolkit plugins list --kind {kind}"
     return Lacks(faults=[f"There is no {kind} named {selection.name!r}.{near}{aside} {there}"])
 
