@@ -63,6 +63,11 @@ def provenance(registry: Registry, parts: Iterable[tuple[Kind, Selection]]) -> d
     return {name: _made(name, supplies) for name, supplies in sorted(found.items())}
 
 
+def plain(made: Provenance) -> dict[str, dict[str, Any]]:
+    """As plain values, for reports and keys."""
+    return {name: each.model_dump(mode="json") for name, each in made.items()}
+
+
 def changed(before: Provenance, now: Provenance) -> list[str]:
     """What is another code now than before, in words; nothing is known to be of old results."""
     told = []

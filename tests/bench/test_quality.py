@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit import suppliers
+from toolkit import provenance, suppliers
 from toolkit.bench.page import as_page
 from toolkit.bench.quality import plan_rows
 from toolkit.bench.quality_reports import quality_document
@@ -67,6 +67,23 @@ def test_what_is_finished_is_not_done_again(planned, monkeypatch):
     monkeypatch.setattr("toolkit.bench.worker.train", None)
     again = plan_rows(request, request.table.rows, installed())
     assert measured(request, again) == first
+
+
+@pytest.mark.parametrize("part", ["restorers", "metrics"])
+def test_another_code_is_measured_anew(planned, monkeypatch, part):
+    request, rows = planned
+    first = measured(request, rows)
+    digest = provenance._digest
+    other = {f"restoration-toolkit-{part}": ("0.2.0", "other")}
+    monkeypatch.setattr(provenance, "_digest", lambda name: other.get(name) or digest(name))
+    again = plan_rows(request, request.table.rows, installed())
+    done = {each.row.label: [bool(job.result()) for job in each.jobs] for each in again}
+    assert done["bicubic"] == [False]
+    assert done["mse"] == [part == "restorers"] * 2
+    made = {row["label"]: row for row in measured(request, again)["rows"]}
+    supplied = "system" if part == "restorers" else "metrics"
+    assert "0.2.0" in str(made["bicubic"]["made_by"][supplied])
+    assert "0.2.0" not in str({row["label"]: row for row in first["rows"]}["bicubic"])
 
 
 def test_a_table_may_ask_for_another_metric_of_a_finished_run(request_of, monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from toolkit import provenance
 from toolkit.bench.cache import ScoreCache
 from toolkit.bench.documents import document
 from toolkit.bench.scores import default_metrics, prepare, score
@@ -123,6 +124,17 @@ def test_what_a_figure_depends_on_is_computed_anew(folders, tmp_path):
         newer = Brightness(version="2")
         run(folders, registry_of(alone=newer), "alone", cache=cache)
         assert newer.calls == 3
+
+
+def test_another_version_of_a_metric_is_computed_anew(folders, tmp_path, monkeypatch):
+    metric = Brightness()
+    registry = registry_of(m=metric)
+    with ScoreCache(tmp_path / "scores.sqlite") as cache:
+        run(folders, registry, cache=cache)
+        monkeypatch.setattr(provenance, "_digest", lambda _name: ("2", "other"))
+        made = document(run(folders, registry, cache=cache))["metrics"]["m"]["made_by"]
+    assert metric.calls == 6
+    assert made["m"] == {"version": "2", "code": "other", "supplies": ["metric/m"]}
 
 
 def test_equal_files_of_two_names_are_computed_once(folders, tmp_path):
@@ -317,7 +329,7 @@ class Slow:
         return sr.mean(dim=(1, 2, 3))
 
 registry = Registry()
-registry.add("slow", [Component(kind="metric", name="m", summary="", build=lambda _: Slow())])
+registry.add("m", [Component(kind="metric", name="m", summary="", build=lambda _: Slow())])
 with ScoreCache(Path(sys.argv[2])) as cache:
     score(prepare(Path(sys.argv[1]), None, ["m"], registry), cache)
 """

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.bench.earlier import Comparison
 from toolkit.bench.scores import READING, Scores
 from toolkit.bench.statistics import LEVEL, RESAMPLES, SEED
+from toolkit.provenance import plain
 
 Row = list[str | float | None]
 
@@ -39,6 +40,7 @@ def document(scores: Scores, comparison: Comparison | None = None) -> dict[str, 
                 "direction": metric.direction,
                 "needs_reference": metric.needs_reference,
                 "fingerprint": dict(metric.fingerprint),
+                "made_by": plain(scores.made_by[name]),
             }
             for name, metric in scores.metrics.items()
         },

@@ -11,10 +11,15 @@ from typing import Any
 
 import torch
 
+from toolkit import provenance
+from toolkit.component import Kind
+from toolkit.errors import UsageError
 from toolkit.recipe import compose, resolve
 from toolkit.registry import Registry
-from toolkit.runs import Run
+from toolkit.runs import Run, run_named
 from toolkit.specs import Selection
+from toolkit.training.material import material_of
+from toolkit.weights import digest
 
 RESULT = "result.json"
 
@@ -30,6 +35,7 @@ class Job:
         folder: Of the run, or of the restorer's images.
         photographs: What is restored; holds `hr/` and `lr/`.
         metrics: By column, what is measured.
+        made_by: Which code the system and the metrics are: a result of another is none.
     """
 
     label: str
@@ -38,6 +44,7 @@ class Job:
     folder: Path
     photographs: Path
     metrics: Mapping[str, str] = field(default_factory=dict)
+    made_by: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trained(self) -> bool:
@@ -66,6 +73,11 @@ class Job:
         except (OSError, ValueError):
             return None
         asked = {*self.metrics.values()}
+        known = content.get("made_by", {"system": {}, "metrics": {}})
+        wanted: Mapping[str, Any] = self.made_by.get("metrics", {})
+        others = [name for name in wanted if known["metrics"].get(name) != wanted[name]]
+        if others or known["system"] != self.made_by.get("system"):
+            return None
         return content if asked <= {*content["figures"], *content["unavailable"]} else None
 
 
@@ -80,8 +92,9 @@ def trained_job(
 ) -> Job:
     """The job of a row that is trained.
 
-    Its folder is named by all that decides its outcome: the whole recipe, and the weights of the
-    backbones. Rows of several tables that are the same are trained once.
+    Its folder is named by all that decides its outcome: the whole recipe with the code that it
+    names, the weights of the backbones and of the run that it starts with, and the files that it
+    trains on. Rows of several tables that are the same are trained once.
 
     Raises:
         ToolkitError: The recipe cannot be resolved, or a backbone's weights are not there.
@@ -90,8 +103,12 @@ def trained_job(
     plain = recipe.model_dump(mode="json")
     backbones = [recipe.backbone, *(_own_backbone(each) for each in (recipe.gen, recipe.disc))]
     prints = {str(each): registry.make("backbone", each).fingerprint for each in backbones if each}
-    name = f"{recipe.disc.name}-{recipe.loss.name}-{seed}-{_mark([plain, prints])}"
-    return Job(label, seed, plain, parent / "trained" / name, photographs, metrics)
+    material = material_of(registry.make("dataset", recipe.data))
+    started = recipe.train.start and digest(run_named(recipe.train.start, registry).latest())
+    mark = _mark([plain, prints, material, started])
+    name = f"{recipe.disc.name}-{recipe.loss.name}-{seed}-{mark}"
+    made_by = _made_by(plain["provenance"], metrics, registry)
+    return Job(label, seed, plain, parent / "trained" / name, photographs, metrics, made_by)
 
 
 def restorer_job(
@@ -108,9 +125,32 @@ def restorer_job(
         ToolkitError: It cannot be made.
     """
     restorer = registry.make("restorer", selection)
-    mark = _mark([selection.model_dump(mode="json"), _weights_mark(restorer)])
+    system = provenance.plain(provenance.provenance(registry, [("restorer", selection)]))
+    mark = _mark([selection.model_dump(mode="json"), _weights_mark(restorer), system])
     folder = parent / "restorers" / f"{selection.name}-{mark}"
-    return Job(label, None, {"restorer": selection.model_dump()}, folder, photographs, metrics)
+    made_by = _made_by(system, metrics, registry)
+    chosen = {"restorer": selection.model_dump()}
+    return Job(label, None, chosen, folder, photographs, metrics, made_by)
+
+
+def _made_by(
+    system: Mapping[str, Any], metrics: Mapping[str, str], registry: Registry
+) -> dict[str, Any]:
+    """Which code a job's system and metrics are."""
+    made = {}
+    for each in metrics.values():
+        chosen = Selection.model_validate(each)
+        if _is_known("metric", chosen, registry):
+            made[each] = provenance.plain(provenance.provenance(registry, [("metric", chosen)]))
+    return {"system": dict(system), "metrics": made}
+
+
+def _is_known(kind: Kind, selection: Selection, registry: Registry) -> bool:
+    try:
+        registry.options(kind, selection)
+    except UsageError:
+        return False
+    return True
 
 
 def _own_backbone(selection: Selection) -> Selection | None:

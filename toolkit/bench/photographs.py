@@ -11,13 +11,16 @@ from pathlib import Path
 from torch import Tensor
 
 from toolkit.bench.tables import Tag
+from toolkit.component import Kind
 from toolkit.contracts import read
 from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError, ImageError
 from toolkit.images import Picture, write_picture
 from toolkit.interfaces import Dataset, Degradation, Sample
+from toolkit.provenance import plain, provenance
 from toolkit.registry import Registry
 from toolkit.specs import Selection
+from toolkit.training.material import material_of
 from toolkit.weights import write_atomically
 
 SEED = 0
@@ -77,8 +80,11 @@ def write_photographs(
     if getattr(maker, "recorded", False):
         maker = None  # the dataset's own LR, then
     made = chosen.model_dump(mode="json") if chosen else ""
+    parts: list[tuple[Kind, Selection]] = [("dataset", Selection.model_validate(dataset))]
+    parts += [("degradation", chosen)] if chosen else []
     asked = {"dataset": dataset, "degradation": made, "seed": SEED, "count": count,
-             "of": len(photos), "tag": tag}  # fmt: skip
+             "of": len(photos), "tag": tag, "files": material_of(photos),
+             "made_by": plain(provenance(registry, parts))}  # fmt: skip
     mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     words = re.sub(r"[^\w.+]+", "-", f"{dataset} {degradation or 'recorded'} {tag}")[-60:]
     folder = parent / f"{words.strip('-')}-{mark}"

@@ -60,6 +60,7 @@ def _entry(request: Request, planned: Planned) -> Entry:
         notes=[*notes(planned, metrics), *(planned.failures if measured else ())],
         folders=[str(job.folder) for job in finished],
         photographs=str(finished[0].photographs) if finished else "",
+        made_by=dict(finished[0].made_by) if finished else {},
     )
 
 

@@ -23,6 +23,7 @@ from toolkit.bench.pairs import MOST_CUT, Pair, find_pairs
 from toolkit.contracts import figures, fingerprint
 from toolkit.errors import DataError, ImageError, ToolkitError, UsageError, WeightsError
 from toolkit.interfaces import Metric
+from toolkit.provenance import Made, plain, provenance
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 
@@ -49,6 +50,7 @@ class Scores:
         skipped: Images that were not scored: (name, reason).
         missing: Figures that could not be computed: (image, metric, reason).
         unavailable: Metrics that could not be loaded, and why.
+        made_by: Which code each metric is: another version or digest computes anew.
     """
 
     metrics: dict[str, Metric]
@@ -58,6 +60,7 @@ class Scores:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     missing: list[tuple[str, str, str]] = field(default_factory=list)
     unavailable: dict[str, ToolkitError] = field(default_factory=dict)
+    made_by: dict[str, dict[str, Made]] = field(default_factory=dict)
 
     def of(self, metric: str) -> list[float]:
         """A metric's figures, of the images that have one."""
@@ -80,6 +83,7 @@ class Scores:
             "sr": pair.sr_sha256,
             "hr": pair.hr_sha256 if made.needs_reference else None,
             "metric": self.selections[metric].model_dump(mode="json"),
+            "made_by": plain(self.made_by[metric]),
             "fingerprint": fingerprint(made),
         }
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -117,6 +121,7 @@ def prepare(
         try:
             made: Metric = registry.make("metric", selection)
             fingerprint(made)
+            scores.made_by[name] = provenance(registry, [("metric", selection)])
             scores.metrics[name] = made
         except UsageError:
             raise

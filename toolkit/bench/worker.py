@@ -131,5 +131,6 @@ def _document(job: Job, scores: Scores) -> dict[str, Any]:
         "fingerprints": {name: dict(each.fingerprint) for name, each in scores.metrics.items()},
         "unavailable": {name: e.told for name, e in scores.unavailable.items()},
         "missing": [list(each) for each in scores.missing],
+        "made_by": dict(job.made_by),
         "environment": {**environment(), "torch": torch.__version__},
     }
