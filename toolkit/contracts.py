@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import ComponentError
 from toolkit.interfaces import Prediction
 from toolkit.makers import Maker, admit, border, described, has_member, maker_of
+from toolkit.precision import at_least_float32, call_context, is_half
 
 if TYPE_CHECKING:
     import torch
@@ -133,13 +134,15 @@ def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
 
 
 def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
-    """`judge.logits(x, rng)`: `[b, 1, regions...]`, with gradients."""
+    """`judge.logits(x, rng)`: `[b, 1, regions...]`, float32 in and out, with gradients."""
     import torch
 
-    with border(judge) as maker:
+    x = at_least_float32(x)
+    with border(judge) as maker, call_context(judge, x):
         verdict = judge.logits(x, rng)
     if maker:
         _expect(maker, "logits", verdict, [len(x), 1, ...], on=x.device)
+        _expect_float32(maker, "logits", verdict)
         if torch.is_grad_enabled() and x.requires_grad:
             _expect_gradient(maker, "logits", verdict, "to what is judged")
         elif torch.is_grad_enabled() and maker.once("gradients") and trainable(judge):
@@ -154,14 +157,19 @@ def observe(judge: Discriminator, real: Tensor, fake: Tensor) -> None:
 
 
 def distances(loss: PerceptualLoss, prediction: Tensor, target: Tensor) -> Tensor:
-    """`loss(prediction, target)`: `[b]`, with gradients; that it is finite, training watches."""
+    """`loss(prediction, target)`: `[b]`, float32 in and out, with gradients.
+
+    That it is finite, training watches.
+    """
     import torch
 
-    with border(loss) as maker:
+    prediction, target = at_least_float32(prediction), at_least_float32(target)
+    with border(loss) as maker, call_context(loss, prediction):
         found = loss(prediction, target)
     if maker:
         shape, device = [len(prediction)], prediction.device
         _expect(maker, "a distance of each image", found, shape, on=device, finite=False)
+        _expect_float32(maker, "distances", found)
         if torch.is_grad_enabled() and prediction.requires_grad:
             _expect_gradient(maker, "distances", found, "to the prediction")
     return found
@@ -286,6 +294,11 @@ def _expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:
 def _expect_gradient(maker: Maker, what: str, value: Tensor, where: str) -> None:
     if not value.requires_grad:
         raise maker.fault(f"returned {what} without a gradient {where}; is it detached?")
+
+
+def _expect_float32(maker: Maker, what: str, value: Tensor) -> None:
+    if is_half(value):
+        raise maker.fault(f"returned {what} of {str(value.dtype)[6:]}, not of float32.")
 
 
 def _expect_members(maker: Maker, what: str, value: object, names: Sequence[str]) -> None:

@@ -191,7 +191,10 @@ class Exportable(Protocol):
 
 
 class Discriminator(Trainable, Protocol):
-    """Judges real from fake, region by region. The adversarial objective is the core's."""
+    """Judges real from fake, region by region. The adversarial objective is the core's.
+
+    May offer `autocast`, as a loss may.
+    """
 
     @property
     def judges(self) -> Literal["latents", "images", "nothing"]:
@@ -213,10 +216,16 @@ class Discriminator(Trainable, Protocol):
 
 
 class PerceptualLoss(Protocol):
-    """Distance of a prediction to its target, `[b]`; may offer `prepare(target)`, `frozen_bytes`.
+    """Distance of a prediction to its target, `[b]`.
 
-    What `prepare` returns stands for the target in later calls, so that a target's features are
-    computed once.
+    It is given float32, outside autocast, and gives float32 whatever `train.precision` says. It may
+    offer:
+
+    - `autocast`: true to be called within autocast, for its networks to take that precision. What
+      it gives stays float32, and its gradients close to those in float32.
+    - `prepare(target)`: what it returns stands for the target in later calls, so that a target's
+      features are computed once.
+    - `frozen_bytes(like)`: what its networks take.
     """
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -74,7 +74,8 @@ class Training(Options):
     """Decay of the moving average of the generator's weights, which is then what a run restores
     with; 0 for none (paper: none)."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What the networks compute in; weights and losses stay float32. auto: bfloat16 where the
+    """What the networks compute in, also those of losses and discriminators that declare
+    `autocast`. Weights, distances and every other loss stay float32. auto: bfloat16 where the
     processor or GPU is fast in it."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; auto takes a GPU where there is one."""

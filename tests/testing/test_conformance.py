@@ -5,7 +5,7 @@ import torch
 
 import toolkit
 from toolkit.errors import DataError
-from toolkit.testing.conformance import check_degradation
+from toolkit.testing.conformance import check_degradation, check_discriminator, check_loss
 
 
 class Plain:
@@ -157,3 +157,86 @@ def test_what_is_wrong_fails(wrong, message):
 def test_a_history_that_json_cannot_hold_fails():
     with pytest.raises(TypeError, match="JSON"):
         check_degradation(Unserialisable())
+
+
+class Distance:
+    """A loss by one convolution, as autocast has it."""
+
+    weight = torch.randn(8, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+
+    def __call__(self, prediction, target):
+        features = torch.nn.functional.conv2d(prediction - target, self.weight)
+        return self.finish(features).square().flatten(1).mean(1)
+
+    def finish(self, features):
+        return features
+
+
+class Careful(Distance):
+    autocast = True
+
+    def finish(self, features):
+        return features.float()
+
+
+class Half(Distance):
+    autocast = True
+
+
+class AlwaysHalf(Distance):
+    def finish(self, features):
+        return features.bfloat16()
+
+
+class Astray(Careful):
+    def finish(self, features):
+        noise = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
+        return features.float() * noise if torch.is_autocast_enabled("cpu") else features
+
+
+class Judge:
+    """A discriminator of images by a loss."""
+
+    judges, shared_draws = "images", False
+
+    def __init__(self, kind):
+        self.autocast = getattr(kind, "autocast", False)
+        self.loss = kind()
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+
+    def logits(self, x, _rng):
+        return self.loss(x, torch.zeros_like(x))[:, None] + self.bias.to(x.dtype)
+
+    def observe(self, real, fake):
+        pass
+
+    def trainable(self):
+        return {"bias": self.bias}
+
+    def state(self):
+        return {"bias": self.bias.detach()}
+
+    def load_state(self, state):
+        self.bias.data.copy_(state["bias"])
+
+
+@pytest.mark.parametrize("good", [Distance, Careful])
+def test_a_loss_or_a_judge_may_declare_autocast(good):
+    check_loss(good())
+    check_discriminator(Judge(good))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Half, "torch.bfloat16 was made of float32"),
+        (AlwaysHalf, "torch.bfloat16 was made of float32"),
+        (Astray, "a cosine of"),
+    ],
+)
+def test_what_loses_precision_fails(wrong, message):
+    with pytest.raises(AssertionError, match=message):
+        check_loss(wrong())
+    if wrong is Astray:
+        with pytest.raises(AssertionError, match=message):
+            check_discriminator(Judge(wrong))

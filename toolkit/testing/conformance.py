@@ -36,6 +36,9 @@ _SIDE = 64
 _SCORED = 224
 """Side of the images that metrics score: the least that all of them take."""
 
+_ALIKE = 0.95
+"""The least cosine between gradients in bfloat16 and in float32."""
+
 
 def check_component(component: Component) -> None:
     """Builds a component with its tiny options and checks it against its kind's contract.
@@ -97,7 +100,7 @@ def check_generator(generator: Generator) -> None:
 
 
 def check_discriminator(judge: Discriminator) -> None:
-    """Judges by regions, the same under the same draws; keeps its state."""
+    """Judges by regions, the same under the same draws, in float32; keeps its state."""
     assert judge.judges in ("latents", "images", "nothing")
     if judge.judges == "nothing":
         assert not judge.trainable()
@@ -112,11 +115,12 @@ def check_discriminator(judge: Discriminator) -> None:
         judge.logits(x, torch_stream(0, "draws")).mean().backward()  # type: ignore[no-untyped-call]
         assert x.grad is not None, "gradients must reach what is judged"
         assert x.grad.abs().sum() > 0, "gradients must reach what is judged"
+        _check_precision(judge, lambda x: judge.logits(x, torch_stream(0, "draws")), x.detach())
     _check_state(judge)
 
 
 def check_loss(loss: PerceptualLoss) -> None:
-    """`[b]`, zero at identity, positive elsewhere, finite gradients on flat images too."""
+    """`[b]`, float32, zero at identity, positive elsewhere, finite gradients on flat images."""
     target = _image(2)
     for image in (_image(2, seed=1), torch.zeros(2, 3, _SIDE, _SIDE), target):
         prediction = image.clone().requires_grad_(True)
@@ -130,6 +134,7 @@ def check_loss(loss: PerceptualLoss) -> None:
     prepare: Callable[[Tensor], Any] | None = getattr(loss, "prepare", None)
     if prepare:
         torch.testing.assert_close(loss(target, prepare(target)), loss(target, target))
+    _check_precision(loss, lambda x: loss(x, target), _image(2, seed=1))
 
 
 def check_degradation(degradation: Degradation) -> None:
@@ -219,6 +224,24 @@ def _check_replays(degradation: Replayable, images: Tensor, made: list[Tensor]) 
         together = degradation.batch(images[order], 0, order)
         alone = torch.stack([made[index] for index in order])
         assert torch.equal(together, alone), "a batch must equal its images one by one"
+
+
+def _check_precision(part: object, call: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    """Float32 of float32; within autocast, too, and with nearly the same gradient, if declared."""
+    exact = _gradient(call, x)
+    if getattr(part, "autocast", False):
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = _gradient(call, x)
+        alike = torch.cosine_similarity(exact.flatten(), rough.flatten(), dim=0).item()
+        assert alike > _ALIKE, f"autocast turns the gradient: a cosine of {alike:.2f}"
+
+
+def _gradient(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_(True)
+    values = call(x)
+    assert values.dtype == torch.float32, f"{values.dtype} was made of float32"
+    (gradient,) = torch.autograd.grad(values.sum(), x)
+    return gradient
 
 
 def _check_gradients(part: Trainable, scalar: Tensor) -> None:

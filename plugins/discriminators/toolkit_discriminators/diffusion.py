@@ -30,6 +30,7 @@ class DiffusionDiscriminator:
     """
 
     judges: Literal["latents"] = "latents"
+    autocast = True
 
     def __init__(
         self,

@@ -49,6 +49,8 @@ def sobel(image: Tensor, edges: Edges = "grey") -> Tensor:
 class EdgeAware:
     """d(x, y) + d(S(x), S(y)) (eq. 5) of any distance d; images and edges make one batch."""
 
+    autocast = True
+
     def __init__(
         self, distance: FeatureLoss, edges: Edges, image_weight: float, edge_weight: float
     ) -> None:

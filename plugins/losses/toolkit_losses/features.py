@@ -45,6 +45,8 @@ class FeatureLoss:
         network: What the features are of, for the device and the precision of a tensor.
     """
 
+    autocast = True
+
     def __init__(
         self,
         features: Callable[[Tensor], Features],

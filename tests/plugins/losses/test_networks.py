@@ -53,8 +53,12 @@ def test_a_network_made_for_scoring_serves_a_training_too(name):
 def test_autocast_takes_a_network_of_its_precision():
     x = torch.rand(1, 3, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
-        assert vgg16(x)(x, pool="l2")[0].dtype == torch.bfloat16
-    assert vgg16(x)(x, pool="l2")[0].dtype == torch.float32
+        stages, convolutions = vgg16(x)(x, pool="l2"), alexnet(x)(x)
+    first, later = torch.float32, torch.bfloat16  # details of flat parts need more than 8 bits
+    assert [each.dtype for each in stages] == [first, first, later, later, later]
+    assert [each.dtype for each in convolutions] == [first, first, later, later, later]
+    assert {each.dtype for each in vgg16(x)(x, pool="l2")} == {torch.float32}
+    assert {each.dtype for each in vgg16(x.double())(x.double(), pool="l2")} == {torch.float64}
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (36, 30), (40, 41)])
