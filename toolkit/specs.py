@@ -80,7 +80,7 @@ def parse_override(text: str) -> tuple[list[str], Any]:
     if not equals or len(keys) < 2 or not all(keys):
         raise UsageError(
             f"--set {text}: expected SLOT.OPTION=VALUE.",
-            "For example: --set disc.lora_rank=8 or --set train.lr=1e-4",
+            "For example: --set train.lr=1e-4",
         )
     return keys, _toml_or_text(value.strip())
 
