@@ -84,7 +84,7 @@ def test_values_written_as_toml_come_back(value):
 def test_what_is_no_override_is_refused_with_an_example(text):
     with pytest.raises(UsageError, match=r"expected SLOT\.OPTION=VALUE") as told:
         parse_override(text)
-    assert "--set disc.lora_rank=8" in told.value.hint
+    assert "--set train.lr=1e-4" in told.value.hint
 
 
 def test_deeper_paths_are_split_too():
