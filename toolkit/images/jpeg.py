@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 
 from toolkit.images.metadata import density, exif_density
 from toolkit.images.picture import Metadata, Pixels
+from toolkit.images.pillow import with_pillow
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _START = b"\xff\xd8"
 _EXIF_HEAD = b"Exif\0\0"
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 _LONG_XMP_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 _HAS_LONG_XMP = re.compile(rb"""\s*xmpNote:HasExtendedXMP\s*=\s*("[^"]*"|'[^']*')""")
+_LONG_XMP = "the extended part of XMP was dropped"
 _ICC_HEAD = b"ICC_PROFILE\0"
+_FURTHER_HEAD = b"MPF\0"
 _IPTC_HEAD, _IPTC = b"Photoshop 3.0\0", b"8BIM\x04\x04"
 _MOST = 65533
 """Bytes in a segment."""
@@ -26,7 +31,9 @@ _FRAMES = {0xC0 + each for each in range(16)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
 # In a scan, 0xFF stands before 0 where it is a value, and before 0xD0 to 0xD7 to start anew.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-_PROBE = bytes(range(1, 251)) * 2
+_PROBE = bytes(range(1, 251))
+_PROBES = _PROBE + b"".join(bytes([0xFF, 0xD0 + each]) + _PROBE for each in range(8))
+"""Data, and data after each restart marker that a decoder may wait for."""
 
 
 class _Segment(NamedTuple):
@@ -46,7 +53,7 @@ def cut_short(data: bytes, pixels: Pixels) -> bool:
     """Whether the scans are cut short in front of an end that was added later.
 
     Decoders fill what is missing with the last colour, or, in progressive files, leave it blurred.
-    Where the pixels `[h, w, c]` may be that, a small version is decoded with and without further
+    Where the pixels `[h, w, c]` may be that, a smaller version is decoded with and without further
     data before the end: they change nothing where the scans are whole.
     """
     segments = list(_segments(data))
@@ -54,7 +61,8 @@ def cut_short(data: bytes, pixels: Pixels) -> bool:
     if not scans or (scans == 1 and not _ends_flat(pixels)):
         return False
     end = segments[-1].start
-    seen, other = _preview(data), _preview(data[:end] + _PROBE + data[end:])
+    share = 8 if scans == 1 else 2  # an eighth shows each block's mean, which the first scan has
+    seen, other = (_preview(each, share) for each in (data, data[:end] + _PROBES + data[end:]))
     return seen is not None and other is not None and not np.array_equal(seen, other)
 
 
@@ -71,28 +79,21 @@ def metadata_of(data: bytes) -> Metadata:
     exif = xmp = b""
     dpi = None
     profile: dict[int, bytes] = {}
-    lost: list[str] = []
-    for each in _segments(data):
-        body = data[each.body : each.end]
-        if each.marker == _SCAN:
-            break
-        if each.marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
+    for marker, body in _told(data):
+        if marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
             unit, across, down = struct.unpack_from(">BHH", body, 7)
             dpi = density(across, down, 2.54 if unit == 2 else 1.0) if unit else None
-        elif each.marker == 0xE1 and body.startswith(_EXIF_HEAD):
+        elif marker == 0xE1 and body.startswith(_EXIF_HEAD):
             exif = exif or body.removeprefix(_EXIF_HEAD)
-        elif each.marker == 0xE1 and body.startswith(_XMP_HEAD):
+        elif marker == 0xE1 and body.startswith(_XMP_HEAD):
             xmp = xmp or body.removeprefix(_XMP_HEAD)
-        elif each.marker == 0xE1 and body.startswith(_LONG_XMP_HEAD):
-            lost.append("the extended part of XMP was dropped")
-        elif each.marker == 0xE2 and body.startswith(_ICC_HEAD) and len(body) > 14:
+        elif marker == 0xE2 and body.startswith(_ICC_HEAD) and len(body) > 14:
             profile[body[12]] = body[14:]
-        elif each.marker == 0xED and body.startswith(_IPTC_HEAD) and _IPTC in body:
-            lost.append("IPTC data were dropped")
     icc = b"".join(profile[each] for each in sorted(profile))
-    if lost:
+    lost = _lost(data)
+    if _LONG_XMP in lost:
         xmp = _HAS_LONG_XMP.sub(b"", xmp)
-    return Metadata(exif, xmp, icc, dpi or exif_density(exif), tuple(dict.fromkeys(lost)))
+    return Metadata(exif, xmp, icc, dpi or exif_density(exif), lost)
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
@@ -126,6 +127,27 @@ def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
     return head + rest[:size] + b"".join(parts) + rest[size:], tuple(notes)
 
 
+def _lost(data: bytes) -> tuple[str, ...]:
+    """Notes on what is not read."""
+    notes = []
+    for marker, body in _told(data):
+        if marker == 0xE1 and body.startswith(_LONG_XMP_HEAD):
+            notes.append(_LONG_XMP)
+        elif marker == 0xE2 and body.startswith(_FURTHER_HEAD):
+            notes.append("further images in the file, such as a gain map, were dropped")
+        elif marker == 0xED and body.startswith(_IPTC_HEAD) and _IPTC in body:
+            notes.append("IPTC data were dropped")
+    return tuple(dict.fromkeys(notes))
+
+
+def _told(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of each segment before the first scan."""
+    for each in _segments(data):
+        if each.marker == _SCAN:
+            return
+        yield each.marker, data[each.body : each.end]
+
+
 def _segment(marker: int, body: bytes) -> bytes:
     return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
 
@@ -152,11 +174,11 @@ def _ends_flat(pixels: Pixels) -> bool:
     return bool((corner == corner[-1:, -1:]).all())
 
 
-def _preview(data: bytes) -> Pixels | None:
-    """An eighth of the size, in grey: the scans are read whole, the rest is left out."""
-    try:
-        flags = cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_IGNORE_ORIENTATION
-        seen = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-    return seen
+def _preview(data: bytes, share: int) -> Pixels | None:
+    """A version of a share of each side: the scans are read whole, but much of the rest is not."""
+
+    def smaller(image: Image) -> Pixels:
+        image.draft(None, (image.width // share, image.height // share))
+        return np.array(image)
+
+    return with_pillow(data, smaller)

@@ -81,6 +81,8 @@ def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
         _decode(path, data)  # says what is wrong
         raise ImageError(f"{path} is a TIFF file of a kind that cannot be read", "Save it as PNG")
     orientation, metadata = tiff.metadata_of(parsed)
+    if orientation != 1:
+        metadata = replace(metadata, xmp=upright_xmp(metadata.xmp))
     return decoded, _usable(metadata), orientation
 
 
@@ -97,7 +99,7 @@ def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
     elif data.startswith(b"BM"):
         metadata = replace(metadata, dpi=dpi_of_bmp(data))
     orientation, exif = take_orientation(metadata.exif)
-    xmp = upright_xmp(metadata.xmp) if exif != metadata.exif else metadata.xmp
+    xmp = upright_xmp(metadata.xmp) if orientation != 1 else metadata.xmp
     dpi = metadata.dpi or exif_density(exif)
     decoded = _split(pixels, data)
     if is_jpeg and jpeg.channels(data) == 4:
