@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, PngImagePlugin
+from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.TiffImagePlugin import IFDRational
 
 from toolkit.images import Metadata, Picture, read_picture, write_picture
@@ -72,6 +73,21 @@ def test_density_without_exif(tmp_path, source, target):
     if target != ".webp":
         with Image.open(tmp_path / f"b{target}") as image:
             assert tuple(map(float, image.info["dpi"])) == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "animated"), [(".avif", False), (".png", True), (".webp", True)]
+)
+def test_metadata_that_opencv_does_not_read(tmp_path, suffix, animated):
+    path, icc = tmp_path / f"a{suffix}", ImageCmsProfile(createProfile("sRGB")).tobytes()
+    image = Image.fromarray(PIXELS)
+    frames = {"save_all": True, "append_images": [image.rotate(180)]} if animated else {}
+    image.save(path, exif=b"Exif\0\0" + told(), icc_profile=icc, **frames)
+    picture = read_picture(path)
+    assert picture.rgb.shape == (3, 20, 12)
+    assert picture.metadata.icc == icc
+    write_picture(picture, tmp_path / "b.jpg")
+    assert seen_by_pillow(tmp_path / "b.jpg")["latitude"] == (52.0, 30.0, 15.25)
 
 
 def test_no_density_is_invented(tmp_path):

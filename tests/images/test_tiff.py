@@ -94,10 +94,22 @@ def test_fax_and_palette(tmp_path, mode, compression):
     assert np.array_equal(seen.transpose(1, 2, 0), np.array(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("quality", [95])
-def test_jpeg_in_a_tiff(tmp_path, quality):
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_orientation_where_opencv_understands_the_samples(tmp_path, mode):
+    image = Image.fromarray(np.mgrid[:32, :48].sum(0).astype(np.uint8) // 8).convert(mode)
+    told = Image.Exif()
+    told[0x0112] = 6
+    form = {"compression": "jpeg", "quality": 100} if mode == "RGB" else {}
+    image.save(tmp_path / "a.tif", exif=told, **form)
+    seen = integers(read_picture(tmp_path / "a.tif").rgb, np.uint8).transpose(1, 2, 0)
+    upright = np.array(image.convert("RGB").transpose(Image.Transpose.ROTATE_270))
+    assert seen.shape == (48, 32, 3)
+    assert np.abs(seen.astype(int) - upright).max() <= 2
+
+
+def test_jpeg_in_a_tiff(tmp_path):
     smooth = np.mgrid[:32, :48].sum(0).astype(np.uint8)[..., None].repeat(3, 2)
-    Image.fromarray(smooth).save(tmp_path / "a.tif", compression="jpeg", quality=quality)
+    Image.fromarray(smooth).save(tmp_path / "a.tif", compression="jpeg", quality=95)
     seen = integers(read_picture(tmp_path / "a.tif").rgb, np.uint8).transpose(1, 2, 0)
     assert np.abs(seen.astype(int) - smooth).max() <= 4
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,6 +21,10 @@ from toolkit.images.pillow import with_pillow
 from toolkit.images.spaces import cmyk_to_rgb
 from toolkit.images.tags import parse
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_EXIF_HEAD = b"Exif\0\0"  # of JPEG; some programs write it in other formats too
 _AGAIN = "Copy or download the file again"
 
 
@@ -88,23 +93,28 @@ def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
 
 def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
     """Pixels, metadata and orientation of any other format."""
+    pixels, found = _decode(path, data)
     is_jpeg = data.startswith(b"\xff\xd8")
-    pixels, metadata = _decode(path, data)
-    if is_jpeg:
-        metadata = jpeg.metadata_of(data)
-        if jpeg.cut_short(data, pixels):
-            raise ImageError(f"{path} is cut short: a part of the image is missing", _AGAIN)
-    elif data.startswith(b"\x89PNG"):
-        metadata = replace(metadata, dpi=png.dpi_of(data), lost=png.lost(data))
-    elif data.startswith(b"BM"):
-        metadata = replace(metadata, dpi=dpi_of_bmp(data))
+    if is_jpeg and jpeg.cut_short(data, pixels):
+        raise ImageError(f"{path} is cut short: a part of the image is missing", _AGAIN)
+    metadata = jpeg.metadata_of(data) if is_jpeg else _metadata(data, found)
     orientation, exif = take_orientation(metadata.exif)
+    if found.exif and not is_jpeg:  # Pillow writes AVIF's anew, which costs letters beyond ASCII
+        _, exif = take_orientation(found.exif)
     xmp = upright_xmp(metadata.xmp) if orientation != 1 else metadata.xmp
     dpi = metadata.dpi or exif_density(exif)
-    decoded = _split(pixels, data)
-    if is_jpeg and jpeg.channels(data) == 4:
-        decoded = _read_cmyk(path, data, metadata.icc)
+    cmyk = is_jpeg and jpeg.channels(data) == 4
+    decoded = _read_cmyk(path, data, metadata.icc) if cmyk else _split(pixels, data)
     return decoded, _usable(replace(metadata, exif=exif, xmp=xmp, dpi=dpi)), orientation
+
+
+def _metadata(data: bytes, found: Metadata) -> Metadata:
+    """What a file that is neither TIFF nor JPEG says, beyond what OpenCV found."""
+    if found == Metadata() or data[4:8] == b"ftyp":
+        found = with_pillow(data, _as_pillow_has_it) or found
+    if data.startswith(b"\x89PNG"):
+        return replace(found, dpi=png.dpi_of(data), lost=png.lost(data))
+    return replace(found, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else found
 
 
 def _split(pixels: Pixels, data: bytes) -> Decoded:
@@ -122,6 +132,12 @@ def _read_cmyk(path: Path, data: bytes, icc: bytes) -> Decoded:
         raise ImageError(f"{path} is a CMYK file that cannot be decoded", "Save it as RGB")
     rgb, note = cmyk_to_rgb(inks, icc)
     return Decoded(rgb, notes=(note,))
+
+
+def _as_pillow_has_it(image: Image) -> Metadata:
+    """Metadata, for AVIF and animated PNG, of which OpenCV reads none or a part."""
+    exif, xmp, icc = (image.info.get(name) or b"" for name in ("exif", "xmp", "icc_profile"))
+    return Metadata(exif.removeprefix(_EXIF_HEAD), xmp, icc)
 
 
 def _usable(metadata: Metadata) -> Metadata:
@@ -145,7 +161,7 @@ def _decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
     found = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
     xmp = found.get(cv2.IMAGE_METADATA_XMP, b"")
     return pixels.reshape(*pixels.shape[:2], -1), Metadata(
-        exif=found.get(cv2.IMAGE_METADATA_EXIF, b""),
+        exif=found.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
         xmp=xmp[: xmp.rfind(b">") + 1],  # OpenCV 5.0 reads past the end of a PNG's packet
         icc=found.get(cv2.IMAGE_METADATA_ICCP, b""),
     )
