@@ -33,7 +33,12 @@ def read_photo(path: str | Path) -> Tensor:
     Raises:
         ImageError: As `read_picture`.
     """
-    picture = to_srgb(read_picture(path))
+    return as_photo(read_picture(path))
+
+
+def as_photo(picture: Picture) -> Tensor:
+    """A picture as `read_photo` gives it, `[3, h, w]` in [0, 1]."""
+    picture = to_srgb(picture)
     if picture.alpha is None:
         return picture.rgb
     return picture.rgb * picture.alpha + (1 - picture.alpha)

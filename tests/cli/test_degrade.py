@@ -4,6 +4,7 @@ import json
 
 import cv2
 import pytest
+from PIL import Image
 
 
 @pytest.fixture
@@ -49,6 +50,19 @@ def test_the_result_as_one_document(cli, photo, tmp_path):
         "notes": ["cut to 24x20, multiples of 4"],
         "error": None,
     }
+
+
+def test_what_is_not_kept_of_a_file_is_told(cli, tmp_path):
+    pages = [Image.new("RGB", (34, 32), colour) for colour in ("red", "blue")]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    out = tmp_path / "out"
+    made = cli(
+        "degrade", tmp_path / "scan.tif", "--with", "bicubic", "--out", out, "--format", "json"
+    )
+    assert made.document[0]["notes"] == [
+        "only the first of 2 pages or frames was read",
+        "cut to 32x32, multiples of 4",
+    ]
 
 
 def test_where_nothing_is_said_there_are_eight_of_realesrgan(cli, photo, tmp_path, monkeypatch):

@@ -5,9 +5,10 @@ import shutil
 
 import cv2
 import pytest
+from PIL import Image
 
-from toolkit import images
 from toolkit.checkpoints import load_part, save_checkpoint
+from toolkit.images import writing
 from toolkit.restoring import folder
 
 
@@ -53,6 +54,19 @@ def test_shipped_weights_compute_in_the_precision_that_is_asked_for(cli, mistake
     assert cli("restore", photo, "--precision", "bfloat16").code == 0
     told = mistake("restore", photo, "--with", "bicubic", "--precision", "bfloat16")
     assert "bicubic has none" in told
+
+
+def test_what_is_not_kept_of_a_file_is_told(cli, tmp_path):
+    pages = [Image.new("RGB", (20, 16), colour) for colour in ("red", "blue")]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])
+    told = "only the first of 2 pages or frames was read"
+    result = cli("restore", tmp_path / "scan.tif", "--with", "bicubic")
+    assert told in result.out
+    result = cli(
+        "restore", tmp_path / "scan.tif", "--with", "bicubic", "--format", "json",
+        "--existing", "overwrite",
+    )  # fmt: skip
+    assert result.document[0]["notes"] == [told]
 
 
 def test_a_folder_is_restored_by_name(cli, photo_folder, tmp_path):
@@ -188,7 +202,7 @@ def test_the_hint_of_a_failure_is_printed(cli, photo, tmp_path):
 def test_what_is_too_large_for_a_format_is_known_before_the_work(
     cli, photo, tmp_path, monkeypatch, suffix, kind
 ):
-    monkeypatch.setitem(images._SIDES, kind, 90)
+    monkeypatch.setitem(writing._SIDES, kind, 90)
     source = tmp_path / f"small{suffix}"
     cv2.imwrite(str(source), cv2.imread(str(photo)))
     made = cli("restore", source, "--with", "bicubic", "--format", "json").document[0]

@@ -78,8 +78,9 @@ def restore(
 ) -> None:  # fmt: skip
     """Restore photographs at four times their size.
 
-    Format, transparency, 16 bits, EXIF and colour profile are kept. Results that are there already
-    are kept, too: a folder that was interrupted goes on where it stopped.
+    Format, transparency, 16 bits, EXIF, density and colour profile are kept; a note says what is
+    not. Results that are there already are kept, too: a folder that was interrupted goes on where
+    it stopped.
 
     Examples:
       toolkit restore photo.jpg

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from toolkit.colour_profiles import read_photo
+from toolkit.colour_profiles import as_photo
 from toolkit.contracts import check_lr
 from toolkit.degrading.samples import Replayable, Steps, degrade
 from toolkit.degrading.sheet import draw_sheet
 from toolkit.errors import DataError, UsageError
 from toolkit.image_files import existing, some_images
-from toolkit.images import Picture, write_picture
+from toolkit.images import Picture, read_picture, write_picture
 from toolkit.interfaces import Degradation
 from toolkit.makers import border
 from toolkit.weights import write_atomically
@@ -207,7 +207,8 @@ def _applied(degradation: Degradation, hr: Tensor, histories: Sequence[Steps]) -
 
 def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:
     """The photograph, cut at its right and bottom to multiples of the scale."""
-    photo = read_photo(path)
+    picture = read_picture(path)
+    photo = as_photo(picture)
     height, width = (side - side % scale for side in photo.shape[1:])
     if not height or not width:
         raise DataError(
@@ -215,8 +216,9 @@ def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:
             f"Give images of at least {scale}x{scale} pixels.",
         )
     if (height, width) == tuple(photo.shape[1:]):
-        return photo, ()
-    return photo[:, :height, :width], (f"cut to {width}x{height}, multiples of {scale}",)
+        return photo, picture.notes
+    note = f"cut to {width}x{height}, multiples of {scale}"
+    return photo[:, :height, :width], (*picture.notes, note)
 
 
 def _write(

@@ -188,6 +188,7 @@ def _restore_file(
         result = replace(result, lr_size=_size(picture))
         job, early = _fitting(job, picture, restorer.scale)
         result = replace(result, job=job)
+        early = picture.notes + early
         restored, notes = restore_picture(
             restorer, picture, tile=tile, colour=colour, device=device, on_tile=on_tile
         )

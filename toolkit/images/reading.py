@@ -1,0 +1,182 @@
+"""Reads image files: pixels upright, and whatever else they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from toolkit.errors import ImageError
+from toolkit.image_files import READ, why_unreadable
+from toolkit.images import jpeg, png, tiff
+from toolkit.images.frames import note_on_frames
+from toolkit.images.metadata import dpi_of_bmp, exif_density, take_orientation, upright_xmp
+from toolkit.images.picture import Decoded, Metadata, Picture, Pixels
+from toolkit.images.pillow import with_pillow
+from toolkit.images.spaces import cmyk_to_rgb
+from toolkit.images.tags import parse
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_EXIF_HEAD = b"Exif\0\0"  # of JPEG; some programs write it in other formats too
+_AGAIN = "Copy or download the file again"
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Reads an image file and turns it upright by its EXIF orientation.
+
+    CMYK and Lab become sRGB. What cannot be kept, such as further pages, is told in the picture's
+    `notes` or its metadata's `lost`.
+
+    Raises:
+        ImageError: It is missing, a folder, empty, truncated, not an image, or not of 8 or 16 bits.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    decoded, metadata, orientation = _read_tiff(path, data) or _read_other(path, data)
+    full = np.iinfo(decoded.colours.dtype).max
+    rgb = _tensor(decoded.colours, orientation, full)
+    rgb = rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
+    alpha = None
+    if decoded.alpha is not None:
+        alpha = _tensor(decoded.alpha[..., None], orientation, full)
+        if decoded.multiplied:
+            rgb = (rgb / alpha.clamp_min(1 / full)).clamp_(max=1)
+    return Picture(
+        rgb=rgb,
+        alpha=alpha,
+        bits=8 if full == 255 else 16,
+        grey=torch.equal(rgb[0], rgb[1]) and torch.equal(rgb[1], rgb[2]),
+        metadata=metadata,
+        path=path,
+        notes=decoded.notes + note_on_frames(data),
+    )
+
+
+def read_rgb(path: str | Path) -> Tensor:
+    """Reads an image file's colours alone, `[3, h, w]`, as `read_picture` does."""
+    return read_picture(path).rgb
+
+
+def _read_bytes(path: Path) -> bytes:
+    reason, way_out = why_unreadable(path)
+    if reason:
+        raise ImageError(f"{path} is {reason}", way_out or f"Give a {READ} file")
+    data = path.read_bytes()
+    # Checked here because some decoders fill the missing part with grey.
+    is_jpeg = data.startswith(b"\xff\xd8")
+    if (is_jpeg and jpeg.lacks_end(data)) or (data.startswith(b"\x89PNG") and b"IEND" not in data):
+        raise ImageError(f"{path} is cut short: its end is missing", _AGAIN)
+    return data
+
+
+def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
+    """Pixels, metadata and orientation of a TIFF file; None for other formats."""
+    parsed = parse(data)
+    if parsed is None:
+        return None
+    decoded = tiff.decode(data, parsed) or tiff.decode_otherwise(data, parsed)
+    if decoded is None:
+        _decode(path, data)  # says what is wrong
+        raise ImageError(f"{path} is a TIFF file of a kind that cannot be read", "Save it as PNG")
+    orientation, metadata = tiff.metadata_of(parsed)
+    if orientation != 1:
+        metadata = replace(metadata, xmp=upright_xmp(metadata.xmp))
+    return decoded, _usable(metadata), orientation
+
+
+def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
+    """Pixels, metadata and orientation of any other format."""
+    pixels, found = _decode(path, data)
+    is_jpeg = data.startswith(b"\xff\xd8")
+    if is_jpeg and jpeg.cut_short(data, pixels):
+        raise ImageError(f"{path} is cut short: a part of the image is missing", _AGAIN)
+    metadata = jpeg.metadata_of(data) if is_jpeg else _metadata(data, found)
+    orientation, exif = take_orientation(metadata.exif)
+    if found.exif and not is_jpeg:  # Pillow writes AVIF's anew, which costs letters beyond ASCII
+        _, exif = take_orientation(found.exif)
+    xmp = upright_xmp(metadata.xmp) if orientation != 1 else metadata.xmp
+    dpi = metadata.dpi or exif_density(exif)
+    cmyk = is_jpeg and jpeg.channels(data) == 4
+    decoded = _read_cmyk(path, data, metadata.icc) if cmyk else _split(pixels, data)
+    return decoded, _usable(replace(metadata, exif=exif, xmp=xmp, dpi=dpi)), orientation
+
+
+def _metadata(data: bytes, found: Metadata) -> Metadata:
+    """What a file that is neither TIFF nor JPEG says, beyond what OpenCV found."""
+    if found == Metadata() or data[4:8] == b"ftyp":
+        found = with_pillow(data, _as_pillow_has_it) or found
+    if data.startswith(b"\x89PNG"):
+        return replace(found, dpi=png.dpi_of(data), lost=png.lost(data))
+    return replace(found, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else found
+
+
+def _split(pixels: Pixels, data: bytes) -> Decoded:
+    """Colours and alpha of what OpenCV decoded."""
+    if pixels.shape[2] == 1:
+        is_png = data.startswith(b"\x89PNG")
+        return Decoded(pixels, png.grey_alpha(data, pixels[..., 0]) if is_png else None)
+    return Decoded(pixels[..., 2::-1], pixels[..., 3] if pixels.shape[2] == 4 else None)
+
+
+def _read_cmyk(path: Path, data: bytes, icc: bytes) -> Decoded:
+    """A JPEG file of four inks, which OpenCV converts without their profile."""
+    inks = with_pillow(data, lambda image: np.array(image.convert("CMYK")))
+    if inks is None:
+        raise ImageError(f"{path} is a CMYK file that cannot be decoded", "Save it as RGB")
+    rgb, note = cmyk_to_rgb(inks, icc)
+    return Decoded(rgb, notes=(note,))
+
+
+def _as_pillow_has_it(image: Image) -> Metadata:
+    """Metadata, for AVIF and animated PNG, of which OpenCV reads none or a part."""
+    exif, xmp, icc = (image.info.get(name) or b"" for name in ("exif", "xmp", "icc_profile"))
+    return Metadata(exif.removeprefix(_EXIF_HEAD), xmp, icc)
+
+
+def _usable(metadata: Metadata) -> Metadata:
+    """Without a profile of a space that the pixels are not in, as they were converted."""
+    known = metadata.icc[16:20] in {b"RGB ", b"GRAY"}
+    return metadata if known else replace(metadata, icc=b"")
+
+
+def _decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
+    """Pixels `[h, w, c]`, blue first, and metadata, as OpenCV has them."""
+    try:
+        buffer = np.frombuffer(data, np.uint8)
+        decoded = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError(f"{path} cannot be decoded: {error.err}", _AGAIN) from error
+    pixels: Pixels | None = decoded[0]
+    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        fault = "damaged or not an image" if pixels is None else f"of {pixels.dtype} values"
+        hint = f"Give a {READ} file with 8 or 16 bits a channel"
+        raise ImageError(f"{path} is {fault}", hint=hint)
+    found = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
+    xmp = found.get(cv2.IMAGE_METADATA_XMP, b"")
+    return pixels.reshape(*pixels.shape[:2], -1), Metadata(
+        exif=found.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
+        xmp=xmp[: xmp.rfind(b">") + 1],  # OpenCV 5.0 reads past the end of a PNG's packet
+        icc=found.get(cv2.IMAGE_METADATA_ICCP, b""),
+    )
+
+
+def _tensor(pixels: Pixels, orientation: int, full: int) -> Tensor:
+    """`[c, h, w]` in [0, 1], upright, of `[h, w, c]`."""
+    channels = _turned(pixels, orientation).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    """`[h, w, c]` upright, from one of EXIF's eight orientations."""
+    if orientation in {5, 6, 7, 8}:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    return pixels[::-1] if orientation in {3, 4, 7, 8} else pixels

@@ -1,0 +1,95 @@
+"""Colours of CMYK and Lab as sRGB, which is all that networks know."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from toolkit.images.picture import Pixels
+
+_FROM_XYZ = np.array(
+    [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ],
+    np.float32,
+)
+"""To linear sRGB from XYZ under D50; Bradford adaptation, as on brucelindbloom.com."""
+_WHITE = np.array([0.96422, 1.0, 0.82521], np.float32)
+_ROWS = 256
+"""Rows that are converted at once."""
+
+
+def cmyk_to_rgb(cmyk: Pixels, icc: bytes) -> tuple[Pixels, str]:
+    """Converts CMYK inks by their profile, or plainly where it is missing or of no use.
+
+    Args:
+        cmyk: `[h, w, 4]`, 8 bits, 255 for full ink.
+        icc: The file's profile.
+
+    Returns:
+        RGB, `[h, w, 3]`, 8 bits, and a note on how it came about.
+    """
+    if icc[16:20] == b"CMYK":
+        from PIL import Image, ImageCms
+
+        try:
+            transform = ImageCms.buildTransform(
+                io.BytesIO(icc),
+                ImageCms.createProfile("sRGB"),
+                "CMYK",
+                "RGB",
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+        except ImageCms.PyCMSError:
+            pass
+        else:
+            inks = Image.fromarray(np.ascontiguousarray(cmyk), "CMYK")
+            return np.array(transform.apply(inks)), "CMYK was converted to sRGB by its profile"
+    light = 255 - cmyk.astype(np.uint16)
+    rgb = (light[..., :3] * light[..., 3:] + 127) // 255
+    return rgb.astype(np.uint8), "CMYK was converted to RGB without a profile"
+
+
+def lab_to_rgb(lab: Pixels, shifted: bool) -> Pixels:
+    """Converts CIE L*a*b* under D50 to sRGB, clipped to its gamut.
+
+    Args:
+        lab: `[h, w, 3]`, 8 or 16 bits, as TIFF has it.
+        shifted: Whether a* and b* are ICC's, 128 more, and not signed.
+
+    Returns:
+        RGB, `[h, w, 3]`, of the same bits.
+
+    Source: TIFF 6.0, section 23; TIFF Technical Note 4 on ICCLab.
+    """
+    full = np.iinfo(lab.dtype).max
+    rgb = np.empty_like(lab)
+    for start in range(0, len(lab), _ROWS):
+        rows = slice(start, start + _ROWS)
+        strip = lab[rows]
+        unit = full // 255 if full == 255 else 256
+        white = 0xFF00 if shifted and full != 255 else full
+        light = strip[..., :1].astype(np.float32) * np.float32(100 / white)
+        if shifted:
+            ab = strip[..., 1:].astype(np.float32) / np.float32(unit) - 128
+        else:
+            ab = strip[..., 1:].astype(lab.dtype.newbyteorder("=").str.replace("u", "i"))
+            ab = ab.astype(np.float32) / np.float32(unit)
+        rgb[rows] = np.rint(_srgb(light, ab) * full).astype(lab.dtype)
+    return rgb
+
+
+def _srgb(light: Pixels, ab: Pixels) -> Pixels:
+    """Encoded sRGB in [0, 1] of L* `[h, w, 1]`, a* and b* `[h, w, 2]`."""
+    middle = (light + 16) / 116
+    roots = np.concatenate([middle + ab[..., :1] / 500, middle, middle - ab[..., 1:] / 200], axis=2)
+    xyz = np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841)) * _WHITE
+    linear = (xyz @ _FROM_XYZ.T).clip(0, 1)
+    curved: Pixels = np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
+    )
+    return curved
