@@ -3,9 +3,9 @@
 A survivor is a change that no test fails for. It is listed in `equivalent.toml`, with the reason
 why no test can, or it is an error.
 
-    python tests/mutants/run.py                                  # all, in about two hours
+    python tests/mutants/run.py                                  # all, in some hours
     python tests/mutants/run.py toolkit/training/step.py         # one module
-    python tests/mutants/run.py plugins/losses --sample 100      # some of a folder's, always the same
+    python tests/mutants/run.py plugins/losses --sample 100      # some of them, always the same
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _run(
         results = json.loads(record.read_text())
         places = [p for p in places if results.get(names[p]) in {SURVIVED, UNSEEN}]
     elif sample and sample < len(places):
-        places = sorted(random.Random(0).sample(places, sample))  # noqa: S311
+        places = sorted(random.Random(0).sample(places, sample))
     print(f"{path.relative_to(ROOT)}: {len(places)} of {len(names)} mutants", flush=True)
     known = baseline(path, tests)
     if known.failed:
@@ -107,10 +107,14 @@ def _run(
 def _report(path: Path, results: dict[str, str], reasons: dict[str, str]) -> int:
     """Prints what became of them; gives how many survivors nobody has explained."""
     counts = Counter(results.values())
-    unexplained = [n for n, what in results.items() if what in {SURVIVED, UNSEEN} and n not in reasons]
+    unexplained = [
+        n for n, what in results.items() if what in {SURVIVED, UNSEEN} and n not in reasons
+    ]
     told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
     print(f"  {len(results)} mutants: {told}; {len(unexplained)} unexplained", flush=True)
-    for name in sorted(reasons.keys() & {n for n, what in results.items() if what not in {SURVIVED, UNSEEN}}):
+    for name in sorted(
+        reasons.keys() & {n for n, what in results.items() if what not in {SURVIVED, UNSEEN}}
+    ):
         print(f"  no survivor any more, take it out of equivalent.toml: {name}")
     return len(unexplained)
 

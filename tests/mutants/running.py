@@ -100,7 +100,7 @@ _QUIET = ("-q", "-p", "no:cacheprovider", "--tb=no", "--show-capture=no")
 
 
 def _forked(run: Callable[[], int], limit: float) -> int | None:
-    """The exit code of a function that runs in a process of its own; None where it took too long."""
+    """The exit code of a function run in a process of its own; None where it took too long."""
     child = os.fork()
     if child == 0:
         code = 70

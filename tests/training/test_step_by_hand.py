@@ -123,10 +123,12 @@ def expected(networks, recipe, weights, step, pool):
     learnt = {part: {n: w.double().requires_grad_() for n, w in each.items()}
               for part, each in weights.items()}  # fmt: skip
     losses, totals, verdicts = {}, {"generator": 0.0, "discriminator": 0.0}, []
-    for number, (lr, hr) in enumerate(zip(*(x.double().chunk(pieces) for x in batch(step)))):
+    for number, piece in enumerate(batch(step).split(pieces)):
+        lr, hr = (each.double() for each in piece)
         image, latent = networks.predict(lr, learnt["generator"])
         terms = {"mse": (WEIGHTS["pixel"], (image - hr).square().mean())}
         if not alone:
+
             def judge(z, purpose, number=number):
                 rng = draws(purpose, step, number)
                 return networks.judge(z, learnt["discriminator"], rng, disc, pool)
@@ -145,7 +147,7 @@ def expected(networks, recipe, weights, step, pool):
             losses[name] = losses.get(name, 0) + loss.item() / pieces
         totals["generator"] += sum(weight * loss for weight, loss in terms.values()) / pieces
     gradients = {
-        part: dict(zip(own, torch.autograd.grad(total, list(own.values()))))
+        part: dict(zip(own, torch.autograd.grad(total, list(own.values())), strict=True))
         for part, own in learnt.items()
         if torch.is_tensor(total := totals[part])
     }
