@@ -116,3 +116,10 @@ def test_a_sample_outside_of_all_its_resamples_has_an_interval(sign):
 
 def test_a_p_value_is_never_above_1_however_many_there_are():
     assert holm([0.4, 0.5, 1.0]) == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e15])
+def test_an_interval_is_the_same_in_any_unit(unit):
+    values = np.random.default_rng(2).lognormal(0, 1, 25)
+    expected = [unit * end for end in bootstrap_interval(values.tolist())]
+    assert bootstrap_interval((unit * values).tolist()) == pytest.approx(expected, rel=1e-9, abs=0)
