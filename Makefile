@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test check lint format clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants check lint format clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -66,6 +66,11 @@ pocket-keep:
 # A process a core, each computing with one thread; `-m pytest` alone runs one after the other.
 test: install
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
+# Small faults, one at a time, in what computes results; lists those that no test sees. In some hours;
+# `make mutants ONLY="toolkit/training/step.py"` for some modules, `ONLY="--sample 50"` for a sample.
+mutants: install
+	nice -n 10 $(BIN)/python tests/mutants/run.py $(ONLY)
 
 check: lint test
 

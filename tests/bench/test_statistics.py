@@ -88,3 +88,38 @@ def test_with_fewer_images_nothing_can_be_shown(tests):
     needed = images_needed(tests)
     least = [wilcoxon(list(range(1, count + 1))) for count in (needed - 1, needed)]
     assert least[0] * tests >= 0.05 > least[1] * tests
+
+
+@pytest.mark.parametrize("count", [25, 300])  # 300: drawn in four chunks, the last of one sample
+def test_the_interval_of_the_same_resamples_is_scipys_to_the_last_digits(count):
+    values = np.random.default_rng(2).lognormal(0, 1, count)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert bootstrap_interval(values.tolist()) == pytest.approx(tuple(theirs), rel=1e-12)
+
+
+def test_resamples_that_equal_the_sample_count_half():
+    values = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 7.0, 7.5])
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="BCa", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert bootstrap_interval(values.tolist()) == pytest.approx(tuple(theirs), rel=1e-12)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sample_outside_of_all_its_resamples_has_an_interval(sign):
+    low, high = bootstrap_interval([sign * 1.0, sign * 2.0, sign * 9.0], resamples=1)
+    assert 1 <= sign * low <= 9
+    assert low == high
+
+
+def test_a_p_value_is_never_above_1_however_many_there_are():
+    assert holm([0.4, 0.5, 1.0]) == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e15])
+def test_an_interval_is_the_same_in_any_unit(unit):
+    values = np.random.default_rng(2).lognormal(0, 1, 25)
+    expected = [unit * end for end in bootstrap_interval(values.tolist())]
+    assert bootstrap_interval((unit * values).tolist()) == pytest.approx(expected, rel=1e-9, abs=0)

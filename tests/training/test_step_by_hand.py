@@ -1,0 +1,252 @@
+"""Whole training steps, computed a second time from the equations.
+
+The networks are the backbone's own, without peft: LoRA is added to their weights here. Losses and
+gradients are computed in float64 at the weights that the system has before each step, and AdamW's
+update is written out.
+"""
+
+import math
+
+import pytest
+import torch
+from torch.func import functional_call
+from torch.nn import functional as F
+
+import toolkit
+from toolkit.images import bicubic_resize
+from toolkit.recipe import resolve
+from toolkit.registry import installed
+from toolkit.streams import torch_stream
+from toolkit.training.build import build_system
+from toolkit.training.data import Batch
+from toolkit.training.loop import set_rates
+from toolkit.training.step import train_step
+
+BACKBONE, SEED, TIMESTEP, DECAY = "sd21:tiny", 5, 250, 0.1
+WEIGHTS = {"pixel": 1.3, "perceptual": 0.7, "adversarial": 0.4, "discriminator": 0.25}
+LATTICE = 0.3
+GEN_ALPHA, DISC_ALPHA, RANK = 3.0, 5.0, 2
+
+
+def recipe(disc="nad", *, shared=False, pixels_until=0, **train):
+    tables = {
+        "backbone": BACKBONE,
+        "gen": {"use": "one-step", "lora_rank": RANK, "lora_alpha": GEN_ALPHA,
+                "timestep": TIMESTEP},
+        "disc": {"use": disc, "lora_rank": RANK, "lora_alpha": DISC_ALPHA, "shared_draws": shared},
+        "loss": "l1",
+        "objective": {**WEIGHTS, "further": {"lattice": LATTICE}, "pixels_until": pixels_until},
+        "train": {"device": "cpu", "precision": "float32", "seed": SEED, "batch": 2, "steps": 8,
+                  "lr": 4e-3, "disc_lr": 2e-3, "weight_decay": DECAY, **train},
+    }  # fmt: skip
+    return resolve(tables, installed())
+
+
+def batch(step):
+    hr = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(step))
+    return Batch(F.avg_pool2d(hr, 4), hr)
+
+
+class Networks:
+    """What generator and discriminator are made of, frozen, in float64."""
+
+    def __init__(self):
+        backbone = toolkit.make("backbone", BACKBONE)
+        self.vae, self.unet = backbone.vae().double(), backbone.unet().double()
+        self.scaling, self.signal = backbone.latent_scaling, backbone.alphas_cumprod()
+        self.unet.mid_block.register_forward_hook(self._keep)
+        self.features = None
+
+    def _keep(self, _module, _inputs, output):
+        self.features = output
+
+    def encode(self, images):
+        return self.vae.encode(2 * images - 1).latent_dist.mode() * self.scaling
+
+    def noise(self, z, t, learnt, prefix, alpha):
+        """The UNet's output; its middle is in `features`. Weights are W + alpha / rank · BA."""
+        weights = dict(self.unet.named_parameters())
+        for name, second in learnt.items():
+            if name.startswith(prefix) and name.endswith(".lora_B.weight"):
+                first = learnt[name.replace("lora_B", "lora_A")]
+                path = name.removeprefix(prefix).replace(".lora_B.weight", ".weight")
+                change = torch.einsum("or,ri...->oi...", second.flatten(1), first)
+                weights[path] = weights[path] + alpha / RANK * change
+        text = learnt["text"].expand(len(z), -1, -1)
+        arguments = {"encoder_hidden_states": text}
+        return functional_call(self.unet, weights, (z, t), arguments).sample
+
+    def predict(self, lr, learnt):
+        """Eq. 1: image and latent."""
+        z = self.encode(bicubic_resize(lr, 4))
+        signal = self.signal[TIMESTEP]
+        noise = self.noise(z, TIMESTEP, learnt, "unet.", GEN_ALPHA)
+        z = (z - (1 - signal).sqrt() * noise) / signal.sqrt()
+        return (self.vae.decode(z / self.scaling).sample + 1) / 2, z
+
+    def judge(self, z, learnt, rng, disc, pool):
+        """Logits of F(z, t) (eq. 4); t is uniform, zero, or of diffusion-GAN's pool."""
+        count = len(z)
+        if disc == "nad":
+            t = torch.randint(1000, (count,), generator=rng)
+        elif disc == "vanilla":
+            t = torch.zeros(count, dtype=torch.long)
+        else:
+            t = pool[torch.randint(64, (count,), generator=rng)]
+        noise = torch.randn(z.shape, generator=rng).double()
+        signal = self.signal[t].view(-1, 1, 1, 1)
+        noisy = signal.sqrt() * z + (1 - signal).sqrt() * noise
+        if disc != "nad":  # no noise at all where t is 0
+            noisy = torch.where((t == 0).view(-1, 1, 1, 1), z, noisy)
+        self.noise(noisy, t, learnt, "trunk.", DISC_ALPHA)
+        hidden = F.silu(F.conv2d(self.features, learnt["head.0.weight"], learnt["head.0.bias"]))
+        return F.conv2d(hidden, learnt["head.2.weight"], learnt["head.2.bias"])
+
+
+def lattice(prediction, target):
+    """What repeats every 4 px, over the target's details: one window of 16 periods."""
+    error, truth = ((x.unflatten(2, (16, 4)).unflatten(4, (16, 4))) for x in
+                    (prediction - target, target))  # fmt: skip
+    error, truth = (x - x.mean((3, 5), keepdim=True) for x in (error, truth))
+    repeated = error.mean((2, 4)).square().mean((1, 2, 3))
+    return repeated / (truth.square().mean((1, 2, 3, 4, 5)) + 1 / 255**2)
+
+
+def draws(purpose, step, piece):
+    return torch_stream(SEED, f"noise of {purpose}", *((step, piece) if piece else (step,)))
+
+
+def expected(networks, recipe, weights, step, pool):
+    """Losses, gradients by part, and the verdicts on what is real, of one step (eqs. 1-4, 8)."""
+    disc, shared = recipe.disc.name, recipe.disc.options["shared_draws"]
+    pieces, alone = recipe.train.accumulate, step < recipe.objective.pixels_until
+    learnt = {part: {n: w.double().requires_grad_() for n, w in each.items()}
+              for part, each in weights.items()}  # fmt: skip
+    losses, totals, verdicts = {}, {"generator": 0.0, "discriminator": 0.0}, []
+    for number, piece in enumerate(batch(step).split(pieces)):
+        lr, hr = (each.double() for each in piece)
+        image, latent = networks.predict(lr, learnt["generator"])
+        terms = {"mse": (WEIGHTS["pixel"], (image - hr).square().mean())}
+        if not alone:
+
+            def judge(z, purpose, number=number):
+                rng = draws(purpose, step, number)
+                return networks.judge(z, learnt["discriminator"], rng, disc, pool)
+
+            fooled = -judge(latent, "generator").sigmoid().log().mean()
+            terms["l1"] = WEIGHTS["perceptual"], (image - hr).abs().mean()
+            terms["lattice"] = LATTICE, lattice(image, hr).mean()
+            terms["adversarial"] = WEIGHTS["adversarial"], fooled
+            fake = judge(latent.detach(), "fake").sigmoid()
+            real = judge(networks.encode(hr), "fake" if shared else "real").sigmoid()
+            own = -(1 - fake).log().mean() - real.log().mean()
+            totals["discriminator"] += WEIGHTS["discriminator"] * own / pieces
+            losses["discriminator"] = losses.get("discriminator", 0) + own.item() / pieces
+            verdicts.append(real.detach() - 0.5)
+        for name, (_, loss) in terms.items():
+            losses[name] = losses.get(name, 0) + loss.item() / pieces
+        totals["generator"] += sum(weight * loss for weight, loss in terms.values()) / pieces
+    gradients = {
+        part: dict(zip(own, torch.autograd.grad(total, list(own.values())), strict=True))
+        for part, own in learnt.items()
+        if torch.is_tensor(total := totals[part])
+    }
+    return losses, gradients, verdicts
+
+
+class AdamW:
+    """The update of Loshchilov and Hutter (2019), with PyTorch's own constants."""
+
+    def __init__(self, weights):
+        self.weights = {name: weight.double() for name, weight in weights.items()}
+        self.forget()
+
+    def forget(self):
+        self.count = 0
+        self.first = {name: torch.zeros_like(w) for name, w in self.weights.items()}
+        self.second = {name: torch.zeros_like(w) for name, w in self.weights.items()}
+
+    def step(self, gradients, rate):
+        self.count += 1
+        for name, weight in self.weights.items():
+            gradient = gradients[name].double()
+            self.first[name] = 0.9 * self.first[name] + 0.1 * gradient
+            self.second[name] = 0.999 * self.second[name] + 0.001 * gradient**2
+            mean = self.first[name] / (1 - 0.9**self.count)
+            power = self.second[name] / (1 - 0.999**self.count)
+            change = mean / (power.sqrt() + 1e-8) + DECAY * weight
+            self.weights[name] = weight - rate * change
+
+
+def share_of_rate(recipe, step):
+    if recipe.train.schedule == "constant":
+        return 1
+    joined = recipe.objective.pixels_until
+    since = step - joined if step >= joined else step
+    return (since + 1) / 100 * (0.01 + 0.99 * (1 + math.cos(math.pi * step / 8)) / 2)
+
+
+def close(found, wanted, within, what, rounding=0.0):
+    """Compared with the largest value of its tensor: below that, float32 leaves but noise."""
+    assert found.keys() == wanted.keys()
+    largest = {name: value.abs().max().item() for name, value in wanted.items()}
+    least = 1e-3 * max(largest.values())
+    for name, value in found.items():
+        difference = (value.double() - wanted[name]).abs().max().item()
+        scale = max(largest[name], least)
+        assert difference <= within * scale + rounding, f"{what} of {name}: {difference} of {scale}"
+
+
+CASES = {
+    "all": ({"pixels_until": 2, "schedule": "cosine", "ema": 0.3}, 5),
+    "pieces": ({"accumulate": 2, "ema": 0.05}, 3),
+    "shared": ({"shared": True, "accumulate": 2, "pixels_until": 1}, 3),
+    "vanilla": ({"disc": "vanilla"}, 2),
+    "diffusion-gan": ({"disc": "diffusion-gan", "accumulate": 2}, 2),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_losses_gradients_and_weights_are_those_of_the_equations(case):
+    options, count = CASES[case]
+    plan = recipe(**options)
+    system, networks = build_system(plan, installed()), Networks()
+    rates = {"generator": 4e-3, "discriminator": 2e-3}
+    learners = system.learners
+    assert learners.keys() == rates.keys()
+    byhand = {part: AdamW(trained(learner))
+              for part, learner in learners.items()}  # fmt: skip
+    average = dict(byhand["generator"].weights)
+    signs = 0.0
+    for step in range(count):
+        pool = system.discriminator.state().get("noising.pool")
+        pool = None if pool is None else pool.clone()
+        set_rates(system, plan, step)
+        before = {part: trained(learner) for part, learner in learners.items()}
+        losses, gradients, verdicts = expected(networks, plan, before, step, pool)
+        found = train_step(system, batch(step), step)
+        assert found == pytest.approx(losses, rel=1e-4)
+        if step == plan.objective.pixels_until:
+            byhand["generator"].forget()
+        for part, wanted in gradients.items():
+            own = {name: p.grad for name, p in learners[part].parameters.items()}
+            close(own, wanted, 5e-2, f"{case} {step} {part} gradient")
+            byhand[part].step(own, rates[part] * share_of_rate(plan, step))
+        for part, hand in byhand.items():
+            moved = {n: w - before[part][n] for n, w in trained(learners[part]).items()}
+            wanted = {n: w - before[part][n].double() for n, w in hand.weights.items()}
+            close(moved, wanted, 1e-3, f"{case} {step} {part} update", rounding=1e-7)
+            hand.weights = {n: w.double() for n, w in trained(learners[part]).items()}
+        kept = min(plan.train.ema, (1 + step) / (10 + step))
+        for name, weight in byhand["generator"].weights.items():
+            average[name] = kept * average[name] + (1 - kept) * weight
+        signs += torch.cat(verdicts).sign().mean().item() if verdicts else 0
+    assert (system.average is not None) == bool(plan.train.ema)
+    if system.average:
+        close(system.average.weights, average, 1e-5, f"{case} average")
+    if case == "diffusion-gan":
+        assert system.discriminator.state()["noising.signs"].item() == pytest.approx(signs)
+
+
+def trained(learner):
+    return {name: p.detach().clone() for name, p in learner.parameters.items()}
