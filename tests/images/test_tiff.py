@@ -142,6 +142,9 @@ def test_icc_lab(tmp_path, bits):
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="icclab")
     seen = read_picture(tmp_path / "a.tif").rgb[:, 0, 0].numpy() * 255
     assert np.abs(seen - (161, 106, 69)).max() <= 1.1
+    white = (255, 128, 128) if bits == 8 else (0xFF00, 0x8000, 0x8000)
+    tifffile.imwrite(tmp_path / "a.tif", np.full_like(stored, white), photometric="icclab")
+    assert read_picture(tmp_path / "a.tif").rgb.min() > 0.9995
 
 
 @pytest.mark.parametrize("bits", [8, 16])
