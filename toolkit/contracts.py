@@ -9,13 +9,20 @@ waited for, in an object's first call alone. An object that no registry made is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolkit.errors import ComponentError
+from toolkit.expectations import (
+    expect,
+    expect_float32,
+    expect_gradient,
+    expect_members,
+    expect_range,
+    maps,
+)
 from toolkit.interfaces import Prediction
-from toolkit.makers import Maker, admit, border, described, has_member, maker_of
-from toolkit.precision import at_least_float32, call_context, is_half
+from toolkit.makers import Maker, admit, border, described, maker_of
+from toolkit.precision import at_least_float32, call_context
 
 if TYPE_CHECKING:
     import torch
@@ -38,9 +45,6 @@ _ROUNDING = 1e-3
 _OVERSHOOT = 0.5
 """How far a restored one may, as it is clamped; those of -1 to 1 or 0 to 255 go further."""
 
-Shape = Sequence[int | EllipsisType | None]
-"""None stands for any length, a final ellipsis for any more."""
-
 
 def predict(generator: Generator, lr: Tensor) -> Prediction:
     """`generator.predict(lr)`: a latent, and an image of the right size, with gradients.
@@ -54,17 +58,17 @@ def predict(generator: Generator, lr: Tensor) -> Prediction:
     if maker is None:
         return made
     batch, _, height, width = lr.shape
-    _expect_members(maker, "a Prediction", made, ("image", "latent"))
-    _expect(maker, "a latent", made.latent, [batch, None, None, None], on=lr.device)
+    expect_members(maker, "a Prediction", made, ("image", "latent"))
+    expect(maker, "a latent", made.latent, [batch, None, None, None], on=lr.device)
     learning = torch.is_grad_enabled() and maker.once("gradients") and bool(trainable(generator))
 
     def image() -> Tensor:
         with border(generator):
             decoded: Tensor = made.image
         sides = [height * generator.scale, width * generator.scale]
-        _expect(maker, "an image", decoded, [batch, 3, *sides], on=lr.device)
+        expect(maker, "an image", decoded, [batch, 3, *sides], on=lr.device)
         if learning:
-            _expect_gradient(maker, "an image", decoded, "to its trainable parameters")
+            expect_gradient(maker, "an image", decoded, "to its trainable parameters")
         return decoded
 
     if getattr(made, "decoded", True):
@@ -78,7 +82,7 @@ def encode(generator: Generator, hr: Tensor, shape: Sequence[int]) -> Tensor:
     with border(generator) as maker:
         latent = generator.encode(hr)
     if maker:
-        _expect(maker, "latents of real images", latent, shape, on=hr.device)
+        expect(maker, "latents of real images", latent, shape, on=hr.device)
         if latent.requires_grad:
             raise maker.fault("returned latents of real images with gradients.")
     return latent
@@ -106,7 +110,7 @@ def trainable(part: Trainable) -> dict[str, nn.Parameter]:
 
     with border(part) as maker:
         parameters = part.trainable()
-    if maker and not _maps(parameters, str, nn.Parameter):
+    if maker and not maps(parameters, str, nn.Parameter):
         raise maker.fault(
             f"returned {described(parameters)} as trainable(), not parameters by name."
         )
@@ -120,7 +124,7 @@ def state(part: Trainable) -> dict[str, Tensor]:
     with border(part) as maker:
         held = part.state()
     if maker:
-        if not _maps(held, str, Tensor):
+        if not maps(held, str, Tensor):
             raise maker.fault(f"returned {described(held)} as state(), not tensors by name.")
         if lost := trainable(part).keys() - held.keys():
             raise maker.fault(f"returned a state() without its parameter {min(lost)}.")
@@ -141,12 +145,12 @@ def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
     with border(judge) as maker, call_context(judge, x):
         verdict = judge.logits(x, rng)
     if maker:
-        _expect(maker, "logits", verdict, [len(x), 1, ...], on=x.device)
-        _expect_float32(maker, "logits", verdict)
+        expect(maker, "logits", verdict, [len(x), 1, ...], on=x.device)
+        expect_float32(maker, "logits", verdict)
         if torch.is_grad_enabled() and x.requires_grad:
-            _expect_gradient(maker, "logits", verdict, "to what is judged")
+            expect_gradient(maker, "logits", verdict, "to what is judged")
         elif torch.is_grad_enabled() and maker.once("gradients") and trainable(judge):
-            _expect_gradient(maker, "logits", verdict, "to its trainable parameters")
+            expect_gradient(maker, "logits", verdict, "to its trainable parameters")
     return verdict
 
 
@@ -168,10 +172,10 @@ def distances(loss: PerceptualLoss, prediction: Tensor, target: Tensor) -> Tenso
         found = loss(prediction, target)
     if maker:
         shape, device = [len(prediction)], prediction.device
-        _expect(maker, "a distance of each image", found, shape, on=device, finite=False)
-        _expect_float32(maker, "distances", found)
+        expect(maker, "a distance of each image", found, shape, on=device, finite=False)
+        expect_float32(maker, "distances", found)
         if torch.is_grad_enabled() and prediction.requires_grad:
-            _expect_gradient(maker, "distances", found, "to the prediction")
+            expect_gradient(maker, "distances", found, "to the prediction")
     return found
 
 
@@ -180,7 +184,7 @@ def check_lr(degradation: Degradation, lr: Tensor, hr: Tensor) -> Tensor:
     if maker := maker_of(degradation):
         batch, _, height, width = hr.shape
         sides = [height // degradation.scale, width // degradation.scale]
-        _expect(maker, "LR", lr, [batch, 3, *sides], slack=_ROUNDING)
+        expect(maker, "LR", lr, [batch, 3, *sides], slack=_ROUNDING)
     return lr
 
 
@@ -189,7 +193,7 @@ def target(degradation: Degradation, hr: Tensor) -> Tensor:
     with border(degradation) as maker:
         wanted = degradation.target(hr)
     if maker:
-        _expect(maker, "a target", wanted, hr.shape)
+        expect(maker, "a target", wanted, hr.shape)
     return wanted
 
 
@@ -198,12 +202,12 @@ def read(dataset: Dataset, index: int) -> Sample:
     with border(dataset) as maker:
         sample = dataset[index]
     if maker:
-        _expect_members(maker, "a Sample", sample, ("name", "hr", "lr"))
+        expect_members(maker, "a Sample", sample, ("name", "hr", "lr"))
         if not (isinstance(sample.name, str) and sample.name):
             raise maker.fault(f"returned a Sample whose name is {described(sample.name)}.")
         for name, image in (("hr", sample.hr), ("lr", sample.lr)):
             if name == "hr" or image is not None:
-                _expect(maker, f"a Sample's {name}", image, [3, None, None], slack=_ROUNDING)
+                expect(maker, f"a Sample's {name}", image, [3, None, None], slack=_ROUNDING)
     return sample
 
 
@@ -212,7 +216,7 @@ def figures(metric: Metric, sr: Tensor, hr: Tensor | None) -> Tensor:
     with border(metric) as maker:
         found = metric(sr, hr)
     if maker:
-        _expect(maker, "a figure of each image", found, [len(sr)], floating=False, finite=False)
+        expect(maker, "a figure of each image", found, [len(sr)], floating=False, finite=False)
     return found
 
 
@@ -220,7 +224,7 @@ def fingerprint(metric: Metric) -> dict[str, str]:
     """`metric.fingerprint`: texts by name."""
     with border(metric) as maker:
         known = metric.fingerprint
-    if maker and not _maps(known, str, str):
+    if maker and not maps(known, str, str):
         raise maker.fault(f"has {described(known)} as its fingerprint, not texts by name.")
     return dict(known)
 
@@ -232,94 +236,12 @@ def restored(restorer: Restorer, lr: Tensor) -> Tensor:
     batch, channels, height, width = lr.shape
     shape = [batch, channels, height * restorer.scale, width * restorer.scale]
     known = maker or Maker("restorer", getattr(restorer, "name", "?"), type(restorer).__module__)
-    _expect(known, "SR", sr, shape, finite=False)
+    expect(known, "SR", sr, shape, finite=False)
     if not sr.is_meta and not bool(sr.isfinite().all()):  # half precision may overflow
         raise ComponentError(
             f"{known} returned SR with values that are not finite.",
             "Run it in float32, or check its weights",
         )
     if maker and maker.once("SR's range"):
-        _expect_range(maker, "SR", sr, _OVERSHOOT)
+        expect_range(maker, "SR", sr, _OVERSHOOT)
     return sr
-
-
-def _expect(
-    maker: Maker,
-    what: str,
-    value: Any,
-    shape: Shape,
-    *,
-    on: torch.device | None = None,
-    floating: bool = True,
-    finite: bool = True,
-    slack: float | None = None,
-) -> None:
-    """Raises `ComponentError` unless the value is a tensor as it should be.
-
-    Args:
-        maker: Who returned it.
-        what: It is.
-        value: What came back.
-        shape: That it should have.
-        on: The device that it should be on; None for any.
-        floating: Whether it should be of a floating type.
-        finite: Whether its values should be finite.
-        slack: How far they may leave [0, 1]; None for any range.
-    """
-    from torch import Tensor
-
-    fits = isinstance(value, Tensor) and _fits(value.shape, shape)
-    if not fits or (floating and not value.is_floating_point()):
-        wanted = ", ".join(map(_length, shape))
-        kind = "a float tensor" if floating else "a tensor"
-        raise maker.fault(f"returned {described(value)} as {what}, not {kind} [{wanted}].")
-    if on is not None and value.device != on:
-        raise maker.fault(f"returned {what} on {value.device}, not on {on}.")
-    if (finite or slack is not None) and maker.once(what):
-        if finite and not value.is_meta and not bool(value.isfinite().all()):
-            raise maker.fault(f"returned {what} with values that are not finite.")
-        if slack is not None:
-            _expect_range(maker, what, value, slack)
-
-
-def _expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:
-    """Raises `ComponentError` if values leave [0, 1] by more than that."""
-    if value.is_meta or not value.numel():
-        return
-    low, high = (end.item() for end in value.aminmax())
-    if not -slack <= low <= high <= 1 + slack:
-        raise maker.fault(f"returned {what} of {low:.4g} to {high:.4g}, not in [0, 1].")
-
-
-def _expect_gradient(maker: Maker, what: str, value: Tensor, where: str) -> None:
-    if not value.requires_grad:
-        raise maker.fault(f"returned {what} without a gradient {where}; is it detached?")
-
-
-def _expect_float32(maker: Maker, what: str, value: Tensor) -> None:
-    if is_half(value):
-        raise maker.fault(f"returned {what} of {str(value.dtype)[6:]}, not of float32.")
-
-
-def _expect_members(maker: Maker, what: str, value: object, names: Sequence[str]) -> None:
-    if not all(has_member(value, name) for name in names):
-        raise maker.fault(f"returned {described(value)}, not {what} of {', '.join(names)}.")
-
-
-def _fits(found: Sequence[int], shape: Shape) -> bool:
-    if shape and shape[-1] is ...:
-        shape = shape[:-1]
-        found = found[: len(shape)]
-    return len(found) == len(shape) and all(
-        wanted in (None, length) for length, wanted in zip(found, shape, strict=True)
-    )
-
-
-def _length(wanted: int | EllipsisType | None) -> str:
-    return "…" if wanted is ... else "any" if wanted is None else str(wanted)
-
-
-def _maps(value: object, key: type, element: type) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(name, key) and isinstance(each, element) for name, each in value.items()
-    )

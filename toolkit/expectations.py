@@ -1,0 +1,103 @@
+"""What a value from a plugin should be, told by the name of who returned it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+from toolkit.makers import Maker, described, has_member
+from toolkit.precision import is_half
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Shape = Sequence[int | EllipsisType | None]
+"""None stands for any length, a final ellipsis for any more."""
+
+
+def expect(
+    maker: Maker,
+    what: str,
+    value: Any,
+    shape: Shape,
+    *,
+    on: torch.device | None = None,
+    floating: bool = True,
+    finite: bool = True,
+    slack: float | None = None,
+) -> None:
+    """Raises `ComponentError` unless the value is a tensor as it should be.
+
+    Args:
+        maker: Who returned it.
+        what: It is.
+        value: What came back.
+        shape: That it should have.
+        on: The device that it should be on; None for any.
+        floating: Whether it should be of a floating type.
+        finite: Whether its values should be finite.
+        slack: How far they may leave [0, 1]; None for any range.
+    """
+    from torch import Tensor
+
+    fits = isinstance(value, Tensor) and _fits(value.shape, shape)
+    if not fits or (floating and not value.is_floating_point()):
+        wanted = ", ".join(map(_length, shape))
+        kind = "a float tensor" if floating else "a tensor"
+        raise maker.fault(f"returned {described(value)} as {what}, not {kind} [{wanted}].")
+    if on is not None and value.device != on:
+        raise maker.fault(f"returned {what} on {value.device}, not on {on}.")
+    if (finite or slack is not None) and maker.once(what):
+        if finite and not value.is_meta and not bool(value.isfinite().all()):
+            raise maker.fault(f"returned {what} with values that are not finite.")
+        if slack is not None:
+            expect_range(maker, what, value, slack)
+
+
+def expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:
+    """Raises `ComponentError` if values leave [0, 1] by more than that."""
+    if value.is_meta or not value.numel():
+        return
+    low, high = (end.item() for end in value.aminmax())
+    if not -slack <= low <= high <= 1 + slack:
+        raise maker.fault(f"returned {what} of {low:.4g} to {high:.4g}, not in [0, 1].")
+
+
+def expect_gradient(maker: Maker, what: str, value: Tensor, where: str) -> None:
+    """Raises `ComponentError` unless gradients pass through the value."""
+    if not value.requires_grad:
+        raise maker.fault(f"returned {what} without a gradient {where}; is it detached?")
+
+
+def expect_float32(maker: Maker, what: str, value: Tensor) -> None:
+    """Raises `ComponentError` for half precision."""
+    if is_half(value):
+        raise maker.fault(f"returned {what} of {str(value.dtype)[6:]}, not of float32.")
+
+
+def expect_members(maker: Maker, what: str, value: object, names: Sequence[str]) -> None:
+    """Raises `ComponentError` unless the value has these members; asks none of them."""
+    if not all(has_member(value, name) for name in names):
+        raise maker.fault(f"returned {described(value)}, not {what} of {', '.join(names)}.")
+
+
+def _fits(found: Sequence[int], shape: Shape) -> bool:
+    if shape and shape[-1] is ...:
+        shape = shape[:-1]
+        found = found[: len(shape)]
+    return len(found) == len(shape) and all(
+        wanted in (None, length) for length, wanted in zip(found, shape, strict=True)
+    )
+
+
+def _length(wanted: int | EllipsisType | None) -> str:
+    return "…" if wanted is ... else "any" if wanted is None else str(wanted)
+
+
+def maps(value: object, key: type, element: type) -> bool:
+    """Whether it is a mapping of such keys to such elements."""
+    return isinstance(value, Mapping) and all(
+        isinstance(name, key) and isinstance(each, element) for name, each in value.items()
+    )
