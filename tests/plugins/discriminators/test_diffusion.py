@@ -186,7 +186,7 @@ def test_no_discriminator_has_nothing_to_train():
 def test_sdxls_trunk_equals_the_unets_own_first_half():
     judge = toolkit.make("discriminator", "nad:sdxl:tiny", lora_rank=2)
     backbone = toolkit.make("backbone", "sdxl:tiny")
-    unet, told = backbone.unet(), backbone.condition()(2)
+    unet, told = backbone.unet(), backbone.condition()(2, torch.float32)
     assert told["added_cond_kwargs"]["text_embeds"].std() > 0
     features = []
     unet.mid_block.register_forward_hook(lambda _m, _i, output: features.append(output))
