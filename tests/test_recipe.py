@@ -260,6 +260,8 @@ def test_what_makes_another_run_is_named(registry, changes, found):
         ("my:odd", {"use": "folder", "folder": "my:odd"}),
         ("C:/photos", {"use": "folder", "folder": "C:/photos"}),
         ("./photos", {"use": "folder", "folder": "./photos"}),
+        ("my.set+more-2:/no/such", "my.set+more-2:/no/such"),
+        ("./my.set:x", {"use": "folder", "folder": "./my.set:x"}),
         ("/no/such", {"use": "folder", "folder": "/no/such"}),
         ("C:\\photos", {"use": "folder", "folder": "C:\\photos"}),
         ("~", {"use": "folder", "folder": "~"}),

@@ -296,3 +296,19 @@ def test_a_sharing_registry_makes_each_selection_once():
     assert shared.make("loss", wide) is not shared.make("loss", Selection(use="soft"))
     assert registry.make("loss", wide) is not registry.make("loss", wide)
     assert shared.components() == registry.components()
+
+
+@pytest.mark.parametrize(
+    "only", ["My_Plugin.One", "my-plugin-one", " MY--PLUGIN_one , ", "my_plugin-one-ENTRY"]
+)
+def test_a_distribution_is_named_in_any_spelling(install, load, only):
+    install("my-plugin-one", GOOD.format("soft"))
+    install("other", GOOD.format("hard"))
+    registry = load(only)
+    assert [each.name for each in registry.components()] == ["soft"]
+    assert registry.notices == []
+
+
+def test_a_distribution_that_is_lacking_is_told_as_it_was_written(install, load):
+    (notice,) = load("Not_There").notices
+    assert notice.distribution == "Not_There"

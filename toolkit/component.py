@@ -15,7 +15,7 @@ Kind = Literal[
     "backbone", "metric", "dataset", "restorer",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
 
 
 class Options(BaseModel):
@@ -126,7 +126,7 @@ def form_fault(component: object) -> str:
         return f"toolkit_components() gave {component!r}, which is no Component"
     if component.kind not in KINDS:
         return f"{component.name!r} is of the unknown kind {component.kind!r}"
-    if not _NAME.fullmatch(component.name):
+    if not NAME.fullmatch(component.name):
         return f"{component.name!r} is no component name (lower case, digits, - . +)"
     if reserved := {"use", "options"} & component.options.model_fields.keys():
         return f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"

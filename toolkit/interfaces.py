@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Backbone(Protocol):
-    """A pretrained latent diffusion model, loaded in parts and only when asked."""
+    """A pretrained latent diffusion model, loaded in parts and only when asked.
+
+    Its component may have an option `precision`, what frozen weights are held in, and one
+    `checkpointing`: `toolkit train --plan` then tries both.
+    """
 
     @property
     def name(self) -> str:
@@ -65,7 +69,10 @@ class Backbone(Protocol):
 
     @property
     def lora_layers(self) -> Mapping[str, tuple[str, ...]]:
-        """Named lists of the UNet's layers that take LoRA, by the ends of their module paths."""
+        """Named lists of the UNet's layers that take LoRA, by the ends of their module paths.
+
+        At least one; the first is what is taken where none is asked for.
+        """
         ...
 
     def vae(self) -> Any:
@@ -82,7 +89,8 @@ class Backbone(Protocol):
     def condition(self) -> nn.Module:
         """Fresh learnable embeddings in place of a prompt.
 
-        Called with a batch size and a dtype, it gives the UNet's keyword arguments.
+        Called with a batch size and a dtype, always both, it gives the UNet's keyword arguments,
+        of that dtype.
         """
         ...
 

@@ -7,7 +7,6 @@ option of every component, so that it repeats the run whatever later defaults ar
 from __future__ import annotations
 
 import copy
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from toolkit.component import Component, Kind, Options
+from toolkit.component import NAME, Component, Kind, Options
 from toolkit.errors import DataError, UsageError, did_you_mean
 from toolkit.paths import user_path
 from toolkit.provenance import Made, provenance
@@ -228,8 +227,9 @@ def data_selection(text: str) -> str | dict[str, str]:
         {'use': 'folder', 'folder': './holiday'}
     """
     path = user_path(text)
-    if re.match(r"[a-z0-9-]{2,}:", text) and not path.exists():  # a letter alone is a drive
-        return text
+    name, colon, _ = text.partition(":")
+    if colon and len(name) > 1 and NAME.fullmatch(name) and not path.exists():
+        return text  # a letter alone is a drive
     if path.is_dir() or "/" in text or "\\" in text:
         return {"use": "folder", "folder": text}
     if path.exists():

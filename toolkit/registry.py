@@ -6,6 +6,7 @@ import difflib
 import functools
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -232,13 +233,14 @@ def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Regis
         only: Comma-separated distributions or entry-point names to load; all if None.
     """
     registry = Registry()
-    wanted = None if only is None else {name.strip() for name in only.split(",") if name.strip()}
-    unseen = set(wanted or ())
+    wanted = None if only is None else {_plain(name): name.strip() for name in only.split(",")}
+    unseen = {each: name for each, name in (wanted or {}).items() if name}
     for point in sorted(points, key=_order):
-        names = {_distribution(point), point.name}
-        if wanted is not None and not names & wanted:
+        names = {_plain(_distribution(point)), _plain(point.name)}
+        if wanted is not None and not names & wanted.keys():
             continue
-        unseen -= names
+        for name in names:
+            unseen.pop(name, None)
         try:
             with redirect_stdout(sys.stderr):  # stdout is for results
                 registry.add(_distribution(point), _call(point))
@@ -248,7 +250,7 @@ def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Regis
             reason = f"it failed to load ({type(error).__name__}: {error})"
             reason = str(error) if isinstance(error, PluginError) else reason
             registry.notices.append(Notice(_distribution(point), reason, error))
-    for name in sorted(unseen):
+    for name in sorted(unseen.values()):
         registry.notices.append(Notice(name, "TOOLKIT_PLUGINS names it, but it is not installed"))
     return registry
 
@@ -268,6 +270,11 @@ def _call(point: EntryPoint) -> list[Component]:
     if not given:
         raise PluginError("its toolkit_components() returned None; did it forget to return?")
     return list(given[0])
+
+
+def _plain(name: str) -> str:
+    """A distribution's name as all its spellings have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -143,3 +143,19 @@ def test_what_begins_with_another_generator_has_its_options(cli, tmp_path, monke
     assert made["train"]["start"] == "pocket"
     assert made["gen"]["lora_rank"] == shipped.gen.options["lora_rank"]
     assert made["train"]["steps"] == Training().steps
+
+
+@pytest.mark.parametrize(("options", "told"), [({"backbone": "pocket"}, " on pocket"), ({}, "")])
+def test_a_generator_is_announced_on_a_backbone_only_if_it_has_one(
+    monkeypatch, capsys, tmp_path, options, told
+):
+    from toolkit.cli import train as command
+    from toolkit.recipe import Recipe
+    from toolkit.registry import Registry
+    from toolkit.runs import Run
+    from toolkit.specs import Selection
+
+    monkeypatch.setattr("toolkit.training.loop.train", lambda *_, **__: None)
+    gen = Selection(use="mine", options=options)
+    command._train(Run(tmp_path), Recipe(gen=gen), Registry())
+    assert f"Training mine{told} against nad" in capsys.readouterr().err

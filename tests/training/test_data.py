@@ -215,3 +215,10 @@ def test_targets_are_sharpened_where_that_is_asked():
 def test_a_crop_must_fit_the_scale():
     with pytest.raises(DataError, match="no multiple of the scale 4"):
         pairs(64, crop=30)
+
+
+def test_an_empty_dataset_is_told():
+    for ask in (lambda empty: empty.check(), lambda empty: empty.batch(3, 2)):
+        with pytest.raises(DataError, match="photos of the test is empty") as told:
+            ask(pairs())
+        assert "--data DIR" in told.value.hint

@@ -2,9 +2,11 @@
 
 import pytest
 
+from toolkit.component import Component, Options
 from toolkit.errors import UsageError
 from toolkit.recipe import compose, resolve
-from toolkit.registry import installed
+from toolkit.registry import Registry, installed
+from toolkit.specs import Selection
 from toolkit.training import planning
 from toolkit.training.memory import StepCost
 from toolkit.training.planning import parse_memory, plan_training
@@ -161,3 +163,30 @@ def test_what_is_no_size_is_told(text):
     with pytest.raises(UsageError, match="is no size") as told:
         parse_memory(text)
     assert told.value.hint == "For example: --memory 24GB"
+
+
+def test_a_backbone_without_such_options_is_planned_as_it_is(monkeypatch):
+    class Bare(Options):
+        """None of them."""
+
+    built = installed().find("backbone", "pocket").build
+    pocket = installed().options("backbone", Selection(use="pocket"))
+    bare = Component(
+        kind="backbone", name="bare", summary="", options=Bare, build=lambda _: built(pocket)
+    )
+    registry = Registry()
+    registry.add("ours", installed().components())
+    registry.add("theirs", [bare])
+    made = resolve(compose({}, {"loss": "mse", "backbone": "bare"}, []), registry)
+    seen = []
+
+    def step_cost(recipe, _registry):
+        seen.append(recipe.backbone.options)
+        return StepCost({}, {}, {}, {"generator": MB}, {"generator": 10**9})
+
+    monkeypatch.setattr(planning, "step_cost", step_cost)
+    (choice,) = plan_training(made, registry, 10**9).choices
+    assert seen == [{}]
+    assert not [each for each in choice.settings if each.startswith("backbone.")]
+    tables = compose(made.model_dump(), {}, choice.settings)
+    assert resolve(tables, registry).train.precision == choice.precision

@@ -3,6 +3,8 @@
 import errno
 import logging
 import os
+import pwd
+import tempfile
 import threading
 from pathlib import Path
 
@@ -17,18 +19,74 @@ from toolkit.weights import cache
     ("named", "folder"),
     [
         ({"TOOLKIT_HOME": "/a"}, "/a"),
-        ({"XDG_CACHE_HOME": "/b"}, "/b/restoration-toolkit"),
-        ({"TOOLKIT_HOME": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
-        ({"HOME": "/c"}, "/c/.cache/restoration-toolkit"),
+        ({"XDG_CACHE_HOME": "{}/b"}, "{}/b/restoration-toolkit"),
+        ({"TOOLKIT_HOME": "/a", "XDG_CACHE_HOME": "{}/b"}, "/a"),
+        ({"HOME": "{}/c"}, "{}/c/.cache/restoration-toolkit"),
         ({"HOME": "/c", "TOOLKIT_HOME": "~/d"}, "/c/d"),
     ],
 )
-def test_the_cache_lies_where_the_user_says(monkeypatch, named, folder):
+def test_the_cache_lies_where_the_user_says(monkeypatch, tmp_path, named, folder):
     for name in ("TOOLKIT_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in named.items():
-        monkeypatch.setenv(name, value)
-    assert weights.home() == Path(folder)
+        monkeypatch.setenv(name, value.format(tmp_path))
+    assert weights.home() == Path(folder.format(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def homeless(tmp_path, monkeypatch):
+    """No account and no HOME, as in a container that runs under a bare number."""
+    for name in ("TOOLKIT_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(_number):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.chdir(tmp_path)
+    cache._private_folder.cache_clear()
+    yield tmp_path / "tmp" / f"restoration-toolkit-{os.getuid()}"
+    cache._private_folder.cache_clear()
+
+
+def test_without_an_account_a_private_folder_is_taken(homeless, caplog, weight_file, data):
+    assert weights.home() == weights.home() == homeless
+    assert homeless.stat().st_mode & 0o777 == 0o700
+    (told,) = caplog.messages
+    assert f"cached in {homeless}" in told
+    assert "TOOLKIT_HOME=/a/folder" in told
+    file = weight_file()
+    cache.keep(file, [data], "here")
+    assert weights.check(file) is weights.State.cached
+    assert [each.name for each in Path().iterdir()] == ["tmp"]  # and none named ~
+
+
+def test_a_home_that_is_read_only_is_used_as_far_as_it_goes(homeless, monkeypatch):
+    home = Path("home").absolute()
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os, "access", lambda path, _mode: not Path(path).is_relative_to(home))
+    assert weights.home() == homeless
+    baked = home / ".cache" / "restoration-toolkit"
+    baked.mkdir(parents=True)  # with what it holds, as in an image that was made so
+    assert weights.home() == baked
+
+
+@pytest.mark.parametrize("place", ["file", "link", "open"])
+def test_a_temporary_folder_of_somebody_else_is_not_trusted(homeless, place):
+    if place == "file":
+        homeless.write_text("")
+    elif place == "link":
+        homeless.symlink_to(homeless.parent)
+    else:
+        homeless.mkdir()
+        homeless.chmod(0o777)
+    with pytest.raises(WeightsError, match=r"yours alone|can be used") as told:
+        weights.home()
+    assert "TOOLKIT_HOME=/a/folder" in told.value.hint
 
 
 def test_files_are_written_whole_with_ordinary_permissions(tmp_path):

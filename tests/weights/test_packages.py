@@ -126,13 +126,6 @@ def test_a_torn_archive_is_told(offer, archive, pip):
             [list(entry.chunks()) for entry in archives.entries(torn)]
 
 
-def test_without_pip_the_error_says_so(offer, monkeypatch):
-    file = offer()
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(WeightsError, match=r"no pip.*ensurepip"):
-        weights.fetch(file)
-
-
 @pytest.mark.parametrize(
     ("told", "reason"),
     [

@@ -127,7 +127,10 @@ def _time_generator(selection: Selection, registry: Registry) -> dict[str, float
     options: Any = registry.options("generator", selection)
     gpu = torch.cuda.is_available()
     precision = "bfloat16" if gpu else "float32"
-    backbone = {"use": options.backbone.name, "weights": "random", "precision": precision}
+    known = registry.find("backbone", options.backbone.name).options.model_fields
+    wanted = {"weights": "random", "precision": precision}
+    backbone = {"use": options.backbone.name}
+    backbone |= {name: value for name, value in wanted.items() if name in known}
     timed = Selection(use=selection.name, options={**selection.options, "backbone": backbone})
     device = torch.device("cuda" if gpu else "cpu")
     theirs: Any = as_restorer(registry.make("generator", timed), "unmerged")

@@ -198,8 +198,10 @@ def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
     from toolkit.cli.progress import training_progress
     from toolkit.training.loop import train
 
+    # A generator without a backbone of its own has no use for the recipe's.
+    under = f" on {recipe.backbone.name}" if "backbone" in recipe.gen.options else ""
     note(
-        f"Training {recipe.gen.name} on {recipe.backbone.name} against {recipe.disc.name} "
+        f"Training {recipe.gen.name}{under} against {recipe.disc.name} "
         f"with {recipe.loss.name}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
     )
     terminals = _terminals()

@@ -70,12 +70,19 @@ def check_backbone(backbone: Backbone) -> None:
         latent = vae.encode(_image(1) * 2 - 1).latent_dist.mode() * backbone.latent_scaling
         side = _SIDE // backbone.factor
         assert latent.shape == (1, backbone.latent_channels, side, side)
+        half = backbone.condition()(1, torch.bfloat16)["encoder_hidden_states"]
+        assert half.dtype == torch.bfloat16, "a condition has the dtype that it is asked for"
         told = backbone.condition()(1, latent.dtype)
         assert told["encoder_hidden_states"].shape[1:] == (
             backbone.text_tokens,
             backbone.text_width,
         )
         assert unet(latent, 399, **told).sample.shape == latent.shape
+    assert backbone.lora_layers, "there must be a list of layers that take LoRA"
+    for layers in backbone.lora_layers:
+        added = backbone.add_lora(backbone.unet(), 2, 2.0, layers)
+        assert added, f"no layer takes the LoRA {layers!r}"
+        assert all(each.requires_grad for each in added.values()), "LoRA must be trainable"
     schedule = backbone.alphas_cumprod()
     assert schedule.shape == (1000,)
     assert bool((schedule.diff() < 0).all()), "alphas_cumprod must fall"

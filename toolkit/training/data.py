@@ -134,6 +134,11 @@ class Pairs:
     def _usable_photo(self, number: int) -> Sample:
         """The photograph of a sample, or the next usable one of its epoch."""
         count = len(self._dataset)
+        if not count:
+            raise DataError(
+                f"The dataset {self._dataset.name} is empty: it has no photographs.",
+                "Take another: --data DIR, or --data photos",
+            )
         epoch, place = divmod(number, count)
         order = _epoch_order(self._seed, epoch, count)
         for offset in range(count):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from toolkit.errors import OptionsError, UsageError
+from toolkit.errors import UsageError
 from toolkit.recipe import SLOTS, Recipe
 from toolkit.registry import Registry
 from toolkit.specs import Selection
@@ -34,6 +34,7 @@ class Choice:
         peak: Bytes at once.
         gmacs: Of a step, in G.
         fits: Whether that is within the memory.
+        settings: What to type for it.
     """
 
     precision: Precision
@@ -43,16 +44,7 @@ class Choice:
     peak: int
     gmacs: float
     fits: bool
-
-    @property
-    def settings(self) -> list[str]:
-        """What to type for it."""
-        return [
-            f"train.precision={self.precision}",
-            f"backbone.precision={self.precision}",
-            f"backbone.checkpointing={str(self.checkpointing).lower()}",
-            f"train.accumulate={self.accumulate}",
-        ]
+    settings: list[str]
 
 
 @dataclass(frozen=True)
@@ -93,7 +85,7 @@ class Plan:
                 "peak": cost.peak(self.images),
             },
             "gmacs": self.gmacs,
-            "choices": [{**asdict(each), "settings": each.settings} for each in self.choices],
+            "choices": [asdict(each) for each in self.choices],
         }
 
 
@@ -114,14 +106,13 @@ def plan_training(recipe: Recipe, registry: Registry, memory: int | None = None)
     if memory is None:
         return Plan(asked, images, train.accumulate)
     costs = {(own, _checkpointing(recipe)): cost}
-    wanted = dict.fromkeys((own, "bfloat16"))
-    for precision, checkpointing in itertools.product(wanted, (False, True)):
+    known = _options(recipe.backbone, registry)
+    precisions = dict.fromkeys((own, "bfloat16") if "precision" in known else (own,))
+    checkpointings = (False, True) if "checkpointing" in known else (False,)
+    for precision, checkpointing in itertools.product(precisions, checkpointings):
         if (precision, checkpointing) not in costs:
-            try:
-                costs[precision, checkpointing] = _cost(recipe, registry, precision, checkpointing)
-            except OptionsError:  # a backbone that has no such option
-                continue
-    found = [_choose(*key, each, train.batch, memory) for key, each in costs.items()]
+            costs[precision, checkpointing] = _cost(recipe, registry, precision, checkpointing)
+    found = [_choose(*key, each, train.batch, memory, known) for key, each in costs.items()]
     choices = sorted(found, key=lambda each: (not each.fits, each.gmacs, each.accumulate))
     return Plan(asked, images, train.accumulate, tuple(choices))
 
@@ -144,7 +135,12 @@ def parse_memory(text: str) -> int:
 
 
 def _choose(
-    precision: Precision, checkpointing: bool, cost: StepCost, batch: int, memory: int
+    precision: Precision,
+    checkpointing: bool,
+    cost: StepCost,
+    batch: int,
+    memory: int,
+    known: Collection[str],
 ) -> Choice:
     """The fewest pieces that fit; one image a piece if none do."""
     room = memory * _ROOM
@@ -153,17 +149,23 @@ def _choose(
     pieces = fitting[0] if fitting else batch
     gmacs = sum(cost.macs.values()) * batch / 1e9
     peak = cost.peak(batch // pieces)
-    return Choice(precision, checkpointing, batch, pieces, peak, gmacs, bool(fitting))
+    options = {"precision": precision, "checkpointing": str(checkpointing).lower()}
+    settings = [f"backbone.{name}={value}" for name, value in options.items() if name in known]
+    settings = [f"train.precision={precision}", *settings, f"train.accumulate={pieces}"]
+    return Choice(precision, checkpointing, batch, pieces, peak, gmacs, bool(fitting), settings)
 
 
 def _cost(
     recipe: Recipe, registry: Registry, precision: Precision, checkpointing: bool | None
 ) -> StepCost:
-    """With the backbones' precision and checkpointing; None leaves the latter as it is."""
+    """With the backbones' precision and checkpointing, where they have such options.
+
+    None leaves the latter as it is.
+    """
     options: dict[str, Any] = {"precision": precision}
     if checkpointing is not None:
         options["checkpointing"] = checkpointing
-    return step_cost(_with_backbones(recipe, options), registry)
+    return step_cost(_with_backbones(recipe, options, registry), registry)
 
 
 def _held_in(cost: StepCost, counted: str, asked: str) -> StepCost:
@@ -172,15 +174,26 @@ def _held_in(cost: StepCost, counted: str, asked: str) -> StepCost:
     return replace(cost, frozen={name: int(n * factor) for name, n in cost.frozen.items()})
 
 
-def _with_backbones(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """The recipe with options laid over those of every backbone in it."""
-    update = {"backbone": recipe.backbone.over(options)}
+def _with_backbones(recipe: Recipe, options: Mapping[str, Any], registry: Registry) -> Recipe:
+    """The recipe with options laid over those of every backbone in it that has them."""
+
+    def over(backbone: Selection) -> Selection:
+        known = _options(backbone, registry)
+        return backbone.over({name: each for name, each in options.items() if name in known})
+
+    update = {"backbone": over(recipe.backbone)}
     for slot in SLOTS:
         selection = recipe.selection(slot)
         if "backbone" in selection.options:
-            inner = Selection.model_validate(selection.options["backbone"]).over(options)
+            inner = over(Selection.model_validate(selection.options["backbone"]))
             update[slot] = selection.over({"backbone": inner.model_dump()})
     return recipe.model_copy(update=update)
+
+
+def _options(backbone: Selection, registry: Registry) -> Collection[str]:
+    """The names of a backbone's options; `precision` and `checkpointing` need not be among them."""
+    component = registry.find("backbone", registry.expand("backbone", backbone).name)
+    return component.options.model_fields
 
 
 def _checkpointing(recipe: Recipe) -> bool:

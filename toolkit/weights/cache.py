@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import logging
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,11 +36,57 @@ class State(StrEnum):
 
 
 def home() -> Path:
-    """The folder for cached files: `TOOLKIT_HOME`, else the user's cache folder."""
+    """The folder for cached files: `TOOLKIT_HOME`, else the user's cache folder.
+
+    Where there is none and none can be made, as without an account or with a home that is read
+    only, it is a private folder among the temporary ones.
+
+    Raises:
+        WeightsError: That one belongs to somebody else.
+    """
     if named := os.environ.get("TOOLKIT_HOME"):
         return user_path(named)
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return user_path(cache) / "restoration-toolkit"
+    cache = user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    folder = cache / "restoration-toolkit"
+    return folder if _can_exist(folder) else _private_folder(folder)
+
+
+def _can_exist(folder: Path) -> bool:
+    """Whether a folder is there or could be made."""
+    if folder.parts[0] == "~":  # there is no account, and no HOME
+        return False
+    try:
+        while not folder.exists():
+            folder = folder.parent
+            if folder.exists():
+                return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:  # such as one that may not be entered
+        return False
+    return True
+
+
+@functools.cache
+def _private_folder(instead_of: Path) -> Path:
+    """A folder that nobody else may write into, the same every time."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir(), f"restoration-toolkit-{user}")
+    hint = "Name a folder of your own: TOOLKIT_HOME=/a/folder"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise WeightsError(
+            f"There is no folder for cached files: neither {instead_of} nor {folder} can be used "
+            f"({error.strerror}).", hint,
+        ) from None  # fmt: skip
+    owned = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if not (stat.S_ISDIR(found.st_mode) and owned and not found.st_mode & 0o022):
+        raise WeightsError(f"{folder} is not yours alone, so nothing can be cached there.", hint)
+    _LOG.warning(
+        "%s cannot be made; files are cached in %s, for as long as that is kept. %s",
+        instead_of, folder, hint,
+    )  # fmt: skip
+    return folder
 
 
 def path_of(file: WeightFile) -> Path:

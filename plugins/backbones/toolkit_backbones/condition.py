@@ -27,7 +27,7 @@ class Condition(nn.Module):
         if pooled:
             self.pooled = nn.Parameter(torch.randn(1, pooled) * _SPREAD)
 
-    def forward(self, batch: int, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+    def forward(self, batch: int, dtype: torch.dtype) -> dict[str, Any]:
         """The arguments of `UNet2DConditionModel` that condition it, for a batch."""
         told: dict[str, Any] = {"encoder_hidden_states": self.text.to(dtype).expand(batch, -1, -1)}
         if hasattr(self, "pooled"):

@@ -46,7 +46,8 @@ class DiffusionDiscriminator:
         self.shared_draws = shared_draws
         self.noising = noising
         self.trunk = Trunk(backbone.unet(shared=share))
-        self._lora = backbone.add_lora(self.trunk, lora_rank, lora_alpha, "dfosd")
+        layers = next(iter(backbone.lora_layers))
+        self._lora = backbone.add_lora(self.trunk, lora_rank, lora_alpha, layers)
         self._head: Head = head
         self.head = make_head(head, self.trunk.width)
         self.condition = backbone.condition()

@@ -205,7 +205,7 @@ scheduler = DDIMScheduler(
 @torch.no_grad()
 def _more_conditions(generator: OneStep) -> str:
     """The further argument of a UNet that is told more than a text, as SDXL's; else nothing."""
-    added = generator.condition(1).get("added_cond_kwargs")
+    added = generator.condition(1, torch.float32).get("added_cond_kwargs")
     if added is None:
         return ""
     sizes = added["time_ids"].tolist()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.checkpoints import load_tensors
+from toolkit.errors import OptionsError
 from toolkit.images import bicubic_resize
 from toolkit.interfaces import Backbone, Prediction
 from toolkit.weights import hollow
@@ -56,6 +57,7 @@ class OneStep:
         halvings = len(self.unet.config.block_out_channels) - 1
         self.multiple = max(1, backbone.factor * 2**halvings // self.scale)
         if lora_rank:
+            _check_layers(backbone, lora_layers)
             self._trained = backbone.add_lora(self.unet, lora_rank, lora_alpha, lora_layers)
         else:
             self._trained = dict(self.unet.float().requires_grad_(True).named_parameters())
@@ -146,6 +148,15 @@ class OneStep:
         for module in (self.vae, self.unet, self.condition):
             module.to(device)
         return self
+
+
+def _check_layers(backbone: Backbone, layers: str) -> None:
+    known = list(backbone.lora_layers)
+    if layers not in known:
+        raise OptionsError(
+            f"The backbone {backbone.name!r} has no list of LoRA layers named {layers!r}.",
+            f"Known: {', '.join(known)}. For example: --set gen.lora_layers={known[0]}",
+        )
 
 
 def _noise_of(images: Tensor, like: Tensor) -> Tensor:

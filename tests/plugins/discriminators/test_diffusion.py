@@ -6,7 +6,8 @@ import torch
 import toolkit
 from toolkit.errors import UsageError
 from toolkit.streams import torch_stream
-from toolkit_discriminators.diffusion import add_noise
+from toolkit_discriminators.diffusion import DiffusionDiscriminator, add_noise
+from toolkit_discriminators.noising import NoNoise
 
 
 def nad(**options):
@@ -186,7 +187,7 @@ def test_no_discriminator_has_nothing_to_train():
 def test_sdxls_trunk_equals_the_unets_own_first_half():
     judge = toolkit.make("discriminator", "nad:sdxl:tiny", lora_rank=2)
     backbone = toolkit.make("backbone", "sdxl:tiny")
-    unet, told = backbone.unet(), backbone.condition()(2)
+    unet, told = backbone.unet(), backbone.condition()(2, torch.float32)
     assert told["added_cond_kwargs"]["text_embeds"].std() > 0
     features = []
     unet.mid_block.register_forward_hook(lambda _m, _i, output: features.append(output))
@@ -212,3 +213,20 @@ def test_trunks_are_as_large_as_published_and_are_counted_without_weights(
     assert sum(each.numel() for each in frozen) == count
     assert all(each.is_meta for each in parameters.values())
     assert not toolkit_home.exists()
+
+
+def test_a_backbone_needs_no_lora_list_of_ours():
+    class Foreign:
+        lora_layers = {"attention": (), "more": ()}  # noqa: RUF012
+        taken = ()
+
+        def __getattr__(self, name):
+            return getattr(toolkit.make("backbone", "pocket"), name)
+
+        def add_lora(self, module, rank, alpha, layers):
+            self.taken = (*self.taken, layers)
+            return toolkit.make("backbone", "pocket").add_lora(module, rank, alpha, "dfosd")
+
+    backbone = Foreign()
+    DiffusionDiscriminator(backbone, NoNoise(), lora_rank=2, lora_alpha=2.0)
+    assert backbone.taken == ("attention",)

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 import toolkit
+from toolkit.errors import OptionsError
 from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
+from toolkit_generators.one_step import OneStep
 
 
 def generator(**options):
@@ -114,3 +116,30 @@ def test_restoring_does_not_depend_on_the_padding():
     image = lr(13, 18)
     assert restorer(image).shape == (1, 3, 52, 72)
     assert torch.equal(restorer(image), restorer(image))
+
+
+class Foreign:
+    """A backbone with lists of LoRA layers of its own, and no others."""
+
+    def __init__(self):
+        self.real = toolkit.make("backbone", "pocket")
+        self.lora_layers = {"attention": ("to_q", "to_k")}
+        self.taken = []
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def add_lora(self, module, rank, alpha, layers):
+        assert layers in self.lora_layers
+        self.taken.append(layers)
+        return self.real.add_lora(module, rank, alpha, "dfosd")
+
+
+def test_lora_layers_that_a_backbone_lacks_are_told():
+    made = {"timestep": 399, "lora_rank": 2, "lora_alpha": 2.0}
+    with pytest.raises(OptionsError, match="no list of LoRA layers named 'dfosd'") as told:
+        OneStep(Foreign(), **made)
+    assert "--set gen.lora_layers=attention" in told.value.hint
+    backbone = Foreign()
+    OneStep(backbone, lora_layers="attention", **made)
+    assert backbone.taken == ["attention"]
