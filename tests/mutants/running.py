@@ -42,12 +42,16 @@ class Baseline:
     imported: list[int] = field(default_factory=list)
 
     def tests(self, lines: tuple[int, int]) -> list[str]:
-        """The tests that run any of these lines, the quickest first."""
+        """The tests that run any of these lines, the quickest first, and then all others.
+
+        The others, as what is cached in a process runs in the first test that asks for it alone.
+        """
         wanted = set(range(lines[0], lines[1] + 1))
-        found = [test for test, ran in self.lines.items() if wanted & set(ran)]
-        if not found and wanted & set(self.imported):
-            found = list(self.lines)
-        return sorted((t for t in found if t not in self.failed), key=self.seconds.__getitem__)
+        found = {test for test, ran in self.lines.items() if wanted & set(ran)}
+        if not found and not wanted & set(self.imported):
+            return []
+        usable = [test for test in self.lines if test not in self.failed]
+        return sorted(usable, key=lambda test: (test not in found, self.seconds[test]))
 
 
 def warm_up() -> None:
@@ -154,7 +158,7 @@ class _Watch:
         self._imported: set[int] = set()
         self._seconds: dict[str, float] = {}
         self._failed: set[str] = set()
-        self._now: set[int] = set()
+        self._now = self._imported  # until the first test begins
         sys.settrace(self._enter)
 
     def _enter(self, frame: FrameType, _event: str, _argument: Any) -> Any:

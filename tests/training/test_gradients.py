@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from toolkit.errors import DivergedError
 from toolkit.recipe import resolve
 from toolkit.registry import installed
 from toolkit.streams import torch_stream
@@ -135,3 +136,30 @@ def test_a_few_steps_overfit_one_batch(disc):
     system = tiny_system(disc=disc)
     losses = [train_step(system, batch(), step)["mse"] for step in range(12)]
     assert losses[-1] < losses[0]
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight():
+    system = tiny_system()
+    weight, loss = system.spatial["mse"]
+    # The root of nothing is 0, and infinitely steep.
+    system.spatial["mse"] = weight, lambda x, y: loss(x, y) + (x - x.detach()).sum((1, 2, 3)).sqrt()
+    before = state(system.generator), state(system.discriminator)
+    with pytest.raises(DivergedError, match=r"gradient became infinite at step 4; .*mse 0\.\d+"):
+        train_step(system, batch(), 3)
+    assert changed(before[0], system.generator) == set()
+    assert changed(before[1], system.discriminator) == set()
+
+
+def test_the_discriminator_collects_no_gradient_while_the_generator_learns():
+    system = tiny_system()
+    seen = []
+    real = system.discriminator.logits
+
+    def logits(x, rng):
+        learns = {p.requires_grad for p in system.discriminator.trainable().values()}
+        seen.append((x.requires_grad, *learns))
+        return real(x, rng)
+
+    system.discriminator.logits = logits
+    train_step(system, batch(), 0)
+    assert seen == [(True, False), (False, True), (False, True)]
