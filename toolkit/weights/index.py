@@ -29,7 +29,6 @@ from toolkit.weights.network import Unavailable
 if TYPE_CHECKING:
     from toolkit.component import PackageMember
 
-_PUBLIC = "https://pypi.org/simple"
 _FIRST = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _MORE = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
@@ -53,7 +52,13 @@ def download(
     name, _, version = source.package.partition("==")
     lacking: list[str] = []
     silent: list[str] = []
-    for index in indexes():
+    asked = indexes()
+    if not asked:
+        raise Unavailable(
+            "this Python has no pip, and nothing names a package index: PIP_INDEX_URL would, and "
+            "python -m ensurepip brings pip"
+        )
+    for index in asked:
         try:
             for url in _archives(index, name, version, source.sha256, seconds):
                 path = folder / Path(unquote(urlsplit(url).path)).name
@@ -70,11 +75,11 @@ def download(
 
 
 def indexes() -> list[str]:
-    """Addresses of the indexes to ask, as the environment, pip's files or nobody names them."""
+    """Addresses of the indexes to ask, as the environment and pip's files name them."""
     files = _pip_files()
     first = [os.environ[name] for name in _FIRST if os.environ.get(name)] + files["index-url"]
     more = " ".join(os.environ.get(name, "") for name in _MORE).split() + files["extra-index-url"]
-    named = [(first or [_PUBLIC])[0], *more]
+    named = [*first[:1], *more]
     # uv allows a name before an address: internal=https://…
     return list(dict.fromkeys(re.sub(r"^[\w-]+=(?=\w+:)", "", each).rstrip("/") for each in named))
 

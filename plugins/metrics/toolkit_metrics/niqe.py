@@ -34,8 +34,8 @@ def niqe(sr: Tensor) -> Tensor:
     """Distance of an image's statistics from those of pristine photographs.
 
     Luma is rounded to integers. Whole blocks of 96 pixels from the upper left count, at full and
-    at half size; what is left over at the right and below does not. Equals pyiqa's figure to about
-    1e-7.
+    at half size; what is left over at the right and below does not. Equals pyiqa's figure of the
+    same luma to about 1e-7.
 
     Args:
         sr: `[b, 3, h, w]`, in [0, 1].
