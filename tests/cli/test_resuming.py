@@ -62,6 +62,17 @@ def test_moved_photographs_are_the_same(cli, smallest, place):
     assert cli(*resume, "--data", "moved").code == 0
 
 
+def test_another_kind_of_data_is_another_run(cli, trained, place):
+    shutil.copytree(trained, "run")
+    recipe = place / "w" / "run" / "recipe.toml"
+    text = recipe.read_text()
+    start, end = text.index("[data]"), text.index("[objective]")
+    recipe.write_text(text[:start] + '[data]\nuse = "photos"\nsplit = "train"\n\n' + text[end:])
+    told = cli("train", "--resume", "--out", "run", "--data", "photos/", "--steps", 3)
+    assert told.code == 2
+    assert "was trained with another data" in told.err
+
+
 @pytest.mark.parametrize("how", ["rewritten", "renamed", "added"])
 def test_other_photographs_want_a_yes(cli, smallest, place, how):
     arguments = options(smallest, "--data", "photos")

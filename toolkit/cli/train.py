@@ -148,9 +148,9 @@ def _resumed_recipe(
     own = run.recipe_tables()
     if config:
         raise UsageError("--resume goes on with the run's own recipe.", "Leave --config out.")
-    chosen = flags.get("data")
-    if isinstance(chosen, dict):  # a folder: where the run's own kind of data is now
-        flags = {**flags, "data": {**_table(own.get("data")), "folder": chosen["folder"]}}
+    chosen, before = flags.get("data"), own.get("data")
+    if isinstance(chosen, dict) and isinstance(before, dict) and "folder" in before:
+        flags = {**flags, "data": {**before, "folder": chosen["folder"]}}  # where it is now
     with run.naming_suppliers():
         recipe = resolve(compose(own, flags, overrides), registry)
     changed = difference(resolve(own, registry), recipe)
@@ -160,10 +160,6 @@ def _resumed_recipe(
             "Leave it out, or start another run: --out DIR",
         )
     return recipe
-
-
-def _table(data: Any) -> dict[str, Any]:
-    return dict(data) if isinstance(data, dict) else {"use": data or "folder"}
 
 
 def _ask_about_changes(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> None:
