@@ -94,7 +94,7 @@ def test_published_weights_without_a_network(refuse, toolkit_home, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["gen.lora_layers=nope"], "There is no list of LoRA layers named 'nope'"),
+        (["gen.lora_layers=nope"], "has no list of LoRA layers named 'nope'"),
         (["gen.lora_layers=dfosb"], "Did you mean 'dfosd'?"),
         (["backbone.precision=float64"], "'precision' is 'float64'"),
         (["backbone.checkpointing=perhaps"], "'checkpointing' is 'perhaps'"),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.checkpoints import load_tensors
-from toolkit.errors import OptionsError
+from toolkit.errors import OptionsError, did_you_mean
 from toolkit.images import bicubic_resize
 from toolkit.interfaces import Backbone, Prediction
 from toolkit.weights import hollow
@@ -154,7 +154,8 @@ def _check_layers(backbone: Backbone, layers: str) -> None:
     known = list(backbone.lora_layers)
     if layers not in known:
         raise OptionsError(
-            f"The backbone {backbone.name!r} has no list of LoRA layers named {layers!r}.",
+            f"The backbone {backbone.name!r} has no list of LoRA layers named {layers!r}."
+            f"{did_you_mean(layers, known)}",
             f"Known: {', '.join(known)}. For example: --set gen.lora_layers={known[0]}",
         )
 
