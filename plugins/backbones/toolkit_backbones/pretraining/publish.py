@@ -54,7 +54,16 @@ def publish_run(run: Run, folder: Path) -> None:
     for table in _tables(recipe):
         if table.get("use") == "pocket":
             table["weights"] = ""  # those beside it
+        for key, value in table.items():
+            if isinstance(value, str) and Path(value).is_absolute():
+                table[key] = _from_here(Path(value))
     write_atomically(folder / "recipe.toml", tomli_w.dumps(recipe).encode())
+
+
+def _from_here(path: Path) -> str:
+    """A path without the machine's own folders."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
 
 
 def _tables(value: Any) -> Iterable[dict[str, Any]]:
