@@ -90,15 +90,7 @@ def supplier_of(before: Provenance, kind: str, name: str) -> str:
 
 def _components(registry: Registry, kind: Kind, selection: Selection) -> Iterator[Component]:
     """A selection's component, those that it uses, and those that its options choose."""
-    component = registry.find(kind, registry.expand(kind, selection).name)
-    named = {f"{each.kind}/{each.name}": each for each in registry.components()}
-    waiting, seen = [component], {component.name}
-    while waiting:
-        current = waiting.pop(0)
-        yield current
-        new = [named[use] for use in current.uses if use in named and use not in seen]
-        seen.update(current.uses)
-        waiting += new
+    yield from registry.with_used(registry.find(kind, registry.expand(kind, selection).name))
     for name, value in registry.options(kind, selection):
         if isinstance(value, Selection) and name in KINDS:
             yield from _components(registry, name, value)

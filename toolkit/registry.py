@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -87,16 +87,19 @@ class Registry:
 
     def weights(self, component: Component) -> tuple[WeightFile, ...]:
         """The files that a component needs, with those of the components that it uses."""
-        found: dict[WeightFile, None] = {}
+        needed = (file for each in self.with_used(component) for file in each.weights)
+        return tuple(dict.fromkeys(needed))
+
+    def with_used(self, component: Component) -> Iterator[Component]:
+        """A component, those that it uses, those that these use, and so on; each once."""
         named = {f"{kind}/{name}": each for (kind, name), each in self._components.items()}
-        waiting, seen = [component], set[str]()
+        waiting, seen = [component], {f"{component.kind}/{component.name}"}
         while waiting:
             current = waiting.pop(0)
-            found |= dict.fromkeys(current.weights)
+            yield current
             new = [use for use in current.uses if use in named and use not in seen]
             seen.update(new)
             waiting += [named[use] for use in new]
-        return tuple(found)
 
     def expand(self, kind: Kind, selection: Selection) -> Selection:
         """What a name stands for that is not a component's own, if it can only be one thing.

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from toolkit.weights import write_atomically
 from toolkit_backbones.pretraining.progress import (
+    LOG,
     PROGRESS,
     crops_a_second,
     position,
     read_progress,
 )
 
-LOG = "log.txt"
 COMMANDS = ("start", "status", "pause", "continue", "stop", "keep")
 _PID = "pid"
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 PROGRESS = "progress.jsonl"
+LOG = "log.txt"
+"""What a training in the background prints."""
 ORIGIN = "origin.jsonl"
 """The record of the training that this one goes on from, as it was then."""
 
@@ -49,7 +51,7 @@ def position(out: Path, stage: str, step: int, batch: int) -> dict[str, Any]:
 def crops_a_second(out: Path) -> float | None:
     """The rate that the training wrote to its log last."""
     try:
-        lines = (out / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (out / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     for line in reversed(lines[-200:]):
