@@ -126,6 +126,26 @@ def compose(
     return tables
 
 
+def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays the sections of a recipe over those of another.
+
+    Options lie over options of the same component, or of a section; another component is itself.
+
+    Example:
+        >>> layered({"train": {"steps": 1, "lr": 2}, "disc": "nad"}, {"train": {"lr": 3}})
+        {'train': {'steps': 1, 'lr': 3}, 'disc': 'nad'}
+    """
+    return {**below, **{name: _over(below.get(name), value) for name, value in above.items()}}
+
+
+def _over(old: Any, new: Any) -> Any:
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and new.get("use", "") in (
+        "", old.get("use", "")
+    ):  # fmt: skip
+        return {**old, **new}
+    return new
+
+
 def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
     """Validates the tables, finds every component, and fills in every option.
 

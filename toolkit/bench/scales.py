@@ -11,7 +11,7 @@ from pydantic import Field
 
 from toolkit.bench.tables import Row, Scale, Table, tables_folder
 from toolkit.component import Options
-from toolkit.recipe import SLOTS
+from toolkit.recipe import SLOTS, layered
 from toolkit.registry import validate
 from toolkit.specs import Selection
 
@@ -87,8 +87,8 @@ def protocol_of(table: Table, scale: Scale) -> Protocol:
     own = table.scales.get(scale)
     if not own:
         return general
-    changed = _layered(general.model_dump(), own)
-    changed["recipe"] = _layered(general.recipe, own.get("recipe", {}))
+    changed = layered(general.model_dump(), own)
+    changed["recipe"] = layered(general.recipe, own.get("recipe", {}))
     protocol = validate(Protocol, changed, f"The scale {scale} of the table")
     assert isinstance(protocol, Protocol)
     return protocol
@@ -103,7 +103,7 @@ def degradation_of(table: Table, scale: Scale) -> Selection | None:
     protocol = protocol_of(table, scale)
     said = protocol.degradation
     if said is None:
-        said = _layered(protocol.recipe, table.common).get("degradation")
+        said = layered(protocol.recipe, table.common).get("degradation")
     return Selection.model_validate(said) if said else None
 
 
@@ -123,7 +123,7 @@ def recipe_at(table: Table, row: Row, scale: Scale, *, quick: bool = False) -> d
     recipe: dict[str, Any] = {}
     steps = [protocol.recipe, table.common, row.recipe, row.pocket if scale == "pocket" else {}]
     for layer in steps:
-        recipe = _layered(
+        recipe = layered(
             recipe,
             {
                 section: _on_backbones(value, protocol.backbones) if section in SLOTS else value
@@ -156,17 +156,3 @@ def _on_backbones(value: Any, backbones: Mapping[str, str]) -> Any:
         use = f"{chosen.name}:{backbones[chosen.variant]}"
         return chosen.model_copy(update={"use": use}).model_dump()
     return value
-
-
-def _layered(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections over sections."""
-    return {**old, **{name: _over(old.get(name), value) for name, value in new.items()}}
-
-
-def _over(old: Any, new: Any) -> Any:
-    """Options over options of the same component, or of a section; another component is itself."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping) and new.get("use", "") in (
-        "", old.get("use", "")
-    ):  # fmt: skip
-        return {**old, **new}
-    return new

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, read_metadata
-from toolkit.recipe import Recipe, compose, resolve
+from toolkit.recipe import Recipe, compose, layered, resolve
 from toolkit.registry import Registry, installed
 from toolkit.runs import Run
 from toolkit.training.loop import Report, train
@@ -97,16 +97,7 @@ def read_stages(path: Path) -> list[Stage]:
     """The stages of a file, each with what all of them share."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     shared = content.get("all", {})
-    return [Stage(own.pop("name"), _over(shared, own)) for own in content["stage"]]
-
-
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables laid over tables, key by key."""
-    laid = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
-            laid[key] = _over(below[key], above[key])
-    return laid
+    return [Stage(own.pop("name"), layered(shared, own)) for own in content["stage"]]
 
 
 class Follower:
