@@ -68,6 +68,7 @@ def test_without_originals_what_needs_none_is_measured(request_of, photo_folder,
     assert found.keys() == {"niqe"}
     assert len(found["niqe"].images) == 3
     assert "psnr: It compares with originals" in notes(planned, request.metrics())[0]
+    assert planned.jobs[0].finished  # originals will not come: it is not tried again
 
 
 def test_what_was_recorded_is_measured_on_as_it_is(pairs, tmp_path):

@@ -15,7 +15,7 @@ from toolkit.bench.quality_reports import quality_document
 from toolkit.bench.reports import as_markdown
 from toolkit.bench.runner import run_jobs
 from toolkit.bench.worker import work
-from toolkit.errors import OptionsError, UnknownComponentError
+from toolkit.errors import OptionsError, UnknownComponentError, WeightsError
 from toolkit.registry import installed
 
 
@@ -91,6 +91,27 @@ def test_a_table_may_ask_for_another_metric_of_a_finished_run(request_of, monkey
     monkeypatch.setattr("toolkit.bench.worker.train", lambda *_, **__: None)
     more = measured(request_of('psnr = "higher"', 'psnr = "higher", ssim = "higher"'))
     assert more["rows"][0]["measured"].keys() == {"psnr", "ssim"}
+
+
+def test_a_metric_is_measured_once_what_it_needs_is_there(request_of, monkeypatch):
+    def needing(*_, **__):
+        raise WeightsError("net.bin is missing.", "Fetch it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("toolkit_metrics.ssim.ssim", needing)
+        first = measured(
+            request := request_of('psnr = "higher"', 'psnr = "higher", ssim = "higher"')
+        )
+    assert [list(row["measured"]) for row in first["rows"][:2]] == [["psnr"], ["psnr"]]
+    assert first["rows"][0]["notes"] == ["ssim: net.bin is missing.\nFetch it"]
+    monkeypatch.setattr("toolkit.bench.worker.train", None)
+    again = plan_rows(request, request.table.rows, installed())
+    jobs = [job for row in again for job in row.jobs]
+    assert [bool(job.result()) for job in jobs] == [True] * 3  # what is measured can be shown
+    more = measured(request, again)
+    assert [list(row["measured"]) for row in more["rows"][:2]] == [["psnr", "ssim"]] * 2
+    assert more["rows"][0]["notes"] == []
+    assert all(job.finished for job in jobs)
 
 
 def test_what_stands_beside_is_measured_but_decides_no_claim(request_of):

@@ -80,6 +80,19 @@ class Job:
             return None
         return content if asked <= {*content["figures"], *content["unavailable"]} else None
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do.
+
+        A metric that could not be loaded may be loaded once what it needs is there, so it is tried
+        again; one that compares with originals where there are none is not.
+        """
+        known = self.result()
+        if known is None:
+            return False
+        lost = {*self.metrics.values()} & {*known["unavailable"]}
+        return lost <= {*known.get("without_originals", [])}
+
 
 def trained_job(
     label: str,

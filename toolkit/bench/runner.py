@@ -57,7 +57,7 @@ def workers_for(jobs: int) -> int:
 def run_jobs(
     jobs: Sequence[Job], workers: int, on_event: Callable[[Event], None] = lambda _event: None
 ) -> dict[Job, str]:
-    """Does all jobs that have no result yet.
+    """Does all jobs of which something is left to do.
 
     Args:
         jobs: In the order in which they are begun.
@@ -67,7 +67,7 @@ def run_jobs(
     Returns:
         Why jobs failed, by job.
     """
-    waiting = deque(job for job in jobs if not job.result())
+    waiting = deque(job for job in jobs if not job.finished)
     places = deque(range(workers))
     busy: dict[Connection, tuple[Job, int, Any]] = {}
     failures: dict[Job, str] = {}

@@ -36,13 +36,16 @@ def work(job: Job, registry: Registry, tell: Tell) -> None:
         ToolkitError: A part of it failed; what was finished before stays.
     """
     with _alone(job.folder):
-        if job.result():
+        if job.finished:
             return
-        if job.trained:
+        if job.trained and not job.result():
             _train(job, registry, tell)
         _restore(job, registry, tell)
-        scores = _score(job, registry, tell)
-        write_atomically(job.result_path, (json.dumps(_document(job, scores)) + "\n").encode())
+        originals = _originals(job)
+        lacking = [m for m in job.metrics.values() if not originals and _compares(m, registry)]
+        scores = _score(job, registry, tell, lacking)
+        made = {**_document(job, scores), "without_originals": lacking}
+        write_atomically(job.result_path, (json.dumps(made) + "\n").encode())
 
 
 @contextmanager
@@ -94,15 +97,19 @@ def _restorer(job: Job, registry: Registry) -> Restorer:
     return made
 
 
-def _score(job: Job, registry: Registry, tell: Tell) -> Scores:
+def _originals(job: Job) -> Path | None:
+    hr = job.photographs / "hr"
+    return hr if hr.is_dir() else None
+
+
+def _score(job: Job, registry: Registry, tell: Tell, lacking: list[str]) -> Scores:
+    """All that is asked for, but metrics that are lacking what they compare with."""
+
     def on_image(_name: str, done: int, total: int) -> None:
         tell("scoring", done, total)
 
-    hr = job.photographs / "hr"
-    originals = hr if hr.is_dir() else None
-    lacking = [m for m in job.metrics.values() if not originals and _compares(m, registry)]
     asked = [metric for metric in job.metrics.values() if metric not in lacking]
-    scores = prepare(job.images, originals, asked, registry)
+    scores = prepare(job.images, _originals(job), asked, registry)
     nobody = DataError("It compares with originals, which nobody has of these photographs.")
     scores.unavailable |= dict.fromkeys(lacking, nobody)
     with ScoreCache(default_path()) as cache:

@@ -151,7 +151,7 @@ def _quality(request: Request, rows: list[Row], registry: Registry, workers: int
         planned = plan_rows(request, rows, registry)
     failed = sum(bool(each.failures) for each in planned)
     jobs = [job for each in planned for job in each.jobs]
-    todo = [job for job in jobs if not job.result()]
+    todo = [job for job in jobs if not job.finished]
     if todo:
         note(f"{len(todo)} of {len(jobs)} runs are to be measured, in {request.work}")
     with jobs_progress(len(todo)) as show:
