@@ -5,6 +5,7 @@ gradients are computed in float64 at the weights that the system has before each
 update is written out.
 """
 
+import copy
 import math
 
 import pytest
@@ -13,6 +14,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import toolkit
+from toolkit.component import Component, Options
 from toolkit.images import bicubic_resize
 from toolkit.recipe import resolve
 from toolkit.registry import installed
@@ -24,22 +26,54 @@ from toolkit.training.step import train_step
 
 BACKBONE, SEED, TIMESTEP, DECAY = "sd21:tiny", 5, 250, 0.1
 WEIGHTS = {"pixel": 1.3, "perceptual": 0.7, "adversarial": 0.4, "discriminator": 0.25}
-LATTICE = 0.3
+LATTICE, PATCH_NOISE = 0.3, 0.2
 GEN_ALPHA, DISC_ALPHA, RANK = 3.0, 5.0, 2
 
 
-def recipe(disc="nad", *, shared=False, pixels_until=0, **train):
+class PatchOptions(Options):
+    shared_draws: bool = False
+
+
+class Patches(torch.nn.Conv2d):
+    """Judges images, 4 px by 4 px, under noise."""
+
+    judges = "images"
+
+    def __init__(self, options):
+        super().__init__(3, 1, 4, stride=4)
+        self.shared_draws = options.shared_draws
+
+    def logits(self, x, rng):
+        return self(x + PATCH_NOISE * torch.randn(x.shape, generator=rng))
+
+    def observe(self, real_logits, fake_logits):
+        pass
+
+    def trainable(self):
+        return dict(self.named_parameters())
+
+    state, load_state = trainable, torch.nn.Module.load_state_dict
+
+
+REGISTRY = copy.deepcopy(installed())
+REGISTRY.add("tests", [Component(kind="discriminator", name="patches", summary="In this file",
+                                 build=Patches, options=PatchOptions)])  # fmt: skip
+
+
+def recipe(disc="nad", *, shared=False, pixels_until=0, latent=0.0, **train):
+    lora = {"lora_rank": RANK, "lora_alpha": DISC_ALPHA} if disc != "patches" else {}
     tables = {
         "backbone": BACKBONE,
         "gen": {"use": "one-step", "lora_rank": RANK, "lora_alpha": GEN_ALPHA,
                 "timestep": TIMESTEP},
-        "disc": {"use": disc, "lora_rank": RANK, "lora_alpha": DISC_ALPHA, "shared_draws": shared},
+        "disc": {"use": disc, "shared_draws": shared, **lora},
         "loss": "l1",
-        "objective": {**WEIGHTS, "further": {"lattice": LATTICE}, "pixels_until": pixels_until},
+        "objective": {**WEIGHTS, "latent": latent, "further": {"lattice": LATTICE},
+                      "pixels_until": pixels_until},
         "train": {"device": "cpu", "precision": "float32", "seed": SEED, "batch": 2, "steps": 8,
                   "lr": 4e-3, "disc_lr": 2e-3, "weight_decay": DECAY, **train},
     }  # fmt: skip
-    return resolve(tables, installed())
+    return resolve(tables, REGISTRY)
 
 
 def batch(step):
@@ -87,6 +121,9 @@ class Networks:
     def judge(self, z, learnt, rng, disc, pool):
         """Logits of F(z, t) (eq. 4); t is uniform, zero, or of diffusion-GAN's pool."""
         count = len(z)
+        if disc == "patches":
+            noisy = z + PATCH_NOISE * torch.randn(z.shape, generator=rng)
+            return F.conv2d(noisy, learnt["weight"], learnt["bias"], stride=4)
         if disc == "nad":
             t = torch.randint(1000, (count,), generator=rng)
         elif disc == "vanilla":
@@ -133,12 +170,18 @@ def expected(networks, recipe, weights, step, pool):
                 rng = draws(purpose, step, number)
                 return networks.judge(z, learnt["discriminator"], rng, disc, pool)
 
-            fooled = -judge(latent, "generator").sigmoid().log().mean()
+            made, original = latent, networks.encode(hr)
+            if recipe.objective.latent:
+                gap = (latent - original).square().mean()
+                terms["latent"] = recipe.objective.latent, gap
+            if disc == "patches":
+                made, original = image, hr
+            fooled = -judge(made, "generator").sigmoid().log().mean()
             terms["l1"] = WEIGHTS["perceptual"], (image - hr).abs().mean()
             terms["lattice"] = LATTICE, lattice(image, hr).mean()
             terms["adversarial"] = WEIGHTS["adversarial"], fooled
-            fake = judge(latent.detach(), "fake").sigmoid()
-            real = judge(networks.encode(hr), "fake" if shared else "real").sigmoid()
+            fake = judge(made.detach(), "fake").sigmoid()
+            real = judge(original, "fake" if shared else "real").sigmoid()
             own = -(1 - fake).log().mean() - real.log().mean()
             totals["discriminator"] += WEIGHTS["discriminator"] * own / pieces
             losses["discriminator"] = losses.get("discriminator", 0) + own.item() / pieces
@@ -203,6 +246,9 @@ CASES = {
     "shared": ({"shared": True, "accumulate": 2, "pixels_until": 1}, 3),
     "vanilla": ({"disc": "vanilla"}, 2),
     "diffusion-gan": ({"disc": "diffusion-gan", "accumulate": 2}, 2),
+    "latent": ({"latent": 0.6, "pixels_until": 1}, 2),
+    "images": ({"disc": "patches", "latent": 0.6, "accumulate": 2, "pixels_until": 1}, 3),
+    "images-shared": ({"disc": "patches", "shared": True}, 2),
 }
 
 
@@ -210,7 +256,7 @@ CASES = {
 def test_losses_gradients_and_weights_are_those_of_the_equations(case):
     options, count = CASES[case]
     plan = recipe(**options)
-    system, networks = build_system(plan, installed()), Networks()
+    system, networks = build_system(plan, REGISTRY), Networks()
     rates = {"generator": 4e-3, "discriminator": 2e-3}
     learners = system.learners
     assert learners.keys() == rates.keys()
