@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 
@@ -180,6 +181,28 @@ def test_verify_tells_each_file_and_the_command_for_damaged_ones(cli):
     assert (result.code, states(result)) == (1, {"first.bin": "damaged", "second.bin": "missing"})
     assert "toolkit weights fetch first.bin" in result.err
     assert "damaged  first.bin" in cli("weights", "verify").out
+
+
+def test_what_is_advised_fetches(cli, mistake, brought, monkeypatch):
+    for name, value in {"NO_INDEX": "1", "CONFIG_FILE": os.devnull, "FIND_LINKS": "."}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+
+    def follow(told, place="", by=""):
+        [words] = re.findall(r"toolkit (weights [^\n│]*)", told)
+        return cli(*(by if word == place else word for word in words.split()))
+
+    assert "second.bin" in follow(mistake("weights", "fetch", "nera")).out
+    (brought / "none").mkdir()
+    none = "weights", "fetch", "far", "--from", brought / "none"
+    assert "second.bin" in follow(mistake(*none, code=1)).out
+    fetched = follow(mistake("weights", "fetch", "loss/near", code=1), "FILE", brought / "a")
+    assert (fetched.code, weights.check(ONE)) == (0, weights.State.cached)
+    weights.path_of(ONE).write_bytes(FIRST[:-1] + b"!")
+    damaged = cli("weights", "verify").err
+    lost = follow(damaged)  # its package cannot be reached: then by hand, as that says
+    assert lost.code == 1
+    assert follow(lost.err, "FILE", brought / "a").code == 0
+    assert cli("weights", "verify").code == 0
 
 
 def test_verify_takes_missing_files_for_no_error(cli):
