@@ -90,6 +90,21 @@ def lacks_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(p in str(error).lower() for p in phrases)
 
 
+def without_temporary_folder(error: BaseException) -> ToolkitError | None:
+    """What to tell where Python finds no folder for temporary files; None of any other error.
+
+    Libraries look for one as soon as they are imported, so it may be met anywhere.
+    """
+    _, found, places = str(error).partition("No usable temporary directory found in ")
+    if not (isinstance(error, FileNotFoundError) and found):
+        return None
+    named = places.strip("[]").replace("'", "")
+    return ToolkitError(
+        f"Temporary files cannot be written: none of these folders can be used: {named}.",
+        "Free some space there, or name a folder that may be written: TMPDIR=/a/folder",
+    )
+
+
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """A question with the nearest known word, to follow a sentence; empty where none is near.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit import interfaces
 from toolkit.component import Kind
-from toolkit.errors import ComponentError, ToolkitError, lacks_memory
+from toolkit.errors import ComponentError, ToolkitError, lacks_memory, without_temporary_folder
 
 _PROTOCOLS: Mapping[Kind, type] = {
     "generator": interfaces.Generator,
@@ -75,6 +75,8 @@ class Maker:
                 f"The {self.kind} {self.name!r} needs {lacks}, which is not installed.",
                 f"Install what {self.distribution} needs: pip install {lacks}",
             )
+        if known := without_temporary_folder(error):
+            return known
         said = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
         return self.fault(f"failed with {said}.")
 
@@ -138,7 +140,7 @@ def at_work(maker: Maker | None) -> Iterator[Maker | None]:
 
     Raises:
         ComponentError: The component failed.
-        ToolkitError: A library that it needs is not installed.
+        ToolkitError: A library that it needs is not installed, or there is no temporary folder.
     """
     try:
         yield maker

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.bench.jobs import Job
-from toolkit.errors import ComponentError, ToolkitError
+from toolkit.errors import ComponentError, ToolkitError, without_temporary_folder
 from toolkit.weights import write_atomically
 
 _BYTES_EACH = 4 << 30
@@ -155,7 +155,9 @@ def _child(job: Job, place: int, threads: int, connection: Connection) -> None:
     except OSError as error:
         where = error.filename or job.folder
         told = f"{where}: {error.strerror or error}. What is finished is kept."
-        connection.send(("failed", 0, 0, f"{told} Free some space, or name another: --work DIR"))
+        told = f"{told} Free some space, or name another: --work DIR"
+        known = without_temporary_folder(error)
+        connection.send(("failed", 0, 0, known.told if known else told))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other rows go on
         lines = traceback.format_exception(error)
         connection.send(("failed", 0, 0, f"{type(error).__name__}: {error}\n{''.join(lines)}"))

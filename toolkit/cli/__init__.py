@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 
-from toolkit.errors import PluginWarning, ToolkitError
+from toolkit.errors import PluginWarning, ToolkitError, without_temporary_folder
 
 
 def main() -> None:
@@ -43,7 +43,10 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         place = f"{error.filename}: " if error.filename else ""
-        show_error(f"{place}{error.strerror or error}.", "Is there space, and may it be written?")
+        told, hint = f"{place}{error.strerror or error}.", "Is there space, and may it be written?"
+        if known := without_temporary_folder(error):
+            told, hint = str(known), known.hint
+        show_error(told, hint)
         sys.exit(1)
     except KeyboardInterrupt:
         show_error("Stopped.", "")

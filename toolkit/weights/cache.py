@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from toolkit.errors import WeightsError
+from toolkit.errors import WeightsError, without_temporary_folder
 from toolkit.paths import user_path
 from toolkit.weights.network import Unavailable
 
@@ -69,8 +69,14 @@ def _can_exist(folder: Path) -> bool:
 def _private_folder(instead_of: Path) -> Path:
     """A folder that nobody else may write into, the same every time."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    folder = Path(tempfile.gettempdir(), f"restoration-toolkit-{user}")
     hint = "Name a folder of your own: TOOLKIT_HOME=/a/folder"
+    try:
+        folder = Path(tempfile.gettempdir(), f"restoration-toolkit-{user}")
+    except FileNotFoundError as error:
+        told = without_temporary_folder(error) or error
+        raise WeightsError(
+            f"There is no folder for cached files: {instead_of} cannot be used. {told}", hint
+        ) from None
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -193,6 +199,8 @@ def lock() -> Iterator[None]:
 
 def unusable(error: OSError) -> WeightsError:
     """What to tell a user whose cache cannot be written or read."""
+    if known := without_temporary_folder(error):
+        return WeightsError(str(known), known.hint)
     place = f" ({error.filename})" if error.filename else ""
     return WeightsError(
         f"The cache of weight files, {home() / 'weights'}, cannot be used: "
