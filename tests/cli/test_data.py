@@ -66,6 +66,13 @@ def test_a_folder_with_a_datasets_name_is_checked_as_that(cli, tmp_path):
     assert "realset65: 1 could be read, not 65" in result.err
 
 
+def test_pairs_of_ones_own_in_a_folder_with_a_datasets_name_are_checked(cli, mistake, pairs):
+    own = pairs.rename(pairs.with_name("realsr"))
+    assert "--as pairs, or --as folder" in mistake("data", "check", own)
+    assert cli("data", "check", own, "--as", "pairs").code == 0
+    assert cli("data", "check", own, "--as", "folder").code == 0
+
+
 def test_a_folder_of_photographs_is_checked_as_such(cli, photo_folder):
     result = cli("data", "check", photo_folder)
     assert result.code == 0

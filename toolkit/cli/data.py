@@ -108,7 +108,11 @@ def _open(folder: Path, kind: str, registry: Registry) -> tuple[str, Dataset]:
         return kind, _made(kind, folder, registry)
     names = {each.name for each in registry.components() if each.kind == "dataset"}
     if folder.name in names and registry.find("dataset", folder.name).variant == "folder":
-        return folder.name, _made(folder.name, folder, registry)
+        try:
+            return folder.name, _made(folder.name, folder, registry)
+        except DataError as error:
+            others = "If it is another of the same name: --as pairs, or --as folder"
+            raise DataError(str(error), f"{error.hint}\n{others}") from None
     for name in ("pairs", "folder"):
         try:
             return name, _made(name, folder, registry)
