@@ -186,6 +186,8 @@ def _calls(call: ast.Call) -> Iterator[ast.AST]:
     commutes = ast.unparse(call.func) in _COMMUTE
     for place in range(1 if commutes else 0, len(call.args) - 1):
         pair = call.args[place : place + 2]
+        if ast.unparse(pair[0]) == ast.unparse(pair[1]):
+            continue
         if not any(isinstance(each, ast.Starred | ast.Constant) for each in pair):
             swapped = [*call.args[:place], *reversed(pair), *call.args[place + 2 :]]
             yield ast.Call(call.func, swapped, call.keywords)
