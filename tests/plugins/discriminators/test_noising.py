@@ -114,6 +114,14 @@ def test_timesteps_stay_below_what_p_allows(p):
     assert (noising.state["pool"][32:] == 0).all()
 
 
+def test_a_new_pool_keeps_nothing_of_the_one_before():
+    noising = adaptive()
+    noising.state["pool"].fill_(999)
+    told(noising, *[verdicts()] * 4)
+    assert noising.state["pool"][:32].max() < 11
+    assert (noising.state["pool"][32:] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("sampling", "quarters", "mean"),
     [
