@@ -30,6 +30,7 @@ def one_colour(red, green, blue):
 @pytest.mark.parametrize("name", PIXELS + DEEP)
 def test_zero_at_identity(name):
     loss, x = toolkit.make("loss", name), images()
+    assert loss.to(x.device) is loss
     assert loss(x, x).abs().max() < 1e-6
     assert loss(x.clone().requires_grad_(), x).abs().max() < 1e-6
 
