@@ -62,6 +62,14 @@ def test_a_discriminator_has_the_head_that_is_chosen(head, votes):
 
 
 @torch.no_grad()
+def test_the_mlp_is_computed_by_hand():
+    head, x = make_head("mlp", 32), features(5)
+    weight, bias, vote, offset = head.parameters()
+    expected = F.conv2d(F.silu(F.conv2d(x, weight, bias)), vote, offset)
+    torch.testing.assert_close(head(x), expected)
+
+
+@torch.no_grad()
 def test_the_convolutions_are_computed_by_hand():
     head, x = make_head("convolutions", 64), features(11, width=64)
     for parameter in head.parameters():
