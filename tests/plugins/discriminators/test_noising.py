@@ -114,6 +114,12 @@ def test_timesteps_stay_below_what_p_allows(p):
     assert (noising.state["pool"][32:] == 0).all()
 
 
+def test_what_adds_up_does_so_in_double_precision():
+    whole = dict.fromkeys(("pool", "images", "steps", "seed"), torch.long)
+    kept = dict.fromkeys(("p", "signs"), torch.float64)
+    assert {name: each.dtype for name, each in adaptive().state.items()} == whole | kept
+
+
 def test_a_new_pool_keeps_nothing_of_the_one_before():
     noising = adaptive()
     noising.state["pool"].fill_(999)
