@@ -156,3 +156,12 @@ def test_the_step_is_computed_in_float32_from_a_half_precision_network():
     signal = made.backbone.alphas_cumprod()[999]
     exact = (z_l.double() - (1 - signal).sqrt() * noise.double()) / signal.sqrt()
     torch.testing.assert_close(z_h.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+def test_generator_and_restorer_move_as_a_whole():
+    made = toolkit.make("generator", "one-step:sd21:tiny", lora_rank=0)
+    restorer = toolkit.make("generator", "one-step:sd21:tiny", lora_rank=0).as_restorer()
+    for each in (made, restorer):
+        assert each.to(torch.device("meta")) is each
+        parts = each.networks.values()
+        assert all(parameter.is_meta for part in parts for parameter in part.parameters())
