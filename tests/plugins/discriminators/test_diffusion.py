@@ -65,7 +65,9 @@ def test_the_trunk_equals_the_unets_own_first_half():
 
 
 def test_every_region_has_its_vote():
-    assert nad().logits(latents(), torch_stream(0, "draws")).shape == (2, 1, 4, 4)
+    judge = nad()
+    assert judge.logits(latents(), torch_stream(0, "draws")).shape == (2, 1, 4, 4)
+    assert judge.autocast  # else training would call it in float32
 
 
 def test_draws_follow_the_stream_and_cover_the_schedule():
