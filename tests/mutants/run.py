@@ -28,7 +28,10 @@ from mutating import mutants
 from running import SURVIVED, UNSEEN, baseline, compiled, module_name, verdict, warm_up
 
 ROOT = Path(__file__).parents[2]
-_TRAINING = [f"tests/training/test_{name}.py" for name in ("step_by_hand", "gradients", "sharing")]
+_TRAINING = [
+    f"tests/training/test_{name}.py"
+    for name in ("step_by_hand", "gradients", "sharing", "latent_loss")
+]
 TESTS = {
     "toolkit/training/step.py": [*_TRAINING, "tests/training/test_loop.py"],
     "toolkit/bench/statistics.py": ["tests/bench/test_statistics.py"],

@@ -209,7 +209,9 @@ def test_fingerprints_tell_protocols_apart():
 def test_components_build(name):
     score = score_psnr if name.startswith("psnr") else score_ssim
     colour = "y" if name.endswith("-y") else "rgb"
-    assert torch.equal(make(name, border=2)(*pair()), score(*pair(), colour, 2))
+    metric = make(name, border=2)
+    assert torch.equal(metric(*pair()), score(*pair(), colour, 2))
+    assert metric.needs_reference
 
 
 def test_every_component_is_complete():
