@@ -123,3 +123,11 @@ def test_an_interval_is_the_same_in_any_unit(unit):
     values = np.random.default_rng(2).lognormal(0, 1, 25)
     expected = [unit * end for end in bootstrap_interval(values.tolist())]
     assert bootstrap_interval((unit * values).tolist()) == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+def test_the_interval_of_a_sample_below_all_its_resamples_is_the_mirrored_one_of_its_mirror():
+    values = [4.0, 9.0, 0.0, 0.0, 0.0]  # of mean 2.6; its two resamples have 3.6 and 3.2
+    low, high = bootstrap_interval(values, level=0.5, resamples=2)
+    assert 3.2 < low < high < 3.6
+    mirrored = bootstrap_interval([-value for value in values], level=0.5, resamples=2)
+    assert mirrored == pytest.approx((-high, -low), rel=1e-12)

@@ -21,6 +21,8 @@ _ARITHMETIC = {
 _SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.Raise, ast.Return, ast.Continue, ast.Break)
 _TEXT = ("paper", "licence", "summary", "hint")
 """Arguments that people read; what they say is no behaviour."""
+_COMMUTE = ("min", "max", "torch.minimum", "torch.maximum", "F.mse_loss", "F.l1_loss")
+"""Their first two arguments may be exchanged: they compute the same."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def _within(node: ast.AST, scope: str, lines: tuple[int, int]) -> Iterator[Mutan
         for place, child in enumerate(value if listed else [value]):
             if not isinstance(child, ast.AST) or _is_told(node, field, child):
                 continue
+            if isinstance(child, ast.keyword) and _is_unseen(node, child):
+                continue
             at = _lines(child) or lines
             for new, name in _instead(node, field, child):
                 yield Mutant(node, field, place if listed else None, new, at, f"{scope}: {name}")
@@ -89,6 +93,27 @@ def _is_told(owner: ast.AST, field: str, child: ast.AST) -> bool:
         return True
     is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
     return is_text or (isinstance(owner, ast.JoinedStr) and field == "values")
+
+
+def _is_unseen(call: ast.AST, keyword: ast.keyword) -> bool:
+    """Whether no value depends on a keyword, where all lies on a CPU and nothing else is wrong."""
+    if not isinstance(call, ast.Call):
+        return False
+    function = ast.unparse(call.func)
+    match keyword.arg:
+        case "device":  # the tests' tensors lie on the CPU, where new ones lie anyway
+            return not isinstance(keyword.value, ast.Constant)
+        case "strict":  # of zip: another fault has to come first for the lengths to differ
+            return function == "zip" and ast.unparse(keyword.value) == "True"
+        case "memory_format":  # the order in memory: speed, no value
+            return function.endswith(".contiguous")
+        case _:
+            return False
+
+
+def _is_default(keyword: ast.keyword) -> bool:
+    """Whether a keyword says what holds without it, too."""
+    return ast.unparse(keyword) == "set_to_none=True"
 
 
 def _lines(node: ast.AST) -> tuple[int, int] | None:
@@ -155,14 +180,21 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - a table of
 def _calls(call: ast.Call) -> Iterator[ast.AST]:
     """Without a keyword; with two arguments exchanged; without the method that is called last."""
     for place, keyword in enumerate(call.keywords):
-        if keyword.arg not in _TEXT:
+        if keyword.arg not in _TEXT and not _is_unseen(call, keyword) and not _is_default(keyword):
             rest = call.keywords[:place] + call.keywords[place + 1 :]
             yield ast.Call(call.func, call.args, rest)
-    for place in range(len(call.args) - 1):
+    commutes = ast.unparse(call.func) in _COMMUTE
+    for place in range(1 if commutes else 0, len(call.args) - 1):
         pair = call.args[place : place + 2]
+        if ast.unparse(pair[0]) == ast.unparse(pair[1]):
+            continue
         if not any(isinstance(each, ast.Starred | ast.Constant) for each in pair):
             swapped = [*call.args[:place], *reversed(pair), *call.args[place + 2 :]]
             yield ast.Call(call.func, swapped, call.keywords)
+    if any(
+        keyword.arg == "memory_format" and _is_unseen(call, keyword) for keyword in call.keywords
+    ):
+        return
     if isinstance(call.func, ast.Attribute) and isinstance(
         call.func.value, ast.Call | ast.Name | ast.Attribute | ast.BinOp | ast.Subscript
     ):

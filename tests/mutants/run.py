@@ -6,6 +6,7 @@ why no test can, or it is an error.
     python tests/mutants/run.py                                  # all, in some hours
     python tests/mutants/run.py toolkit/training/step.py         # one module
     python tests/mutants/run.py plugins/losses --sample 100      # some of them, always the same
+    python tests/mutants/run.py plugins/losses --sample 100 --seed 1    # others
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from mutating import mutants
 from running import SURVIVED, UNSEEN, baseline, compiled, module_name, verdict, warm_up
 
 ROOT = Path(__file__).parents[2]
-_TRAINING = [f"tests/training/test_{name}.py" for name in ("step_by_hand", "gradients", "sharing")]
+_TRAINING = [
+    f"tests/training/test_{name}.py"
+    for name in ("step_by_hand", "gradients", "sharing", "latent_loss")
+]
 TESTS = {
     "toolkit/training/step.py": [*_TRAINING, "tests/training/test_loop.py"],
     "toolkit/bench/statistics.py": ["tests/bench/test_statistics.py"],
@@ -44,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="*", type=Path, help="modules or folders; all if none")
     parser.add_argument("--sample", type=int, help="at most so many mutants of each module")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--survivors", action="store_true", help="only those that survived before")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/mutants", help="for the results")
     arguments = parser.parse_args()
@@ -53,7 +58,8 @@ def main() -> None:
     unexplained = 0
     for path, tests in _chosen(arguments.only):
         record = arguments.out / f"{path.stem}-{path.parent.name}.json"
-        results = _run(path, tests, arguments.sample, record, again=arguments.survivors)
+        sample = (arguments.sample, arguments.seed)
+        results = _run(path, tests, sample, record, again=arguments.survivors)
         reasons = equivalent.get(str(path.relative_to(ROOT)), {})
         unexplained += _report(path, results, reasons)
     sys.exit(1 if unexplained else 0)
@@ -70,9 +76,12 @@ def _chosen(only: list[Path]) -> list[tuple[Path, list[str]]]:
 
 
 def _run(
-    path: Path, tests: list[str], sample: int | None, record: Path, *, again: bool
+    path: Path, tests: list[str], sample: tuple[int | None, int], record: Path, *, again: bool
 ) -> dict[str, str]:
-    """The verdict on every mutant of a module, by name; written down as they come."""
+    """The verdict on every mutant of a module, by name; written down as they come.
+
+    `sample` is at most how many, and the seed that chooses them.
+    """
     source = path.read_text()
     names = [mutant.name for mutant in mutants(ast.parse(source))]
     places = list(range(len(names)))
@@ -80,8 +89,8 @@ def _run(
     if again:
         results = json.loads(record.read_text())
         places = [p for p in places if results.get(names[p]) in {SURVIVED, UNSEEN}]
-    elif sample and sample < len(places):
-        places = sorted(random.Random(0).sample(places, sample))
+    elif sample[0] and sample[0] < len(places):
+        places = sorted(random.Random(sample[1]).sample(places, sample[0]))
     print(f"{path.relative_to(ROOT)}: {len(places)} of {len(names)} mutants", flush=True)
     known = baseline(path, tests)
     if known.failed:

@@ -22,7 +22,11 @@ from typing import Any
 import pytest
 
 SURVIVED, KILLED, TIMED_OUT, UNSEEN = "survived", "killed", "timed out", "no test runs it"
-_WARM = ("torch", "diffusers", "peft", "scipy.stats", "cv2", "pydantic", "typer")
+_WARM = (
+    "torch", "torchvision", "peft", "scipy.stats", "cv2", "pydantic", "typer", "hypothesis",
+    "diffusers.models.unets.unet_2d_condition", "diffusers.models.autoencoders.autoencoder_kl",
+    "diffusers.schedulers", "lpips",
+)  # fmt: skip
 
 
 @dataclass

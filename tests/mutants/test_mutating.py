@@ -5,6 +5,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import pytest
+
 _SPEC = importlib.util.spec_from_file_location("mutating", Path(__file__).parent / "mutating.py")
 mutating = importlib.util.module_from_spec(_SPEC)
 sys.modules["mutating"] = mutating  # where its dataclass looks for it
@@ -19,10 +21,14 @@ def area(a, b):
 '''
 
 
-def made(place):
-    tree = ast.parse(SOURCE)
+def made(place, source=SOURCE):
+    tree = ast.parse(source)
     list(mutating.mutants(tree))[place].apply()
     return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def programs(source):
+    return [made(place, source) for place in range(len(list(mutating.mutants(ast.parse(source)))))]
 
 
 def test_every_mutant_is_another_program_of_its_own():
@@ -36,3 +42,30 @@ def test_every_mutant_is_another_program_of_its_own():
         assert sum(part in program for program in programs) >= 1, part
     assert all('"What it does."' in program for program in programs)
     assert not any("too small, 2" in program for program in programs)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        # What is there only for other devices, for speed, or to say a default aloud stays.
+        ("x = make(2, device=y.device)", ["x = make(3, device=y.device)"]),
+        ("x = make(y, device='meta')", ["x = make(y)"]),
+        ("for each in zip(a, b, strict=True): pass", ["for each in zip(b, a, strict=True): pass"]),
+        ("x = zip(b, strict=False)", ["x = zip(b, strict=True)", "x = zip(b)"]),
+        ("x = load(b, strict=True)", ["x = load(b, strict=False)", "x = load(b)"]),
+        ("x = y.contiguous(memory_format=z)", []),
+        ("x = y.is_contiguous(memory_format=z)", ["x = y.is_contiguous()", "x = y"]),
+        ("x = y.contiguous()", ["x = y"]),
+        ("f.zero(set_to_none=True)", ["f.zero(set_to_none=False)", "f"]),
+        # So does the order of what commutes, and of nothing else.
+        ("x = min(a, b)", []),
+        ("x = F.mse_loss(a, b)", ["x = a"]),
+        ("x = torch.maximum(a, b, c)", ["x = torch.maximum(a, c, b)", "x = a"]),
+        ("x = dot(a.b, a.b)", []),
+        ("x = F.kl_div(a, b)", ["x = F.kl_div(b, a)", "x = a"]),
+        # Where a gradient ends is behaviour.
+        ("x = y.detach()", ["x = y"]),
+    ],
+)
+def test_what_no_test_can_see_is_left_alone_and_nothing_beside_it(source, wanted):
+    assert sorted(programs(source)) == sorted(ast.unparse(ast.parse(each)) for each in wanted)

@@ -65,7 +65,9 @@ def test_the_trunk_equals_the_unets_own_first_half():
 
 
 def test_every_region_has_its_vote():
-    assert nad().logits(latents(), torch_stream(0, "draws")).shape == (2, 1, 4, 4)
+    judge = nad()
+    assert judge.logits(latents(), torch_stream(0, "draws")).shape == (2, 1, 4, 4)
+    assert judge.autocast  # else training would call it in float32
 
 
 def test_draws_follow_the_stream_and_cover_the_schedule():
@@ -230,3 +232,12 @@ def test_a_backbone_needs_no_lora_list_of_ours():
     backbone = Foreign()
     DiffusionDiscriminator(backbone, NoNoise(), lora_rank=2, lora_alpha=2.0)
     assert backbone.taken == ("attention",)
+
+
+def test_it_moves_to_a_device_as_a_whole_but_for_the_noisings_numbers():
+    judge = toolkit.make("discriminator", "diffusion-gan:sd21:tiny", lora_rank=2, share=False)
+    assert judge.to(torch.device("meta")) is judge
+    parts = [*judge.networks.values()]
+    assert all(each.is_meta for part in parts for each in part.parameters())
+    assert judge._alphas_cumprod.is_meta
+    assert not any(each.is_meta for each in judge.noising.state.values())

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import toolkit
+from toolkit.errors import UsageError
 from toolkit.streams import torch_stream
 from toolkit_discriminators.heads import make_head
 
@@ -57,3 +59,35 @@ def test_a_discriminator_has_the_head_that_is_chosen(head, votes):
     assert judge.logits(x, torch_stream(0, "draws")).shape == (2, 1, votes, votes)
     names = {name for name in judge.trainable() if name.startswith("head.")}
     assert names == {f"head.{name}" for name, _ in judge.head.named_parameters()}
+
+
+@torch.no_grad()
+def test_the_mlp_is_computed_by_hand():
+    head, x = make_head("mlp", 32), features(5)
+    weight, bias, vote, offset = head.parameters()
+    expected = F.conv2d(F.silu(F.conv2d(x, weight, bias)), vote, offset)
+    torch.testing.assert_close(head(x), expected)
+
+
+@torch.no_grad()
+def test_the_convolutions_are_computed_by_hand():
+    head, x = make_head("convolutions", 64), features(11, width=64)
+    for parameter in head.parameters():
+        parameter.normal_(std=0.1, generator=torch_stream(0, str(parameter.shape)))
+    found = head(x)
+    own = iter(head.parameters())
+    for _ in range(2):
+        x = F.conv2d(x, next(own), next(own), stride=2, padding=1)
+        x = F.silu(F.group_norm(x, 32, next(own), next(own)))
+    torch.testing.assert_close(found, F.conv2d(x, next(own), next(own)))
+
+
+@pytest.mark.parametrize(("head", "least"), [("mlp", 1), ("convolutions", 4)])
+def test_the_smallest_map_that_a_head_can_judge(head, least):
+    judge = toolkit.make("discriminator", "nad:sd21:tiny", lora_rank=2, head=head)
+    x = torch.randn(2, 4, 40, 8 * least, generator=torch_stream(0, "latents"))
+    assert judge.logits(x, torch_stream(0, "draws")).shape[-1] == 1
+    if least > 1:
+        message = f"'{head}' needs maps of {least} places a side; these latents give {least - 1}"
+        with pytest.raises(UsageError, match=message):
+            judge.logits(x[..., :-8], torch_stream(0, "draws"))

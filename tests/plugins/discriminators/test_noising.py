@@ -114,6 +114,20 @@ def test_timesteps_stay_below_what_p_allows(p):
     assert (noising.state["pool"][32:] == 0).all()
 
 
+def test_what_adds_up_does_so_in_double_precision():
+    whole = dict.fromkeys(("pool", "images", "steps", "seed"), torch.long)
+    kept = dict.fromkeys(("p", "signs"), torch.float64)
+    assert {name: each.dtype for name, each in adaptive().state.items()} == whole | kept
+
+
+def test_a_new_pool_keeps_nothing_of_the_one_before():
+    noising = adaptive()
+    noising.state["pool"].fill_(999)
+    told(noising, *[verdicts()] * 4)
+    assert noising.state["pool"][:32].max() < 11
+    assert (noising.state["pool"][32:] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("sampling", "quarters", "mean"),
     [
@@ -174,4 +188,4 @@ def test_it_can_be_made_where_nothing_is_computed():
         judge = diffusion_gan(0)
         votes = judge.logits(torch.zeros(1, 4, 32, 32), None)
     assert votes.is_meta
-    assert judge.noising.state["pool"].device == CPU
+    assert {each.device for each in judge.noising.state.values()} == {CPU}

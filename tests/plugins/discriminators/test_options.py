@@ -51,3 +51,11 @@ def test_none_is_undecided_learns_nothing_and_refuses_the_state_of_another():
     none.load_state({})
     with pytest.raises(CheckpointError, match="text"):
         none.load_state({"text": torch.zeros(1)})
+
+
+@pytest.mark.parametrize("options", [{}, {"share": True}, {"share": False}])
+def test_weights_are_a_generators_unless_told_otherwise(options):
+    unet = toolkit.make("backbone", "sd21:tiny").unet(shared=True)
+    judge = toolkit.make("discriminator", "nad:sd21:tiny", lora_rank=2, **options)
+    one, other = (each.conv_in.weight.data_ptr() for each in (unet, judge.trunk))
+    assert (one == other) is options.get("share", True)

@@ -148,7 +148,9 @@ def test_diffusers_loads_the_merged_networks(exported, trained, latent, expected
     own = trained.vae.state_dict()
     assert all(torch.equal(tensor, own[name]) for name, tensor in vae.state_dict().items())
     scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
-    assert scheduler.config.prediction_type == "epsilon"
+    told = {"prediction_type": "epsilon", "num_train_timesteps": 1000, "steps_offset": 1,
+            "clip_sample": False, "set_alpha_to_one": False}  # fmt: skip
+    assert {name: scheduler.config[name] for name in told} == told
     assert (scheduler.config.beta_start, scheduler.config.beta_end) == (0.00085, 0.012)
     torch.testing.assert_close(scheduler.alphas_cumprod, alphas_cumprod().float())
 
@@ -168,6 +170,26 @@ def test_the_card_says_what_it_is(exported, form, base):
     assert f"T_L = {T_L}" in card
     assert f"rank {RANK}, alpha {ALPHA:g}, " in card
     assert "`text` [1, 77, 64]" in card
+
+
+@pytest.mark.parametrize("keys", ["diffusers", "comfyui"])
+def test_the_cards_code_loads_the_lora(exported, keys, latent, expected):
+    folder = exported("diffusers", keys)
+    card = (folder / "README.md").read_text()
+    names = re.search(r"^from diffusers import (.*)$", card, re.MULTILINE)[1].split(", ")
+    assert ("StableDiffusionPipeline" in names) is (keys == "comfyui")
+    assert ("`models/loras`" in card) is (keys == "comfyui")
+    assert ("pipelines takes this folder" in card) is (keys == "diffusers")
+    unet = toolkit.make("backbone", "pocket").unet()
+    known = {
+        "unet": unet,
+        "FOLDER": str(folder),
+        "StableDiffusionPipeline": StableDiffusionPipeline,
+    }
+    code = re.search(r"^unet = .*\n((?:.*\n)+?)scheduler = ", card, re.MULTILINE)[1]
+    exec(code, known)
+    found = noise_of(unet, latent, folder)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_code_tells_sdxl_all_that_it_needs(tmp_path):

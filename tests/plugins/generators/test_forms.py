@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import toolkit
 from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
+from toolkit_generators import restorer as restoring
 from toolkit_generators.folding import FoldedUNet
 from toolkit_generators.wide import WideConvolution, WideGroupNorm, widen
 
@@ -45,6 +47,14 @@ def test_folding_drops_what_is_constant(backbone):
     assert count(folded) < count(merged)
 
 
+@pytest.mark.parametrize(("form", "widened"), [("folded", 1), ("merged", 0), ("unmerged", 0)])
+def test_folding_makes_wide_convolutions_of_the_autoencoders(monkeypatch, form, widened):
+    made, seen = trained("pocket"), []
+    monkeypatch.setattr(restoring, "widen", seen.append)
+    made.as_restorer(form)
+    assert seen == [made.vae] * widened
+
+
 def count(restorer):
     return sum(p.numel() for net in restorer.networks.values() for p in net.parameters())
 
@@ -60,7 +70,10 @@ def test_a_restorer_leaves_other_generators_on_the_same_weights_alone():
 def test_sides_of_any_length_are_padded_and_cropped_back(height, width):
     restorer = trained("sd21:tiny").as_restorer()
     image = lr(height, width, batch=1)
-    assert restorer(image).shape == (1, 3, 4 * height, 4 * width)
+    found = restorer(image)
+    assert found.shape == (1, 3, 4 * height, 4 * width)
+    repeated = F.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
+    assert torch.equal(found, restorer(repeated)[..., : 4 * height, : 4 * width])
 
 
 def test_half_precision_stays_near():
@@ -156,3 +169,12 @@ def test_the_step_is_computed_in_float32_from_a_half_precision_network():
     signal = made.backbone.alphas_cumprod()[999]
     exact = (z_l.double() - (1 - signal).sqrt() * noise.double()) / signal.sqrt()
     torch.testing.assert_close(z_h.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+def test_generator_and_restorer_move_as_a_whole():
+    made = toolkit.make("generator", "one-step:sd21:tiny", lora_rank=0)
+    restorer = toolkit.make("generator", "one-step:sd21:tiny", lora_rank=0).as_restorer()
+    for each in (made, restorer):
+        assert each.to(torch.device("meta")) is each
+        parts = each.networks.values()
+        assert all(parameter.is_meta for part in parts for parameter in part.parameters())

@@ -30,6 +30,7 @@ def one_colour(red, green, blue):
 @pytest.mark.parametrize("name", PIXELS + DEEP)
 def test_zero_at_identity(name):
     loss, x = toolkit.make("loss", name), images()
+    assert loss.to(x.device) is loss
     assert loss(x, x).abs().max() < 1e-6
     assert loss(x.clone().requires_grad_(), x).abs().max() < 1e-6
 
@@ -93,8 +94,22 @@ def test_a_batch_is_worked_through_in_slices(monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", DEEP)
+def test_without_values_it_is_computed_and_counted_too(name, toolkit_home):
+    with torch.device("meta"):
+        loss, x = toolkit.make("loss", name), torch.empty(2, 3, 32, 48, requires_grad=True)
+        distance = loss(x, torch.empty(2, 3, 32, 48))
+        distance.sum().backward()
+    assert distance.is_meta
+    assert distance.shape == (2,)
+    # The parameters of the convolutions of AlexNet and of VGG16, as published.
+    assert loss.frozen_bytes(x) == 4 * (2_469_696 if ":alex" in name else 14_714_688)
+    assert not toolkit_home.exists()
+
+
+@pytest.mark.parametrize("name", DEEP)
 def test_bfloat16_keeps_the_statistics_in_float32(name):
     loss = toolkit.make("loss", name)
+    assert loss.autocast  # else training would call it outside
     x, y = images().requires_grad_(), images(seed=1)
     with torch.autocast("cpu", torch.bfloat16):
         rough = loss(x, y)

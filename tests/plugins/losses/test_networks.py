@@ -29,6 +29,7 @@ def test_all_losses_share_one_network_a_process():
         each for each in gc.get_objects()
         if type(each) is Convolution and each.weight.dtype == torch.float32
         and each.weight.shape == (512, 512, 3, 3) and hasattr(each, "_channels_last")
+        and not each.weight.is_meta
     ]  # fmt: skip
     assert len(kernels) == 5  # VGG16 has five of this shape
     assert vgg16(x) is vgg16(torch.rand(2, 3, 64, 64))
@@ -93,3 +94,23 @@ def test_a_stride_is_kept():
     x = torch.randn(1, 3, 40, 40, generator=RNG)
     expected = F.conv2d(x, convolution.weight, convolution.bias, 4, 2)
     torch.testing.assert_close(convolution(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_fast_way_is_taken_where_it_pays_and_no_gradient_is_amplified(monkeypatch):
+    taken, convolve = [], winograd.convolve
+    monkeypatch.setattr(winograd, "convolve", lambda *told: taken.append(1) or convolve(*told))
+    convolution = layer()
+    x = torch.randn(1, 128, 40, 48, generator=RNG, requires_grad=True)
+    found = convolution(x)
+    assert len(taken) == 0
+    torch.autograd.grad(found.sum(), x)
+    assert len(taken) == 1
+    convolution(x.detach())
+    assert len(taken) == 2
+    with torch.no_grad():
+        convolution(x)
+    assert len(taken) == 3
+    convolution(x[..., :4, :4].detach())
+    layer(stride=2)(x.detach())
+    layer(padding=0)(x.detach())
+    assert len(taken) == 3

@@ -1,10 +1,15 @@
 """The lattice metric: what repeats at the period, and nothing else."""
 
+import doctest
+import itertools
+
+import numpy as np
 import pytest
 import torch
 
 import toolkit
 from toolkit.errors import DataError
+from toolkit_metrics import lattice
 
 
 def noise(side=256):
@@ -43,7 +48,7 @@ def test_flat_images_have_a_figure():
 
 def test_each_image_of_a_batch_has_its_own_figure():
     metric = toolkit.make("metric", "lattice")
-    plain, dotted = noise(), noise() + 0.2 * dots(4)
+    plain, dotted = noise(), 0.5 * noise().flip(2) + 0.2 * dots(4)
     both = metric(torch.cat([plain, dotted]))
     assert both.tolist() == pytest.approx([metric(plain).item(), metric(dotted).item()])
 
@@ -51,3 +56,26 @@ def test_each_image_of_a_batch_has_its_own_figure():
 def test_too_few_periods_are_named():
     with pytest.raises(DataError, match="100x128 pixels are too few to find a lattice of 4 px"):
         toolkit.make("metric", "lattice")(torch.rand(1, 3, 128, 100))
+
+
+def test_it_is_its_definition_computed_place_by_place():
+    image = (noise(160) + 0.1 * dots(3, 160))[..., :129]
+    luma = np.tensordot([65.481, 128.553, 24.966], image[0].double().numpy(), 1)
+    hann = np.sin(np.pi * np.arange(96) / 96) ** 2
+    window, windows = np.outer(hann, hann), []
+    for top, left in itertools.product((0, 48), (0,)):
+        piece = luma[top : top + 96, left : left + 96]
+        windows.append(abs(np.fft.fft2((piece - piece.mean()) * window)) ** 2)
+    power = np.mean(windows, 0) + (window**2).sum() / 12  # what rounding to integers leaves
+    near = [each for each in itertools.product(range(-8, 9), repeat=2) if max(map(abs, each)) > 2]
+    places = [each for each in itertools.product((0, 32, 64), repeat=2) if any(each)]
+    quotients = [
+        power[y, x] / np.mean([power[(y + down) % 96, (x + right) % 96] for down, right in near])
+        for y, x in places
+    ]
+    found = toolkit.make("metric", "lattice:3")(image).item()
+    assert found == pytest.approx(10 * np.log10(np.mean(quotients)), rel=1e-6)
+
+
+def test_the_example_runs():
+    assert doctest.testmod(lattice).failed == 0

@@ -143,6 +143,8 @@ def test_border(score):
     sr, hr = pair(30, 30)
     inner = (..., slice(4, -4), slice(4, -4))
     assert torch.allclose(score(sr, hr, "y", 4), score(sr[inner], hr[inner], "y"))
+    middle = (..., slice(14, -14), slice(14, -14))
+    assert torch.allclose(score_psnr(sr, hr, "y", 14), score_psnr(sr[middle], hr[middle], "y"))
     with pytest.raises(DataError, match="border of 15"):
         score(sr, hr, "y", 15)
 
@@ -180,9 +182,13 @@ def test_pixels_that_are_no_numbers(score, bad):
 
 
 @pytest.mark.parametrize("score", ALL)
-def test_what_leaves_the_range_is_clamped_as_in_a_file(score):
+@pytest.mark.parametrize(("factor", "offset"), [(3, -1), (0.5, -0.1), (1.5, 0)])
+def test_what_leaves_the_range_is_clamped_as_in_a_file(score, factor, offset):
     sr, hr = pair()
-    assert torch.equal(score(sr * 3 - 1, hr), score((sr * 3 - 1).clamp(0, 1), hr))
+    beyond = (factor * sr + offset).requires_grad_()
+    found = score(beyond, hr)
+    assert torch.equal(found, score(beyond.clamp(0, 1), hr))
+    assert not found.requires_grad
 
 
 def test_too_small_for_the_window():
@@ -203,7 +209,9 @@ def test_fingerprints_tell_protocols_apart():
 def test_components_build(name):
     score = score_psnr if name.startswith("psnr") else score_ssim
     colour = "y" if name.endswith("-y") else "rgb"
-    assert torch.equal(make(name, border=2)(*pair()), score(*pair(), colour, 2))
+    metric = make(name, border=2)
+    assert torch.equal(metric(*pair()), score(*pair(), colour, 2))
+    assert metric.needs_reference
 
 
 def test_every_component_is_complete():

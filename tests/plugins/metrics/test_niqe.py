@@ -50,6 +50,12 @@ def test_pristine_numbers_are_basicsrs():
         assert np.array_equal(theirs["cov_pris_param"], covariance.numpy())
 
 
+def test_luma_by_hand_is_whole():
+    # 255 (0.299 R + 0.587 G + 0.114 B), rounded: 119.16, and the one of white.
+    image = torch.tensor([[0.2, 1.0], [0.5, 1.0], [1.0, 1.0]])[:, None]
+    assert niqe._luma(image).tolist() == [[119, 255]]
+
+
 def test_shape_is_recovered_from_samples():
     # A generalised Gaussian of shape 2 is the normal one, of shape 1 Laplace's.
     rng = np.random.default_rng(0)
