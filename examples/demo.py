@@ -1,6 +1,6 @@
-"""The toolkit end to end, in a few minutes: train, restore held-out photographs, measure, look.
+"""Demonstrates the toolkit in a few minutes: trains, restores held-out photographs, evaluates.
 
-Every step is a command that you can type yourself; it is printed before it runs.
+Every step is a shell command, which is printed before it runs.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ RUN = Path("runs/demo")
 LR, HR = RUN / "heldout" / "lr", RUN / "heldout" / "hr"
 STEPS = 240
 METRICS = ("psnr-y", "ssim-y", "dists")
-SHOWN = ("hedgehog", "red-panda", "carcassonne-walls", "sally-lightfoot-crab")
+EXAMPLES = ("hedgehog", "red-panda", "carcassonne-walls", "sally-lightfoot-crab")
 CROP = 256
-"""Side of the crops on the sheet, in HR pixels."""
+"""Side of the crops on the contact sheet, in HR pixels."""
 
 
 def main() -> None:
-    """Runs the demo in `runs/demo`; a second run goes on where the first one was stopped."""
+    """Runs the demo in `runs/demo`; resumes an interrupted run."""
     start = (
         ["--resume"] if (RUN / "recipe.toml").exists() else ["--disc", "nad", "--loss", "ea-dists"]
     )
@@ -37,8 +37,8 @@ def main() -> None:
     degrade_heldout()
     for name, restorer in (("bicubic", "bicubic"), ("restored", str(RUN))):
         out = str(RUN / "heldout" / name)
-        again = ("--existing", "overwrite")  # as the run may have been trained on since
-        command("restore", str(LR), "--with", restorer, "--out", out, *again, quiet=True)
+        existing = ("--existing", "overwrite")  # training may have continued since
+        command("restore", str(LR), "--with", restorer, "--out", out, *existing, quiet=True)
     report({name: scores(RUN / "heldout" / name) for name in ("bicubic", "restored")})
     path = RUN / "before-after.png"
     write_picture(Picture(sheet()), path)
@@ -46,18 +46,18 @@ def main() -> None:
 
 
 def command(*words: str, quiet: bool = False) -> str:
-    """Runs `toolkit WORDS...`, and gives what it printed where that is not shown."""
+    """Runs `toolkit WORDS...`; returns its output if `quiet`, else shows it."""
     print(f"\n$ toolkit {shlex.join(words)}", flush=True)
     line = [sys.executable, "-m", "toolkit", *words]
     stdout = subprocess.PIPE if quiet else None
-    done = subprocess.run(line, text=True, check=False, stdout=stdout)  # noqa: S603 - our own words
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout or ""
+    process = subprocess.run(line, text=True, check=False, stdout=stdout)  # noqa: S603 - trusted
+    if process.returncode:
+        sys.exit(process.returncode)
+    return process.stdout or ""
 
 
 def degrade_heldout() -> None:
-    """Makes LR images of the held-out photographs, always the same."""
+    """Makes LR images from the held-out photographs, with fixed seeds."""
     photos = toolkit.make("dataset", "photos:heldout")
     degradation = toolkit.make("degradation", "realesrgan")
     LR.mkdir(parents=True, exist_ok=True)
@@ -70,27 +70,27 @@ def degrade_heldout() -> None:
 
 
 def scores(folder: Path) -> dict[str, dict[str, object]]:
-    """What `toolkit eval` says of a folder, metric by metric."""
-    chosen = [word for metric in METRICS for word in ("--metric", metric)]
-    words = ("eval", "--sr", str(folder), "--hr", str(HR), *chosen, "--format", "json")
-    found: dict[str, dict[str, object]] = json.loads(command(*words, quiet=True))["metrics"]
-    return found
+    """Returns the results of `toolkit eval` for a folder, by metric."""
+    options = [word for metric in METRICS for word in ("--metric", metric)]
+    words = ("eval", "--sr", str(folder), "--hr", str(HR), *options, "--format", "json")
+    metrics: dict[str, dict[str, object]] = json.loads(command(*words, quiet=True))["metrics"]
+    return metrics
 
 
-def report(figures: dict[str, dict[str, dict[str, object]]]) -> None:
-    """Prints the means of both, side by side."""
-    print("\nMeans over the held-out photographs, degraded by realesrgan:\n")
+def report(results: dict[str, dict[str, dict[str, object]]]) -> None:
+    """Prints a table of mean scores."""
+    print("\nMean scores on the held-out photographs, degraded by realesrgan:\n")
     print(f"{'':12}" + "".join(f"{metric:>12}" for metric in METRICS))
-    for name, metrics in figures.items():
+    for name, metrics in results.items():
         print(f"{name:12}" + "".join(f"{metrics[metric]['mean']:12.4f}" for metric in METRICS))
-    better = ", ".join(f"{metric} {figures['bicubic'][metric]['direction']}" for metric in METRICS)
+    better = ", ".join(f"{metric} {results['bicubic'][metric]['direction']}" for metric in METRICS)
     print(f"\nBetter is: {better}.")
 
 
 def sheet() -> torch.Tensor:
-    """Crops of a few photographs: enlarged by bicubic, restored, original; `[3, h, w]`."""
+    """Returns crops of a few photographs: bicubic, restored and original; `[3, h, w]`."""
     rows = []
-    for name in SHOWN:
+    for name in EXAMPLES:
         hr = read_rgb(HR / f"{name}.png")
         before = bicubic_resize(read_rgb(LR / f"{name}.png")[None], 4)[0].clamp(0, 1)
         after = read_rgb(next((RUN / "heldout" / "restored").rglob(f"{name}.png")))
@@ -101,11 +101,11 @@ def sheet() -> torch.Tensor:
 
 
 def titles(*words: str) -> torch.Tensor:
-    """A strip with a title above each column, `[3, 28, CROP * n]`."""
+    """Returns a header with a title for each column, `[3, 28, CROP * n]`."""
     strip = np.full((28, CROP * len(words), 3), 255, np.uint8)
     for column, word in enumerate(words):
-        place = (column * CROP + 8, 20)
-        cv2.putText(strip, word, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
+        origin = (column * CROP + 8, 20)
+        cv2.putText(strip, word, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
     return torch.from_numpy(strip).permute(2, 0, 1).float() / 255
 
 

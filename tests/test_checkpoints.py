@@ -75,7 +75,7 @@ def test_tensors_that_share_memory_are_saved(tmp_path):
 
 
 def test_an_unknown_part_is_refused(saved):
-    with pytest.raises(CheckpointError, match="no checkpoint with a part 'gen'"):
+    with pytest.raises(CheckpointError, match="not a checkpoint with a part 'gen'"):
         load_part(saved, "gen")
 
 
@@ -84,7 +84,7 @@ def test_a_torn_file_is_refused(saved, kept):
     whole = saved.read_bytes()
     length = int(kept * len(whole)) if isinstance(kept, float) else kept
     saved.write_bytes(whole[:length])
-    with pytest.raises(CheckpointError, match="is torn") as told:
+    with pytest.raises(CheckpointError, match="is damaged") as told:
         load_part(saved, "generator")
     assert saved.name in str(told.value)
     assert "Delete it" in told.value.hint
@@ -134,7 +134,7 @@ def test_a_swapped_or_dropped_tensor_is_found(saved):
 @pytest.mark.parametrize("metadata", [None, {}, {"sha256": "not json"}, {"sha256": "[]"}])
 def test_other_safetensors_files_are_no_checkpoints(tmp_path, metadata):
     save_file({"generator/text": torch.zeros(1)}, tmp_path / "other.safetensors", metadata)
-    with pytest.raises(CheckpointError, match=r"other\.safetensors is no checkpoint"):
+    with pytest.raises(CheckpointError, match=r"other\.safetensors is not a checkpoint"):
         load_part(tmp_path / "other.safetensors", "generator")
 
 
@@ -146,7 +146,7 @@ class Exits:
 def test_a_renamed_pickle_is_refused_and_not_run(tmp_path):
     path = checkpoint_path(tmp_path, 1)
     path.write_bytes(pickle.dumps(Exits()))
-    with pytest.raises(CheckpointError, match="no safetensors file"):
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
         load_part(path, "generator")
 
 

@@ -285,7 +285,7 @@ def test_a_useless_profile_costs_no_photograph(icc, bits, caplog, tmp_path):
         converted = to_srgb(before)
     assert converted.rgb is before.rgb
     assert converted.metadata.icc == b""
-    assert "a.png: its colour profile is of no use" in caplog.text
+    assert "a.png: its colour profile is unusable" in caplog.text
 
 
 @given(st.data())

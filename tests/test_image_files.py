@@ -87,7 +87,7 @@ def test_what_is_no_image_is_passed_over(tmp_path, name, content):
 def test_a_dangling_link_is_told(tmp_path):
     (tmp_path / "a.png").symlink_to("gone.png")
     assert names(tmp_path) == ["a.png"]
-    with pytest.raises(ImageError, match=r"a link to gone\.png, which is not there"):
+    with pytest.raises(ImageError, match=r"a link to gone\.png, which does not exist"):
         read_picture(tmp_path / "a.png")
 
 

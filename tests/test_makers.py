@@ -32,7 +32,7 @@ def made_by(build, kind="loss"):
 
 
 def raising(error):
-    def build(_options):
+    def build(_options, _context):
         raise error
 
     return build
@@ -40,7 +40,7 @@ def raising(error):
 
 def test_what_fits_is_handed_over_as_it_is():
     loss = Loss()
-    assert made_by(lambda _: loss) is loss
+    assert made_by(lambda *_: loss) is loss
     assert str(maker_of(loss)) == "The loss 'rough' of my-plugin"
     assert maker_of(Loss()) is None
 
@@ -63,7 +63,7 @@ def test_a_build_that_raises_is_named_with_its_distribution(error, told):
     with pytest.raises(ComponentError, match=rf"^The loss 'rough' of my-plugin .*{told}") as caught:
         made_by(raising(error))
     assert caught.value.__cause__ is error
-    assert "fault of my-plugin" in caught.value.hint
+    assert "bug in my-plugin" in caught.value.hint
     assert "toolkit plugins list --kind loss" in caught.value.hint
 
 
@@ -77,7 +77,7 @@ def test_what_is_said_already_passes(error):
 
 
 def test_a_library_that_is_not_installed_is_named():
-    def build(_options):
+    def build(_options, _context):
         import no_such_library.part  # noqa: F401
 
     named = "The loss 'rough' needs no_such_library, which is not installed."
@@ -89,7 +89,7 @@ def test_a_library_that_is_not_installed_is_named():
 @pytest.mark.parametrize("kind", KINDS)
 def test_none_is_an_object_of_no_kind(kind):
     with pytest.raises(ComponentError, match="returned None; did it forget to return"):
-        made_by(lambda _: None, kind)
+        made_by(lambda *_: None, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,14 +97,14 @@ def test_an_object_without_the_members_of_its_kind_is_refused(kind):
     with pytest.raises(
         ComponentError, match=rf"The {kind} 'rough' .* an object of type object"
     ) as told:
-        made_by(lambda _: object(), kind)
+        made_by(lambda *_: object(), kind)
     assert "lacks " in str(told.value)
 
 
 def test_what_is_lacking_is_named():
     told = r"an object of type function, which lacks to of toolkit.interfaces.PerceptualLoss"
     with pytest.raises(ComponentError, match=told):
-        made_by(lambda _: lambda prediction, target: prediction)
+        made_by(lambda *_: lambda prediction, target: prediction)
 
 
 class Judge:
@@ -127,7 +127,7 @@ class Figure:
 )
 def test_a_member_that_says_what_it_may_not_is_told(made, kind, told):
     with pytest.raises(ComponentError, match=told):
-        made_by(lambda _: made, kind)
+        made_by(lambda *_: made, kind)
 
 
 def test_a_property_is_not_asked_whether_it_is_there():
@@ -136,7 +136,7 @@ def test_a_property_is_not_asked_whether_it_is_there():
         def to(self):
             raise AssertionError("it would have to load something")
 
-    assert made_by(lambda _: Heavy())
+    assert made_by(lambda *_: Heavy())
 
 
 def test_members_handed_through_count():
@@ -150,7 +150,7 @@ def test_members_handed_through_count():
         def __call__(self, *images):
             return self.inner(*images)
 
-    assert made_by(lambda _: Wrapper(Loss()))
+    assert made_by(lambda *_: Wrapper(Loss()))
 
 
 def test_members_are_those_of_the_interface_and_of_what_it_extends():
@@ -160,7 +160,7 @@ def test_members_are_those_of_the_interface_and_of_what_it_extends():
 
 
 def test_a_maker_is_forgotten_with_its_object():
-    loss = made_by(lambda _: Loss())
+    loss = made_by(lambda *_: Loss())
     key = id(loss)
     from toolkit import makers
 
@@ -179,17 +179,17 @@ def test_what_takes_no_weak_reference_has_a_maker_too():
         __call__, to = Loss.__call__, Loss.to
 
     for kind in (Slim, Slimmer):
-        assert maker_of(made_by(lambda _, kind=kind: kind()))
+        assert maker_of(made_by(lambda *_, kind=kind: kind()))
 
 
 def test_an_object_of_two_components_is_the_outer_ones():
-    loss = made_by(lambda _: Loss())
+    loss = made_by(lambda *_: Loss())
     admit(loss, Maker("loss", "outer", "another-plugin"))
     assert str(maker_of(loss)) == "The loss 'outer' of another-plugin"
 
 
 def test_what_an_object_raises_is_told_as_its_own():
-    loss, lost = made_by(lambda _: Loss()), ZeroDivisionError("division by zero")
+    loss, lost = made_by(lambda *_: Loss()), ZeroDivisionError("division by zero")
     named = "'rough' of my-plugin failed with ZeroDiv"
     with pytest.raises(ComponentError, match=named) as told, border(loss):
         raise lost
@@ -204,7 +204,7 @@ def test_what_an_object_raises_is_told_as_its_own():
 
 
 def test_what_a_build_prints_is_no_result(capsys):
-    def build(_options):
+    def build(_options, _context):
         print("Loading the model …")
         return Loss()
 

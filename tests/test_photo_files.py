@@ -157,7 +157,7 @@ def test_profile_alpha_and_orientation_together(tmp_path):
 def test_a_torn_profile_costs_no_photograph(tmp_path, caplog):
     Image.fromarray(marked()).save(tmp_path / "a.jpg", icc_profile=SRGB[:300])
     assert corners(read_photo(tmp_path / "a.jpg")) == "rgbw"
-    assert "a.jpg: its colour profile is of no use" in caplog.text
+    assert "a.jpg: its colour profile is unusable" in caplog.text
 
 
 def test_a_torn_file_is_an_error(tmp_path):

@@ -7,9 +7,9 @@ from importlib.metadata import distribution
 import pytest
 
 from toolkit import provenance as module
+from toolkit.discovery import installed
 from toolkit.errors import UnknownComponentError
 from toolkit.provenance import CORE, Made, changed, provenance, supplier_of
-from toolkit.registry import installed
 from toolkit.specs import Selection
 
 
@@ -83,7 +83,7 @@ def test_the_supplier_of_then_is_known():
 
 def test_a_digest_needs_no_network_library():
     code = (
-        "import sys\nfrom toolkit.registry import installed\nfrom toolkit.specs import Selection\n"
+        "import sys\nfrom toolkit.discovery import installed\nfrom toolkit.specs import Selection\n"
         "from toolkit.provenance import provenance\n"
         "provenance(installed(), [('metric', Selection(use='psnr-y'))])\n"
         "assert 'torch' not in sys.modules\n"

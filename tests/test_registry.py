@@ -1,22 +1,14 @@
-"""Plugins come in by one door; a broken one is set aside, and everything else works."""
+"""The registry: components by kind and name, their options, and what builds them."""
 
-import sys
-import textwrap
-from importlib.metadata import EntryPoint, entry_points
 from types import SimpleNamespace
 
 import pytest
 from pydantic import Field
 
-from toolkit.component import KINDS, Component, Options
+from toolkit.component import Component, Context, Options
 from toolkit.errors import OptionsError, UnknownComponentError
-from toolkit.registry import PluginError, Registry, installed, load_plugins
+from toolkit.registry import PluginError, Registry
 from toolkit.specs import Selection
-
-HEAD = "from toolkit.hookspecs import hookimpl\nfrom toolkit.component import Component\n"
-HOOK = "@hookimpl\ndef toolkit_components():\n    "
-YIELD = "yield Component(kind='loss', name='{}', summary='', build=dict)"
-GOOD = f"{HEAD}{HOOK}{YIELD}"
 
 
 class Reserved(Options):
@@ -34,104 +26,8 @@ def loss(given):
 
 
 def component(name="soft", kind="loss", **fields):
-    fields = {"summary": "", "build": lambda options: options, **fields}
+    fields = {"summary": "", "build": lambda options, _context: options, **fields}
     return Component(kind=kind, name=name, **fields)
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Installs a distribution with one plugin module, as pip would lay it out."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    modules = []
-
-    def put(distribution, source):
-        module = f"fake_{distribution.replace('-', '_')}_{tmp_path.name}"
-        modules.append(module)
-        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
-        info = tmp_path / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1")
-        (info / "entry_points.txt").write_text(f"[toolkit]\n{distribution}-entry = {module}\n")
-
-    yield put
-    for module in modules:
-        sys.modules.pop(module, None)
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Loads what `install` put there, and nothing else."""
-
-    def load_installed(only=None):
-        here = [
-            point
-            for point in entry_points(group="toolkit")
-            if point.value.startswith("fake_") and point.value.endswith(tmp_path.name)
-        ]
-        return load_plugins(here, only)
-
-    return load_installed
-
-
-BROKEN = {
-    "import fails": ("import no_such_module_anywhere", "no_such_module_anywhere"),
-    "syntax": ("def", "SyntaxError"),
-    "exit at import": ("raise SystemExit(3)", "SystemExit"),
-    "hook raises": (f"{HEAD}{HOOK}raise ValueError('out of order')", "out of order"),
-    "hook raises midway": (
-        f"{GOOD.format('half')}\n    raise ValueError('out of order')",
-        "out of order",
-    ),
-    "no hook": ("x = 1", "implements no toolkit_components"),
-    "hook unmarked": (f"{HEAD}def toolkit_components(): return []", "implements no"),
-    "hook misspelled": (f"{HEAD}@hookimpl\ndef toolkit_component(): return []", "toolkit_compon"),
-    "hook's arguments": (f"{HEAD}@hookimpl\ndef toolkit_components(all): return []", "all"),
-    "hook gives None": (f"{HEAD}{HOOK}return None", "None"),
-    "no components": (f"{HEAD}{HOOK}return ['nad']", "'nad', which is no Component"),
-    "bad name": (GOOD.format("Bad Name"), "'Bad Name' is no component name"),
-    "unknown kind": (
-        f"{HEAD}{HOOK}yield Component(kind='lozz', name='a', summary='', build=dict)",
-        "unknown kind 'lozz'",
-    ),
-    "no such variant": (
-        f"{HEAD}{HOOK}yield Component(kind='loss', name='a', summary='', build=dict, variant='w')",
-        "no option 'w'",
-    ),
-    "the same twice": (
-        f"{GOOD.format('twin')}\n    {YIELD.format('twin')}",
-        "'twin' is already provided by broken-one",
-    ),
-}
-
-
-@pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_set_aside_and_the_others_work(install, load, source, reason):
-    install("broken-one", source)
-    install("sound-one", GOOD.format("fine"))
-    registry = load()
-    assert [found.name for found in registry.components()] == ["fine"]
-    [notice] = registry.notices
-    assert notice.distribution == "broken-one"
-    assert reason in notice.reason
-    assert "The plugin broken-one is set aside" in str(notice)
-    assert "pip uninstall broken-one" in str(notice)
-
-
-def test_ctrl_c_while_a_plugin_loads_is_no_broken_plugin(install, load):
-    install("slow-one", "raise KeyboardInterrupt")
-    with pytest.raises(KeyboardInterrupt):
-        load()
-
-
-def test_a_taken_name_stays_with_the_toolkits_own_and_the_newcomer_goes_whole(install, load):
-    install("another", f"{GOOD.format('newcomer')}\n    {YIELD.format('taken')}")
-    install("restoration-toolkit-own", GOOD.format("taken"))
-    registry = load()
-    assert [found.name for found in registry.components()] == ["taken"]
-    assert registry.provider(registry.find("loss", "taken")) == "restoration-toolkit-own"
-    [notice] = registry.notices
-    assert notice.distribution == "another"
-    assert "its loss 'taken' is already provided by restoration-toolkit-own" in notice.reason
 
 
 def test_a_name_may_be_used_once_in_every_kind():
@@ -139,49 +35,6 @@ def test_a_name_may_be_used_once_in_every_kind():
     registry.add("one", [component("a", "loss"), component("a", "metric")])
     assert [found.kind for found in registry.components()] == ["loss", "metric"]
     assert [found.kind for found in registry.components("metric")] == ["metric"]
-
-
-def test_a_distribution_that_only_begins_like_the_toolkit_is_not_its_own(install, load):
-    install("restoration-toolkitten", GOOD.format("taken"))
-    install("restoration-toolkit-own", GOOD.format("taken"))
-    assert [notice.distribution for notice in load().notices] == ["restoration-toolkitten"]
-
-
-@pytest.mark.parametrize(
-    ("only", "names", "noticed"),
-    [
-        (None, ["first", "second"], []),
-        ("one", ["first"], []),
-        ("two-entry", ["second"], []),
-        (" one , two ", ["first", "second"], []),
-        ("one,three", ["first"], ["three"]),
-        ("", [], []),
-    ],
-)
-def test_toolkit_plugins_limits_what_is_loaded(install, load, only, names, noticed):
-    install("one", GOOD.format("first"))
-    install("two", GOOD.format("second"))
-    registry = load(only)
-    assert [found.name for found in registry.components()] == names
-    assert [notice.distribution for notice in registry.notices] == noticed
-    assert all("not installed" in notice.reason for notice in registry.notices)
-
-
-def test_what_is_not_wanted_is_not_even_imported(install, load):
-    install("one", GOOD.format("first"))
-    install("two", "raise SystemExit")
-    assert load("one").notices == []
-
-
-def test_the_environment_variable_is_read(monkeypatch):
-    monkeypatch.setenv("TOOLKIT_PLUGINS", "restoration-toolkit-losses")
-    limited = installed.__wrapped__()
-    assert {found.kind for found in limited.components()} == {"loss"}
-
-
-def test_an_entry_point_without_a_distribution_is_called_by_its_module():
-    [notice] = load_plugins([EntryPoint("lost", "no_such_module_anywhere", "toolkit")]).notices
-    assert notice.distribution == "no_such_module_anywhere"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +65,7 @@ def test_well_formed_names(name):
     ],
 )
 def test_ill_formed_names(name):
-    with pytest.raises(PluginError, match="no component name"):
+    with pytest.raises(PluginError, match="not a valid component name"):
         Registry().add("one", [component(name)])
 
 
@@ -231,7 +84,7 @@ def test_components_are_ordered_by_kind_and_name():
 def registry():
     made = Registry()
     wide = component(
-        "wide", options=Widths, variant="mode", build=lambda o: loss((o.width, o.mode))
+        "wide", options=Widths, variant="mode", build=lambda o, _: loss((o.width, o.mode))
     )
     made.add("one", [wide, component("bare"), component("nad", "discriminator")])
     return made
@@ -271,7 +124,7 @@ def test_make_validates_options_and_variant(registry, use, options, made):
         ("wide", {"width": "big"}, r"option 'width' is 'big': input should be a valid integer"),
         ("wide", {"width": 0}, r"option 'width' is 0: input should be greater than or equal to 1"),
         ("wide", {"width": 0, "qq": 1}, r"'width' is 0.*; unknown option 'qq'"),
-        ("bare:soft", {}, "'bare' has no variants; 'bare:soft' means nothing"),
+        ("bare:soft", {}, "'bare' has no variants: 'bare:soft' is not valid"),
     ],
 )
 def test_wrong_options_are_named(registry, use, options, message):
@@ -281,15 +134,9 @@ def test_wrong_options_are_named(registry, use, options, message):
     assert told.value.hint
 
 
-def test_every_shipped_plugin_loads_without_a_notice():
-    registry = installed()
-    assert registry.notices == []
-    assert {found.kind for found in registry.components()} == set(KINDS)
-
-
 def test_a_sharing_registry_makes_each_selection_once():
     registry = Registry()
-    registry.add("someone", [component(options=Widths, build=loss)])
+    registry.add("someone", [component(options=Widths, build=lambda o, _: loss(o))])
     shared = registry.sharing()
     wide = Selection(use="soft", options={"width": 8})
     assert shared.make("loss", wide) is shared.make("loss", wide.model_copy(deep=True))
@@ -298,17 +145,14 @@ def test_a_sharing_registry_makes_each_selection_once():
     assert shared.components() == registry.components()
 
 
-@pytest.mark.parametrize(
-    "only", ["My_Plugin.One", "my-plugin-one", " MY--PLUGIN_one , ", "my_plugin-one-ENTRY"]
-)
-def test_a_distribution_is_named_in_any_spelling(install, load, only):
-    install("my-plugin-one", GOOD.format("soft"))
-    install("other", GOOD.format("hard"))
-    registry = load(only)
-    assert [each.name for each in registry.components()] == ["soft"]
-    assert registry.notices == []
-
-
-def test_a_distribution_that_is_lacking_is_told_as_it_was_written(install, load):
-    (notice,) = load("Not_There").notices
-    assert notice.distribution == "Not_There"
+def test_what_a_component_makes_comes_from_the_same_registry_and_context():
+    registry = Registry()
+    outer = component("outer", build=lambda _, context: loss(context.make("loss", "soft", width=8)))
+    inner = component(options=Widths, build=lambda o, context: loss((o.width, context)))
+    registry.add("someone", [outer, inner])
+    shared = registry.sharing()
+    context = Context(shared, Selection(use="wide"), read_weights=False)
+    made = shared.make("loss", Selection(use="outer"), context).given
+    assert made.given == (8, context)
+    assert made is shared.make("loss", Selection(use="soft", options={"width": 8}), context)
+    assert made is not shared.make("loss", Selection(use="soft", options={"width": 8}))

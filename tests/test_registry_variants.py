@@ -31,7 +31,7 @@ class Flavours(Options):
 
 
 def component(name, kind="loss", **fields):
-    return Component(kind=kind, name=name, summary="", **{"build": lambda o: o, **fields})
+    return Component(kind=kind, name=name, summary="", **{"build": lambda o, _: o, **fields})
 
 
 @pytest.fixture
@@ -40,9 +40,11 @@ def tasty():
     registry = Registry()
     wide = component("wide", options=Widths, variant="mode")
     dish = component(
-        "dish", options=Tastes, variant="taste", build=lambda o: loss(("dish", o.taste))
+        "dish", options=Tastes, variant="taste", build=lambda o, _: loss(("dish", o.taste))
     )
-    soup = component("soup", options=Flavours, variant="flavour", build=lambda o: loss(o.flavour))
+    soup = component(
+        "soup", options=Flavours, variant="flavour", build=lambda o, _: loss(o.flavour)
+    )
     registry.add("two", [dish, soup, wide, component("salt+fat"), component("bare")])
     registry.add("three", [component(name, "discriminator") for name in ("nad", "sweet")])
     return registry

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from toolkit.checkpoints import checkpoint_path, save_checkpoint
+from toolkit.discovery import installed
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.recipe import Recipe, resolve
-from toolkit.registry import installed
 from toolkit.runs import Run, load_generator, newest_run
 
 PARTS = {"generator": {}}

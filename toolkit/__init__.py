@@ -23,7 +23,7 @@ def components(kind: Kind | None = None) -> list[Component]:
 
     Warns of plugins that are set aside (`toolkit.errors.PluginWarning`), whose components lack.
     """
-    from toolkit.registry import installed
+    from toolkit.discovery import installed
 
     return installed().components(kind)
 
@@ -39,7 +39,7 @@ def make(kind: Kind, spec: str | Selection, **options: Any) -> Any:
         ComponentError: Its `build` failed, or returned what is no object of this kind.
         ToolkitError: A library that it needs is not installed, or what it says itself.
     """
-    from toolkit.registry import installed
+    from toolkit.discovery import installed
     from toolkit.specs import Selection
 
     chosen = Selection.model_validate(spec)

@@ -1,30 +1,31 @@
-"""Reads a dataset from end to end and says what is wrong with it."""
+"""Checks a dataset by reading all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from toolkit.abilities import HasPublishedCount
 from toolkit.contracts import read
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Sample
 
 SCALE = 4
-"""HR pixels per LR pixel, on a side."""
+"""HR pixels per LR pixel along each side."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a dataset turned out to be.
+    """The result of a check.
 
     Attributes:
-        name: Its own.
-        count: How many photographs were read.
-        expected: How many it has where it is whole; None where that is not known.
-        pairs: How many of them have an LR image and its original.
-        smallest: Of the originals, or of the LR images where there are none: width, height.
-        largest: The same of the largest.
-        faults: What is wrong: (file, reason).
+        name: Name of the dataset.
+        count: Number of photographs that could be read.
+        expected: Published number of photographs; None if unknown.
+        pairs: Number of LR images with an original.
+        smallest: Width and height of the smallest original, or LR image if there is no original.
+        largest: Width and height of the largest.
+        faults: Problems: (file, reason).
     """
 
     name: str
@@ -42,26 +43,26 @@ def check_dataset(
     """Reads all photographs of a dataset.
 
     Args:
-        dataset: Any. One that others publish may name its `published_count`: how many
-            photographs it has where it is whole.
-        on_photo: Told which is being read, how many were, and how many there are.
+        dataset: The dataset. If it has a `published_count`, the number of photographs is checked.
+        on_photo: Called before each photograph with a label, its index, and the number of
+            photographs.
     """
     faults = list(dataset.skipped)
     sizes: list[tuple[int, int]] = []
     pairs = 0
     for index in range(len(dataset)):
-        named = f"photograph {index + 1}"
-        on_photo(named, index, len(dataset))
+        label = f"photograph {index + 1}"
+        on_photo(label, index, len(dataset))
         try:
             sample = read(dataset, index)
         except (ImageError, DataError) as error:
-            faults.append((named, str(error)))
+            faults.append((label, str(error)))
             continue
         sizes.append(_size(sample))
         pairs += bool(sample.lr is not None and sample.hr.numel())
         if reason := _wrong_scale(sample):
             faults.append((sample.name, reason))
-    expected: int | None = getattr(dataset, "published_count", None)
+    expected = dataset.published_count if isinstance(dataset, HasPublishedCount) else None
     if expected not in (None, len(sizes)):
         faults.insert(0, (dataset.name, f"{len(sizes)} could be read, not {expected}"))
     by_area = sorted(sizes, key=lambda size: size[0] * size[1]) or [(0, 0)]

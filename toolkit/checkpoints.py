@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, whole or not there at all, and checked when read.
+"""Checkpoints: safetensors files, written atomically and checked when read.
 
 A checkpoint holds parts ("generator", "generator.optimizer", …), each a dictionary of tensors. Its
 header carries a SHA-256 of every part and one of itself, so a torn or altered file is told apart
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import CheckpointError
-from toolkit.weights import write_atomically
+from toolkit.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ _SEPARATOR = "/"
 
 
 def save_checkpoint(path: Path, parts: Parts, metadata: Mapping[str, str]) -> None:
-    """Writes parts atomically; an interrupted write leaves nothing under `path`."""
+    """Writes a checkpoint atomically; an interrupted write leaves no file at `path`."""
     from safetensors.torch import save
 
     # Cloned, as safetensors takes no two tensors that share memory.
@@ -43,51 +43,51 @@ def save_checkpoint(path: Path, parts: Parts, metadata: Mapping[str, str]) -> No
 
 
 def load_part(path: Path, part: str) -> dict[str, Tensor]:
-    """Reads one part and leaves the rest of the file alone.
+    """Reads one part of a checkpoint.
 
     Raises:
-        CheckpointError: The file is torn, altered, no checkpoint, or has no such part.
+        CheckpointError: The file is damaged, altered, not a checkpoint, or lacks the part.
     """
     prefix = f"{part}{_SEPARATOR}"
     try:
         expected = json.loads(read_metadata(path)["parts"])[part]
     except (KeyError, TypeError, ValueError):
-        raise CheckpointError(f"{path} is no checkpoint with a part {part!r}.") from None
+        raise CheckpointError(f"{path} is not a checkpoint with a part {part!r}.") from None
     with _open(path) as stream:
         names = [name for name in stream.keys() if name.startswith(prefix)]  # noqa: SIM118
         tensors = {name: stream.get_tensor(name) for name in names}
     if _digest(part, tensors) != expected:
         raise CheckpointError(
-            f"{path} was altered after it was written: {part} has another SHA-256.",
-            "Delete it; the run goes on from the checkpoint before it.",
+            f"{path} was altered after it was written: the SHA-256 of {part} differs.",
+            "Delete it; the run resumes from the checkpoint before it.",
         )
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What was saved beside the tensors.
+    """Returns the metadata of a checkpoint.
 
     Raises:
-        CheckpointError: The file is torn, altered, or no checkpoint.
+        CheckpointError: The file is damaged, altered, or not a checkpoint.
     """
     with _open(path) as stream:
         header: dict[str, str] = stream.metadata() or {}
     if header.pop("sha256", "") != _header_digest(header):
         raise CheckpointError(
-            f"{path} is no checkpoint, or its header was altered after it was written.",
-            "Delete it; the run goes on from the checkpoint before it.",
+            f"{path} is not a checkpoint, or its header was altered after it was written.",
+            "Delete it; the run resumes from the checkpoint before it.",
         )
     return header
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first."""
+    """Returns the checkpoints of a folder, oldest first."""
     found = [(int(m[1]), path) for path in folder.glob("*") if (m := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(found)]
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
+    """Returns the path of a step's checkpoint."""
     return folder / f"step-{step:07d}.safetensors"
 
 
@@ -122,7 +122,7 @@ def _refuse(names: Iterable[str], message: str) -> None:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
-    """`safe_open`, with errors that name the file and what to do."""
+    """Opens a safetensors file; errors name the file and what to do."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -131,8 +131,8 @@ def _open(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"There is no checkpoint {path}.") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is torn, or is no safetensors file ({error}).",
-            "Delete it; a run goes on from the checkpoint before it.",
+            f"{path} is damaged, or not a safetensors file ({error}).",
+            "Delete it; the run resumes from the checkpoint before it.",
         ) from None
     with stream:
         yield stream
@@ -143,7 +143,7 @@ def _header_digest(header: Mapping[str, str]) -> str:
 
 
 def _digest(part: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, types, shapes and bytes of a part's tensors."""
+    """Computes the SHA-256 of the names, types, shapes and bytes of a part's tensors."""
     import torch
 
     digest = hashlib.sha256()

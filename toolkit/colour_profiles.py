@@ -1,4 +1,4 @@
-"""Photographs of any colour space, read as sRGB: what networks are trained on."""
+"""Reads photographs of any colour space as sRGB, which the networks are trained on."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _LOG = logging.getLogger(__name__)
 
 
 def read_photo(path: str | Path) -> Tensor:
-    """Reads an image file as a photograph to train on: upright, opaque, sRGB.
+    """Reads an image file as an upright, opaque sRGB photograph, for training and scoring.
 
-    Colours are converted by the file's profile, grey becomes three channels, and transparent parts
-    are laid on white, since their own colours are arbitrary.
+    Colours are converted by the file's profile, and grey to three channels. Transparent parts are
+    blended with white.
 
     Returns:
         `[3, h, w]`, float32, in [0, 1].
 
     Raises:
-        ImageError: As `read_picture`.
+        ImageError: The file cannot be read; see `read_picture`.
     """
     return as_photo(read_picture(path))
 
 
 def as_photo(picture: Picture) -> Tensor:
-    """A picture as `read_photo` gives it, `[3, h, w]` in [0, 1]."""
+    """Converts a picture to an opaque sRGB photograph, `[3, h, w]` in [0, 1]; see `read_photo`."""
     picture = to_srgb(picture)
     if picture.alpha is None:
         return picture.rgb
@@ -45,17 +45,17 @@ def as_photo(picture: Picture) -> Tensor:
 
 
 def to_srgb(picture: Picture) -> Picture:
-    """Converts a picture's colours from those of its ICC profile, RGB or grey, to sRGB.
+    """Converts a picture from the colour space of its ICC profile, RGB or grey, to sRGB.
 
-    LittleCMS does it, relative colorimetric with black point compensation, the default of Adobe's
-    programs: colours that sRGB holds stay as they are, others are clipped, shadows are not. With 16
-    bits, which Pillow's LittleCMS does not take, a profile of curves and a matrix is computed in
-    float; one of tables has 8 bits' accuracy, but keeps all gradations.
+    Uses LittleCMS with relative colorimetric intent and black point compensation, like Adobe's
+    programs: colours in sRGB's gamut are preserved, others are clipped, and shadows are not
+    crushed. Pillow's LittleCMS does not support 16 bits; for these, profiles of curves and a matrix
+    are computed in float, and profiles of tables are accurate to 8 bits, without banding.
 
     Returns:
-        The picture without a profile. Its `rgb`, `[3, h, w]` in [0, 1], is the very same tensor
-        where there is no profile, where it is sRGB's to within one level of 8 bits, and where it
-        is damaged or for other channels, which is logged. Alpha is left alone.
+        The picture without its profile; alpha is unchanged. `rgb`, `[3, h, w]` in [0, 1], is the
+        same tensor if there is no profile, if the profile equals sRGB to within one level of 8
+        bits, or if it is unusable, which is logged.
 
     Source: ICC.1:2022, https://www.color.org/specification/ICC.1-2022-05.pdf
     """
@@ -76,13 +76,13 @@ def to_srgb(picture: Picture) -> Picture:
 
 
 def _transform(icc: bytes, picture: Picture) -> ImageCmsTransform | None:
-    """LittleCMS's way from the profile to sRGB; None where the profile does not allow one."""
+    """Builds LittleCMS's transform from the profile to sRGB; None if the profile is unusable."""
     from PIL import ImageCms
 
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     if icc[16:20] == b"GRAY" or _has_tables(icc):
-        # What LittleCMS calculates beforehand is some eight times as fast, but up to 1.5 levels
-        # off in dark grey, 19 with tables at the gamut's edge. For curves and matrix it is right.
+        # LittleCMS's precalculation is about eight times as fast, but off by up to 1.5 levels in
+        # dark grey, and by 19 at the gamut's edge with tables. It is exact for curves and a matrix.
         flags |= ImageCms.Flags.NOOPTIMIZE
     try:
         return ImageCms.buildTransform(
@@ -94,8 +94,8 @@ def _transform(icc: bytes, picture: Picture) -> ImageCmsTransform | None:
             flags,
         )
     except ImageCms.PyCMSError as error:
-        told = "%s: its colour profile is of no use (%s), its colours are taken for sRGB"
-        _LOG.warning(told, picture.path or "A picture", error)
+        message = "%s: its colour profile is unusable (%s); its colours are treated as sRGB"
+        _LOG.warning(message, picture.path or "A picture", error)
         return None
 
 
@@ -107,18 +107,18 @@ def _changes_nothing(transform: ImageCmsTransform) -> bool:
 
 
 def _transformed(rgb: Tensor, transform: ImageCmsTransform) -> Tensor:
-    """`[3, h, w]` by LittleCMS, in 8 bits."""
+    """Converts `[3, h, w]` with LittleCMS, in 8 bits."""
     from PIL import Image
 
     pixels = (rgb * 255).round().byte().permute(1, 2, 0).numpy()
     grey = transform.input_mode == "L"
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if grey else pixels))
-    done = np.array(transform.apply(image)).transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(done)).float().div_(255)
+    converted = np.array(transform.apply(image)).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(converted)).float().div_(255)
 
 
 def _computed(rgb: Tensor, icc: bytes) -> Tensor | None:
-    """`[3, h, w]` by the profile's curves and matrix, in float; None where it has others."""
+    """Converts `[3, h, w]` with the profile's curves and matrix, in float; None if it has none."""
     if icc[20:24] != b"XYZ " or _has_tables(icc):
         return None
     coloured = icc[16:20] == b"RGB "
@@ -129,13 +129,13 @@ def _computed(rgb: Tensor, icc: bytes) -> Tensor | None:
         matrix = np.eye(3)
         if coloured:
             matrix = np.linalg.solve(_colorants(_tags(_srgb())), _colorants(tags))
-    except (LookupError, ValueError, struct.error):  # LittleCMS may make sense of it all the same
+    except (LookupError, ValueError, struct.error):  # LittleCMS may still be able to read it
         return None
     curves *= 3 // len(curves)
     steps = (rgb * 65535).round().int()
     light = torch.stack([curve[step] for curve, step in zip(curves, steps, strict=True)])
     light = torch.einsum("ij,jhw->ihw", torch.from_numpy(matrix).float(), light)
-    # Black point compensation; LittleCMS takes nothing lighter than L* = 50 for black.
+    # Black point compensation; LittleCMS limits the black point to L* = 50.
     black = min(float(_LUMINANCE @ matrix @ [curve[0].item() for curve in curves]), 0.1842)
     light = ((light - black) / (1 - black)).clamp_(0, 1)
     return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
@@ -145,7 +145,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 def _has_tables(icc: bytes) -> bool:
-    """Whether there are tables, which LittleCMS prefers to curves and matrix."""
+    """Whether a profile has tables, which take precedence over curves and matrix."""
     return any(name in icc for name in (b"A2B0", b"A2B1", b"D2B0", b"D2B1"))
 
 
@@ -162,7 +162,7 @@ def _tags(icc: bytes) -> dict[bytes, bytes]:
 
 
 def _colorants(tags: dict[bytes, bytes]) -> np.ndarray[Any, Any]:
-    """XYZ of the primaries under D50, a column each."""
+    """Returns the primaries' XYZ under D50 as columns."""
     return np.stack([_fixed(tags[name][8:20]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
 
 
@@ -172,7 +172,7 @@ def _fixed(data: bytes) -> np.ndarray[Any, Any]:
 
 
 def _linear(values: np.ndarray[Any, Any], curve: bytes) -> np.ndarray[Any, Any]:
-    """Light of encoded values, both in [0, 1], by a `curv` or a `para` tag."""
+    """Linearises encoded values with a `curv` or `para` tag; both are in [0, 1]."""
     if curve[:4] == b"curv":
         (count,) = struct.unpack_from(">I", curve, 8)
         table = np.frombuffer(curve, ">u2", count, 12)
@@ -181,8 +181,8 @@ def _linear(values: np.ndarray[Any, Any], curve: bytes) -> np.ndarray[Any, Any]:
         return np.array(values ** (table[0] / 256 if count else 1))
     (kind,) = struct.unpack_from(">H", curve, 8)
     count = _PARAMETERS[kind]
-    g, a, b, c, d, e, f = _fixed(curve[12 : 12 + 4 * count]).tolist() + _PLAIN[count:]
-    if kind in {1, 2}:  # c is an offset everywhere, and a and b say where the power begins
+    g, a, b, c, d, e, f = _fixed(curve[12 : 12 + 4 * count]).tolist() + _IDENTITY[count:]
+    if kind in {1, 2}:  # c is a global offset, and the power law starts at -b / a
         c, d, e, f = 0.0, -b / a if a else 0.0, c, c
     with np.errstate(all="ignore"):
         bent = np.maximum(a * values + b, 0) ** g + e
@@ -190,7 +190,7 @@ def _linear(values: np.ndarray[Any, Any], curve: bytes) -> np.ndarray[Any, Any]:
     return np.array(np.nan_to_num(light).clip(0, 1))
 
 
-_PLAIN = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-"""g, a, b, c, d, e, f of `(a x + b)^g + e`, below d `c x + f`, that change nothing."""
+_IDENTITY = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+"""Default g, a, b, c, d, e, f of `(a x + b)^g + e`, or `c x + f` below d."""
 _PARAMETERS = (1, 3, 4, 5, 7)
-"""How many a `para` curve of each kind has."""
+"""Number of parameters of a `para` curve, by its kind."""

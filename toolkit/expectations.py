@@ -1,4 +1,4 @@
-"""What a value from a plugin should be, told by the name of who returned it."""
+"""Checks values that plugins returned; errors name the component."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
+from toolkit.devices import is_half
 from toolkit.makers import Maker, described, has_member
-from toolkit.precision import is_half
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 Shape = Sequence[int | EllipsisType | None]
-"""None stands for any length, a final ellipsis for any more."""
+"""None stands for any length, a final ellipsis for any further dimensions."""
 
 
 def expect(
@@ -28,17 +28,17 @@ def expect(
     finite: bool = True,
     slack: float | None = None,
 ) -> None:
-    """Raises `ComponentError` unless the value is a tensor as it should be.
+    """Raises `ComponentError` unless a value is a tensor as expected.
 
     Args:
-        maker: Who returned it.
-        what: It is.
-        value: What came back.
-        shape: That it should have.
-        on: The device that it should be on; None for any.
-        floating: Whether it should be of a floating type.
-        finite: Whether its values should be finite.
-        slack: How far they may leave [0, 1]; None for any range.
+        maker: The component that returned it.
+        what: A noun phrase for the value, for the error message.
+        value: The value.
+        shape: The expected shape.
+        on: The expected device; None for any.
+        floating: Whether a floating dtype is expected.
+        finite: Whether finite values are expected; checked in the first call only.
+        slack: Tolerance around [0, 1], checked in the first call only; None for any range.
     """
     from torch import Tensor
 
@@ -57,7 +57,7 @@ def expect(
 
 
 def expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:
-    """Raises `ComponentError` if values leave [0, 1] by more than that."""
+    """Raises `ComponentError` if values are outside of [0, 1] by more than `slack`."""
     if value.is_meta or not value.numel():
         return
     low, high = (end.item() for end in value.aminmax())
@@ -66,7 +66,7 @@ def expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:
 
 
 def expect_gradient(maker: Maker, what: str, value: Tensor, where: str) -> None:
-    """Raises `ComponentError` unless gradients pass through the value."""
+    """Raises `ComponentError` if a value has no gradient."""
     if not value.requires_grad:
         raise maker.fault(f"returned {what} without a gradient {where}; is it detached?")
 
@@ -78,17 +78,17 @@ def expect_float32(maker: Maker, what: str, value: Tensor) -> None:
 
 
 def expect_members(maker: Maker, what: str, value: object, names: Sequence[str]) -> None:
-    """Raises `ComponentError` unless the value has these members; asks none of them."""
+    """Raises `ComponentError` unless a value has these members; evaluates no property."""
     if not all(has_member(value, name) for name in names):
         raise maker.fault(f"returned {described(value)}, not {what} of {', '.join(names)}.")
 
 
-def _fits(found: Sequence[int], shape: Shape) -> bool:
+def _fits(actual: Sequence[int], shape: Shape) -> bool:
     if shape and shape[-1] is ...:
         shape = shape[:-1]
-        found = found[: len(shape)]
-    return len(found) == len(shape) and all(
-        wanted in (None, length) for length, wanted in zip(found, shape, strict=True)
+        actual = actual[: len(shape)]
+    return len(actual) == len(shape) and all(
+        wanted in (None, length) for length, wanted in zip(actual, shape, strict=True)
     )
 
 
@@ -97,7 +97,7 @@ def _length(wanted: int | EllipsisType | None) -> str:
 
 
 def maps(value: object, key: type, element: type) -> bool:
-    """Whether it is a mapping of such keys to such elements."""
+    """Whether a value is a mapping with keys and elements of these types."""
     return isinstance(value, Mapping) and all(
-        isinstance(name, key) and isinstance(each, element) for name, each in value.items()
+        isinstance(name, key) and isinstance(item, element) for name, item in value.items()
     )

@@ -1,8 +1,11 @@
-"""The one door for plugins: a distribution with an entry point in the group `toolkit`.
+"""The hook that plugins implement.
 
-The entry point names a module that implements this hook::
+A plugin is a distribution with an entry point in the group `toolkit`. The entry point names a
+module that implements the hook::
 
-    from toolkit.hookspecs import hookimpl
+    from toolkit.plugin import Component, hookimpl
+
+    PLUGIN_API = 1
 
     @hookimpl
     def toolkit_components():
@@ -18,6 +21,10 @@ import pluggy
 from toolkit.component import Component
 
 ENTRY_POINT_GROUP = "toolkit"
+PLUGIN_API = 1
+"""Version of `toolkit.plugin`; increases with every incompatible change to it."""
+OLDEST_PLUGIN_API = 1
+"""The oldest version that is still supported."""
 
 hookspec = pluggy.HookspecMarker(ENTRY_POINT_GROUP)
 hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
@@ -25,4 +32,4 @@ hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
 
 @hookspec
 def toolkit_components() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Components that the plugin supplies; importing its module must load nothing heavy."""
+    """Yields the plugin's components; importing the module must not load torch or diffusers."""

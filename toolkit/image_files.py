@@ -1,4 +1,4 @@
-"""Which files of a folder are images: told by their first bytes, or else by their suffix."""
+"""Finds image files, and recognises their format by their first bytes or their suffix."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ IMAGE_SUFFIXES = frozenset(
 """Formats that can be written."""
 JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
 READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and JPEG 2000"
-"""What can be read, for messages."""
+"""Formats that can be read, for messages."""
 
 _HEAD = 32
-"""Bytes that tell a format."""
+"""Number of leading bytes that identify a format."""
 
 
 class _Format(NamedTuple):
-    """An image format, by the suffixes that files of it have."""
+    """An image format and its file suffixes."""
 
     name: str
     suffixes: tuple[str, ...]
     way_out: str = ""
-    """What to do with a file of it; empty where it can be read."""
+    """How to convert a file of it; empty if it can be read."""
 
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
 _FORMATS = {
-    each.name: each
-    for each in (
+    format_.name: format_
+    for format_ in (
         _Format("JPEG", tuple(sorted(JPEG_SUFFIXES))),
         _Format("PNG", (".png", ".apng")),
         _Format("WebP", (".webp",)),
@@ -52,7 +52,7 @@ _FORMATS = {
         _Format("camera raw", _RAW, "Develop it first, and export it as TIFF or JPEG."),
     )
 }
-_BY_SUFFIX = {suffix: each for each in _FORMATS.values() for suffix in each.suffixes}
+_BY_SUFFIX = {suffix: format_ for format_ in _FORMATS.values() for suffix in format_.suffixes}
 _STARTS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
@@ -75,56 +75,55 @@ _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
 def find_images(folder: str | Path) -> list[Path]:
-    """Image files below a folder, sorted; hidden files and folders are left out.
+    """Returns the image files below a folder, sorted; hidden files and folders are omitted.
 
-    A file counts by its first bytes whatever it is called, or by its suffix whatever it holds: one
-    that cannot be read must be told of, not passed over. Links are followed, but not into a folder
-    that they lie in.
+    A file is an image if its first bytes or its suffix say so; damaged files are included, so that
+    they can be reported. Links are followed, except to a folder that contains them.
     """
     return sorted(path for path in _files(Path(folder), frozenset()) if _is_image(path))
 
 
 def some_images(folder: Path, keep: Callable[[Path], bool] = lambda _path: True) -> list[Path]:
-    """What `find_images` finds, of it what is to be kept.
+    """Returns the images of `find_images` for which `keep` is true.
 
     Raises:
-        DataError: There is nothing.
+        DataError: There are none.
     """
-    found = [path for path in find_images(folder) if keep(path)]
-    if not found:
-        raise DataError(f"The folder {folder} holds no image", hint=f"Images are {READ} files")
-    return found
+    images = [path for path in find_images(folder) if keep(path)]
+    if not images:
+        raise DataError(f"The folder {folder} contains no image", hint=f"Images are {READ} files")
+    return images
 
 
 def is_image_suffix(suffix: str) -> bool:
-    """Whether files of some image format, read here or not, are called so."""
+    """Whether a suffix is that of an image format, readable or not."""
     return suffix.lower() in _BY_SUFFIX
 
 
 def why_unreadable(path: Path) -> tuple[str, str]:
-    """Why a file cannot be an image that is read here, and the way out; empty where it can."""
+    """Returns why a file is not a readable image, and a hint; both are empty if it may be one."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        gone = path.is_symlink() and not path.exists()
-        reason = f"a link to {path.readlink()}, which is not there" if gone else ""
+        dangling = path.is_symlink() and not path.exists()
+        reason = f"a link to {path.readlink()}, which does not exist" if dangling else ""
         return reason or f"not readable: {error.strerror}", "Check the path and its permissions"
     if not head:
         return "empty", "Copy or download the file again"
-    found = _told_by(head, path)
-    if found is None:
+    format_ = _format_of(head, path)
+    if format_ is None:
         return "damaged or not an image", ""
-    if found.way_out:
-        return f"a {found.name} file, which cannot be read here", found.way_out
+    if format_.way_out:
+        return f"a {format_.name} file, which cannot be read here", format_.way_out
     return "", ""
 
 
 def existing(path: Path) -> Path:
-    """The path, where there is something.
+    """Returns the path if it exists.
 
     Raises:
-        DataError: There is not.
+        DataError: It does not exist.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist", hint="Check the spelling of the path")
@@ -132,21 +131,21 @@ def existing(path: Path) -> Path:
 
 
 def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Everything below a folder that is no folder; `above` are the folders that it lies in."""
+    """Yields the files below a folder; `above` identifies its parents, to detect cycles."""
     try:
         status = folder.stat()
         entries = list(os.scandir(folder))
     except OSError as error:
         _LOG.warning("The folder %s cannot be searched: %s", folder, error.strerror)
         return
-    own = status.st_dev, status.st_ino
-    if own in above:
+    identity = status.st_dev, status.st_ino
+    if identity in above:
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _files(Path(entry.path), above | {own})
+            yield from _files(Path(entry.path), above | {identity})
         else:
             yield Path(entry.path)
 
@@ -158,13 +157,13 @@ def _is_image(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return _told_by(file.read(_HEAD), path) is not None
+            return _format_of(file.read(_HEAD), path) is not None
     except OSError:
         return False
 
 
-def _told_by(head: bytes, path: Path) -> _Format | None:
-    """The format that the first bytes are of; camera raw files pass for TIFF but by suffix."""
+def _format_of(head: bytes, path: Path) -> _Format | None:
+    """Identifies a format by its first bytes; camera raw by suffix, as it may look like TIFF."""
     if path.suffix.lower() in _RAW:
         return _FORMATS["camera raw"]
     for start, name in _STARTS.items():
@@ -180,7 +179,7 @@ def _told_by(head: bytes, path: Path) -> _Format | None:
 
 
 def _of_brands(major: bytes, others: bytes) -> _Format | None:
-    """The image format of an ISO base media file, such as AVIF, by its brands; none for a film."""
+    """Identifies an ISO base media file, such as AVIF, by its brands; None if it is a video."""
     if major in {b"avif", b"avis"} or (major in {b"mif1", b"msf1"} and b"avif" in others):
         return _FORMATS["AVIF"]
     if major in {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:

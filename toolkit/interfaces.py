@@ -7,19 +7,18 @@ per latent pixel (the backbone's `factor`), `c` latent channels, `d` text width.
 - Latents: `[b, c, h/f, w/f]`, already scaled to about unit variance.
 - Text: `[b, 77, d]`.
 
-A plugin needs to inherit from nothing here: an object fits when it has the members.
+An object fits an interface if it has the members; a plugin need not inherit from anything. Optional
+members are in `toolkit.abilities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from toolkit.prediction import Prediction as Prediction  # noqa: PLC0414 - part of the contracts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import torch
     from torch import Tensor, nn
@@ -28,23 +27,23 @@ if TYPE_CHECKING:
 class Backbone(Protocol):
     """A pretrained latent diffusion model, loaded in parts and only when asked.
 
-    Its component may have an option `precision`, what frozen weights are held in, and one
-    `checkpointing`: `toolkit train --plan` then tries both.
+    If its component has an option `precision` (the dtype of frozen weights) or `checkpointing`
+    (gradient checkpointing), `toolkit train --plan` tries their values.
     """
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, for messages and results."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the weights: a checkpoint made on another backbone is refused by it."""
+        """Identity of the weights; checkpoints of another backbone are refused."""
         ...
 
     @property
     def factor(self) -> int:
-        """Image pixels per latent pixel, on a side."""
+        """Image pixels per latent pixel along each side."""
         ...
 
     @property
@@ -54,12 +53,12 @@ class Backbone(Protocol):
 
     @property
     def latent_scaling(self) -> float:
-        """What the VAE's own latents are multiplied by to have about unit variance."""
+        """Factor that scales the VAE's latents to about unit variance."""
         ...
 
     @property
     def text_tokens(self) -> int:
-        """How many text embeddings condition the UNet."""
+        """Number of text embeddings that condition the UNet."""
         ...
 
     @property
@@ -69,167 +68,158 @@ class Backbone(Protocol):
 
     @property
     def lora_layers(self) -> Mapping[str, tuple[str, ...]]:
-        """Named lists of the UNet's layers that take LoRA, by the ends of their module paths.
+        """Named lists of UNet layers for LoRA, given by the ends of their module paths.
 
-        At least one; the first is what is taken where none is asked for.
+        Contains at least one list; the first is the default.
         """
         ...
 
     def vae(self) -> Any:
-        """The autoencoder (diffusers' `AutoencoderKL`), frozen; images in [-1, 1]."""
+        """Returns the frozen autoencoder (diffusers' `AutoencoderKL`); images in [-1, 1]."""
         ...
 
     def unet(self, *, shared: bool = False) -> Any:
-        """The noise predictor (diffusers' `UNet2DConditionModel`), frozen, in layers of its own.
+        """Returns the frozen noise predictor (diffusers' `UNet2DConditionModel`) as a new module.
 
-        With `shared`, one set of frozen weights may serve all who ask so; none may change it.
+        With `shared`, several modules may share one set of frozen weights, which must not be
+        changed.
         """
         ...
 
     def condition(self) -> nn.Module:
-        """Fresh learnable embeddings in place of a prompt.
+        """Returns new learnable embeddings in place of a prompt.
 
-        Called with a batch size and a dtype, always both, it gives the UNet's keyword arguments,
-        of that dtype.
+        Called with a batch size and a dtype, the module returns the UNet's keyword arguments in
+        that dtype.
         """
         ...
 
     def alphas_cumprod(self) -> Tensor:
-        """The schedule's ᾱ, `[1000]`, float64, from the least noise to the most."""
+        """Returns the schedule's ᾱ, `[1000]`, float64, in order of increasing noise."""
         ...
 
     def add_lora(
         self, module: nn.Module, rank: int, alpha: float, layers: str
     ) -> dict[str, nn.Parameter]:
-        """Adds LoRA to the UNet, or to a part of it, in place; gives the new parameters by name."""
+        """Adds LoRA to the UNet, or a part of it, in place; returns the new parameters by name."""
         ...
 
     def merge_lora(self, module: nn.Module) -> None:
-        """Turns layers with LoRA into plain ones that do the same, in place."""
+        """Merges LoRA into the weights of its layers, in place."""
         ...
 
 
 class Trainable(Protocol):
-    """What optimiser and checkpoint need to know of a part; its `networks`, if named, count."""
+    """The members that optimiser and checkpoints need."""
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The parameters to optimise, by name; empty if there are none."""
+        """Returns the parameters to optimise, by name; empty if there are none."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All that a checkpoint must hold to go on exactly: trained weights and any schedule."""
+        """Returns everything that exact resuming needs: trained weights and adaptive schedules."""
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what `state` returned; raises `CheckpointError` on any missing name."""
+        """Restores what `state` returned; raises `CheckpointError` if a name is missing."""
         ...
 
     def to(self, device: torch.device) -> object:
-        """Moves everything to a device."""
+        """Moves everything to a device, in place."""
         ...
 
 
 class Generator(Trainable, Protocol):
-    """LR batch to prediction, with gradients to its trainable parameters."""
+    """Predicts HR images from LR images, with gradients to its trainable parameters."""
 
     @property
     def scale(self) -> int:
-        """SR pixels per LR pixel, on a side."""
+        """SR pixels per LR pixel along each side."""
         ...
 
     @property
     def multiple(self) -> int:
-        """LR sides are padded to a multiple of this many pixels before they enter."""
+        """LR sides are padded to a multiple of this number of pixels."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the frozen weights it builds on."""
+        """Identity of its frozen weights."""
         ...
 
     def predict(self, lr: Tensor) -> Prediction:
-        """Restores `lr`, `[b, 3, h, w]`, its sides multiples of `multiple`."""
+        """Restores `lr`, `[b, 3, h, w]`, whose sides are multiples of `multiple`."""
         ...
 
     def encode(self, hr: Tensor) -> Tensor:
-        """Latents of real images, `[b, 3, h, w]` to `[b, c, h/f, w/f]`, without gradients."""
+        """Encodes real images, `[b, 3, h, w]`, to `[b, c, h/f, w/f]`, without gradients."""
         ...
 
     def as_restorer(self) -> Restorer:
-        """Hands the network over, ready for inference; the generator is used up by it."""
-        ...
-
-
-@runtime_checkable
-class Exportable(Protocol):
-    """What a generator may also offer: its trained weights as files for other programs."""
-
-    def export(self, folder: Path, form: str, keys: str, base: str) -> str:
-        """Writes them; gives a model card's text, with code for `base` and the files."""
+        """Returns its network as a restorer; the generator cannot be used afterwards."""
         ...
 
 
 class Discriminator(Trainable, Protocol):
-    """Judges real from fake, region by region. The adversarial objective is the core's.
+    """Distinguishes real from fake, region by region.
 
-    May offer `autocast`, as a loss may.
+    The adversarial losses (eqs. 2 and 3) are the core's.
     """
 
     @property
     def judges(self) -> Literal["latents", "images", "nothing"]:
-        """What `logits` takes; with "nothing", training has no adversarial term."""
+        """The input of `logits`; with "nothing", training has no adversarial loss."""
         ...
 
     @property
     def shared_draws(self) -> bool:
-        """Whether real and fake of one step are judged under the same random draws."""
+        """Whether real and fake samples of a step get the same random draws."""
         ...
 
     def logits(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Logits that each region of `x` is real, `[b, 1, regions...]`; `rng` decides all noise."""
+        """Returns the logits that regions of `x` are real, `[b, 1, regions...]`.
+
+        All noise is drawn from `rng`.
+        """
         ...
 
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        """Called after every discriminator step; adaptive schedules learn here."""
+        """Called with the logits of every discriminator step, for adaptive schedules."""
         ...
 
 
 class PerceptualLoss(Protocol):
     """Distance of a prediction to its target, `[b]`.
 
-    It is given float32, outside autocast, and gives float32 whatever `train.precision` says. It may
-    offer:
-
-    - `autocast`: true to be called within autocast, for its networks to take that precision. What
-      it gives stays float32, and its gradients close to those in float32.
-    - `prepare(target)`: what it returns stands for the target in later calls, so that a target's
-      features are computed once.
-    - `frozen_bytes(like)`: what its networks take.
+    It is given float32, outside autocast, and returns float32 whatever `train.precision` says.
     """
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Distance for each image of the batch, `[b]`, with gradients to `prediction`."""
+        """Returns the distance of each image, `[b]`, with gradients to `prediction`."""
         ...
 
     def to(self, device: torch.device) -> object:
-        """Moves the frozen features to a device."""
+        """Moves its networks to a device."""
         ...
 
 
 class Degradation(Protocol):
-    """Makes LR of HR, as the random stream alone decides; may offer `Replayable`'s, `recorded`."""
+    """Makes LR images from HR images; its random stream decides everything random."""
 
     @property
     def scale(self) -> int:
-        """HR pixels per LR pixel, on a side."""
+        """HR pixels per LR pixel along each side."""
         ...
 
     def __call__(self, hr: Tensor, rng: np.random.Generator) -> Tensor:
-        """`[3, h, w]` to `[3, h/scale, w/scale]`, in [0, 1]; h and w multiples of the scale."""
+        """Degrades `[3, h, w]` to `[3, h/scale, w/scale]`, in [0, 1].
+
+        h and w are multiples of the scale.
+        """
         ...
 
     def target(self, hr: Tensor) -> Tensor:
-        """The image to train against, `[3, h, w]`: `hr` itself, or a sharpened one."""
+        """Returns the training target, `[3, h, w]`: `hr`, or a sharpened version of it."""
         ...
 
 
@@ -238,77 +228,73 @@ class Sample(NamedTuple):
 
     name: str
     hr: Tensor
-    """Empty, `[3, 0, 0]`, where nobody has the original of an LR image."""
+    """Empty, `[3, 0, 0]`, if an LR image has no original."""
     lr: Tensor | None = None
-    """Given by datasets of recorded pairs, for the degradation `recorded`."""
+    """Set by datasets of recorded LR/HR pairs."""
 
 
 class Dataset(Protocol):
-    """Named photographs. Reading one may raise `ImageError`; the rest stay usable.
-
-    One that lies on a disk may also have `files`, a mapping of names to paths: a run then knows
-    whether it is resumed on the same.
-    """
+    """Named photographs. If reading one raises `ImageError`, the others remain usable."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, for messages and results."""
         ...
 
     @property
     def skipped(self) -> tuple[tuple[str, str], ...]:
-        """Files that were found and set aside: (name, reason)."""
+        """Files that were set aside: (name, reason)."""
         ...
 
     def __len__(self) -> int:
-        """How many photographs there are."""
+        """The number of photographs."""
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """Reads one, whole."""
+        """Reads a whole photograph."""
         ...
 
 
 class Metric(Protocol):
-    """A figure for each image."""
+    """Scores each image."""
 
     @property
     def direction(self) -> Literal["higher", "lower"]:
-        """Which is better."""
+        """Which scores are better."""
         ...
 
     @property
     def needs_reference(self) -> bool:
-        """Whether it compares with an HR image."""
+        """Whether it needs the HR image."""
         ...
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        """What the figure depends on: library, version, weights' SHA-256, protocol."""
+        """Everything that scores depend on: library, version, SHA-256 of weights, protocol."""
         ...
 
     def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
-        """Scores `[b, 3, h, w]`, whole images, as `[b]`."""
+        """Returns the scores, `[b]`, of whole images, `[b, 3, h, w]`."""
         ...
 
 
 class Restorer(Protocol):
-    """LR image in, SR image out: a trained run, or any other system."""
+    """Enlarges images: a trained run, or any other system."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, for messages and results."""
         ...
 
     @property
     def scale(self) -> int:
-        """SR pixels per LR pixel, on a side."""
+        """SR pixels per LR pixel along each side."""
         ...
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """`[b, 3, h, w]` of any size to `[b, 3, scale·h, scale·w]`, in [0, 1]."""
+        """Restores `[b, 3, h, w]` of any size to `[b, 3, scale·h, scale·w]`, in [0, 1]."""
         ...
 
     def to(self, device: torch.device) -> object:
-        """Moves the network to a device."""
+        """Moves its networks to a device."""
         ...

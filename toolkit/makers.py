@@ -1,7 +1,7 @@
-"""Who made an object: a plugin's component, which answers for what the object does.
+"""Keeps track of which component made an object, so that errors can name it.
 
-The registry admits each object that a `build` returned, if it has the members of its kind, and
-keeps here where it comes from. Where an object's work fails, `border` tells it by that name.
+The registry admits an object that `build` returned if it has the members of its kind, and records
+its maker here. If the object fails later, `border` raises an error that names the maker.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _SPECIAL = ("__call__", "__len__", "__getitem__")
 
 @dataclass(eq=False)
 class Maker:
-    """The component that an object comes from.
+    """The component that made an object.
 
     Attributes:
-        kind: Its kind.
-        name: Its name.
-        distribution: The plugin that supplies it.
-        checked: What of its objects was looked at already.
-        held: The object itself where it takes no weak reference, so that its id stays its own.
+        kind: The component's kind.
+        name: The component's name.
+        distribution: The distribution that supplies the component.
+        checked: Checks of its objects that were done already.
+        held: The object, if it cannot be referenced weakly, so that its id is not reused.
     """
 
     kind: Kind
@@ -60,55 +60,55 @@ class Maker:
         return f"The {self.kind} {self.name!r} of {self.distribution}"
 
     def fault(self, what: str) -> ComponentError:
-        """An error that says, after the component's name, what it did."""
+        """Returns an error about the component; `what` completes a sentence that names it."""
         return ComponentError(
             f"{self} {what}",
-            f"This is a fault of {self.distribution}: report it, with what --debug shows. "
-            f"To take another: toolkit plugins list --kind {self.kind}",
+            f"This is a bug in {self.distribution}: report it with the output of --debug. "
+            f"To choose another: toolkit plugins list --kind {self.kind}",
         )
 
     def translated(self, error: BaseException) -> ToolkitError:
-        """An error from within the component, in a user's words."""
-        lacks = (getattr(error, "name", "") or "").partition(".")[0]
-        if isinstance(error, ModuleNotFoundError) and lacks and not _is_importable(lacks):
+        """Converts an exception raised inside the component to an error for users."""
+        module = (getattr(error, "name", "") or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and module and not _is_importable(module):
             return ToolkitError(
-                f"The {self.kind} {self.name!r} needs {lacks}, which is not installed.",
-                f"Install what {self.distribution} needs: pip install {lacks}",
+                f"The {self.kind} {self.name!r} needs {module}, which is not installed.",
+                f"Install what {self.distribution} needs: pip install {module}",
             )
-        if known := without_temporary_folder(error):
-            return known
-        said = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
-        return self.fault(f"failed with {said}.")
+        if explained := without_temporary_folder(error):
+            return explained
+        message = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
+        return self.fault(f"failed with {message}.")
 
     def once(self, what: str) -> bool:
-        """Whether this is asked for the first time."""
+        """Returns True the first time a check is named, then False."""
         first = what not in self.checked
         self.checked.add(what)
         return first
 
 
 _MAKERS: dict[int, Maker] = {}
-"""By the object's id, as long as the object lives."""
+"""By id of the object, for as long as the object lives."""
 
 
 def maker_of(part: object) -> Maker | None:
-    """The component that an object comes from; None where no registry made it."""
+    """Returns the maker of an object; None if no registry made it."""
     return _MAKERS.get(id(part))
 
 
 def admit(made: Any, maker: Maker, source: str = "`build`") -> Any:
-    """Lets in what a component made, if it has what the component's kind asks for.
+    """Checks that an object has the members of its kind, and records its maker.
 
     Args:
         made: The object.
-        maker: Who made it.
-        source: By what.
+        maker: The component that made it.
+        source: The function that returned it, for the error message.
 
     Returns:
-        The object itself.
+        The object.
 
     Raises:
-        ComponentError: It is None, lacks a member, or has one that says what it may not.
+        ComponentError: It is None, lacks a member, or a member has an invalid value.
     """
     protocol = _PROTOCOLS[maker.kind]
     if made is None:
@@ -133,10 +133,10 @@ def admit(made: Any, maker: Maker, source: str = "`build`") -> Any:
 
 @contextmanager
 def at_work(maker: Maker | None) -> Iterator[Maker | None]:
-    """Within its block a component is at work, and what it raises is told as its own.
+    """Converts exceptions raised in its block to errors that name the component.
 
-    What is in a user's words already passes, and so does a lack of memory or of space on a disk,
-    which is nobody's fault. Where no registry made the object, everything passes.
+    A `ToolkitError` passes through unchanged, and so do out-of-memory and disk-full errors, which
+    are not the component's fault. With `maker` None, every exception passes through.
 
     Raises:
         ComponentError: The component failed.
@@ -154,12 +154,12 @@ def at_work(maker: Maker | None) -> Iterator[Maker | None]:
 
 
 def border(part: object) -> AbstractContextManager[Maker | None]:
-    """Within its block a plugin's object is at work; see `at_work`."""
+    """Returns `at_work` for the maker of a plugin's object."""
     return at_work(maker_of(part))
 
 
 def members(protocol: type) -> list[str]:
-    """What an object needs to fit a protocol.
+    """Returns the names of the members that a protocol requires.
 
     Example:
         >>> members(interfaces.Dataset)
@@ -171,7 +171,7 @@ def members(protocol: type) -> list[str]:
 
 
 def described(value: object) -> str:
-    """What came back, for an error: a tensor by its shape and type, anything else as it is."""
+    """Describes a value for an error message: a tensor by shape and type, an object by type."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         kind = "a tensor" if type(value).__name__ == "Tensor" else f"a {type(value).__name__}"
         return f"{kind} {list(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
@@ -185,7 +185,7 @@ def _either(words: Sequence[str]) -> str:
 
 
 def has_member(made: object, name: str) -> bool:
-    """Whether there is such a member; a property is not asked, as it may have to load something."""
+    """Returns whether an object has a member, without evaluating properties."""
     try:
         getattr_static(made, name)
     except AttributeError:

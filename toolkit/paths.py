@@ -1,4 +1,4 @@
-"""Paths as users write them."""
+"""Paths typed by users."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def user_path(text: str | Path) -> Path:
-    """A path with its `~` or `~NAME` resolved, wherever the shell has left it, as in `--out=~/big`.
+    """Expands `~` or `~NAME`, which shells leave unexpanded in `--out=~/big`.
 
-    One that names no known home is an ordinary name.
+    An unknown home is kept as an ordinary name.
     """
     path = Path(text)
     try:

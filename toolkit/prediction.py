@@ -1,4 +1,4 @@
-"""What a generator makes of an LR batch: latents, and images that may not be decoded yet."""
+"""The output of a generator: latents, and images that are decoded on demand."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Prediction:
-    """What a generator makes of an LR batch.
+    """A generator's output for an LR batch.
 
     Args:
-        image: `[b, 3, 4h, 4w]`; may leave [0, 1] a little, so that gradients do not stop there.
-            Or a function that decodes it, called once and only when the image is asked for:
-            training on latents alone then decodes nothing.
+        image: `[b, 3, 4h, 4w]`, not clamped to [0, 1], which would stop gradients; or a function
+            that decodes it, called at most once, on first access. Training on latents alone then
+            decodes nothing.
         latent: `[b, c, 4h/f, 4w/f]`, scaled.
     """
 
@@ -25,16 +25,16 @@ class Prediction:
         self._image = image
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Image and latent, so that both can be taken apart at once."""
+        """Yields image and latent, for unpacking."""
         yield self.image
         yield self.latent
 
     @property
     def decoded(self) -> bool:
-        """Whether the image is there already."""
+        """Whether the image is decoded already."""
         return "image" in vars(self) or not callable(self._image)
 
     @functools.cached_property
     def image(self) -> Tensor:
-        """`[b, 3, 4h, 4w]`."""
+        """The image, `[b, 3, 4h, 4w]`; decoded on first access."""
         return self._image() if callable(self._image) else self._image

@@ -1,7 +1,7 @@
-"""Which code made a result: the distributions of its parts, with version and a digest of each.
+"""Records the code that made a result: the distributions of its parts, with version and digest.
 
-A digest is over what a distribution's code does: comments, docstrings and formatting do not count.
-It is taken from the files that Python imports, so that an editable installation is told as well.
+A digest covers code and data, but not comments, docstrings and formatting. It is computed from the
+files that Python imports, which detects changes in an editable installation, too.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from toolkit.registry import Registry
 from toolkit.specs import Selection
 
 CORE = "restoration-toolkit"
-_WITHOUT_EFFECT = {"cli", "testing", "bench"}
-"""Parts of the core that show results or read them, and make none."""
+_WITHOUT_EFFECT = {"cli", "costs", "evaluation", "tables", "testing"}
+"""Parts of the core that do not affect a restoration or a training."""
 _LARGE = 1 << 20
-"""Bytes from which a data file counts by its size: weights have fingerprints of their own."""
+"""Size in bytes from which only the size of a data file counts: weights have fingerprints."""
 
 
 class Made(BaseModel):
-    """What of a result one distribution has made.
+    """The contribution of a distribution to a result.
 
     Attributes:
-        version: Of the distribution.
-        code: Digest of its code; empty where it cannot be found.
-        supplies: The components that take part, as `kind/name`.
+        version: Version of the distribution.
+        code: Digest of its code; empty if that cannot be found.
+        supplies: Its components that take part, as `kind/name`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,42 +46,42 @@ class Made(BaseModel):
 
 
 Provenance = Mapping[str, Made]
-"""By distribution."""
+"""Contributions by name of the distribution."""
 
 
 def provenance(registry: Registry, parts: Iterable[tuple[Kind, Selection]]) -> dict[str, Made]:
-    """The distributions of some parts, of what these use in turn, and of the core.
+    """Returns the provenance of parts, of the components that they use, and of the core.
 
     Raises:
         UnknownComponentError: A part is not installed.
     """
-    found: dict[str, set[str]] = {CORE: set()}
+    supplied: dict[str, set[str]] = {CORE: set()}
     for kind, selection in parts:
         for component in _components(registry, kind, selection):
             label = f"{component.kind}/{component.name}"
-            found.setdefault(registry.provider(component), set()).add(label)
-    return {name: _made(name, supplies) for name, supplies in sorted(found.items())}
+            supplied.setdefault(registry.provider(component), set()).add(label)
+    return {name: _made(name, supplies) for name, supplies in sorted(supplied.items())}
 
 
-def plain(made: Provenance) -> dict[str, dict[str, Any]]:
-    """As plain values, for reports and keys."""
-    return {name: each.model_dump(mode="json") for name, each in made.items()}
+def plain(records: Provenance) -> dict[str, dict[str, Any]]:
+    """Converts a provenance to plain values, for reports and keys."""
+    return {name: record.model_dump(mode="json") for name, record in records.items()}
 
 
 def changed(before: Provenance, now: Provenance) -> list[str]:
-    """What is another code now than before, in words; nothing is known to be of old results."""
-    told = []
+    """Describes the distributions whose code changed; results without a record give nothing."""
+    changes = []
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)
         if old is None or new is None or (old.version, old.code) == (new.version, new.code):
             continue
         versions = f"{old.version} to {new.version}" if old.version != new.version else "its code"
-        told.append(f"{name} ({versions})")
-    return told
+        changes.append(f"{name} ({versions})")
+    return changes
 
 
 def supplier_of(before: Provenance, kind: str, name: str) -> str:
-    """The distribution that supplied a component then, as pip takes it; empty if not known."""
+    """Returns the recorded distribution of a component as a pip requirement; empty if unknown."""
     for distribution_name, made in before.items():
         if f"{kind}/{name}" in made.supplies:
             return f"{distribution_name}=={made.version}" if made.version else distribution_name
@@ -89,7 +89,7 @@ def supplier_of(before: Provenance, kind: str, name: str) -> str:
 
 
 def _components(registry: Registry, kind: Kind, selection: Selection) -> Iterator[Component]:
-    """A selection's component, those that it uses, and those that its options choose."""
+    """Yields a selection's component, those that it uses, and those selected by its options."""
     yield from registry.with_used(registry.find(kind, registry.expand(kind, selection).name))
     for name, value in registry.options(kind, selection):
         if isinstance(value, Selection) and name in KINDS:
@@ -98,13 +98,13 @@ def _components(registry: Registry, kind: Kind, selection: Selection) -> Iterato
 
 @functools.cache
 def _digest(name: str) -> tuple[str, str]:
-    """Version and digest of a distribution's code; empty where it is none."""
+    """Returns version and code digest of a distribution; empty if it is not installed."""
     try:
-        found = distribution(name)
+        installed = distribution(name)
     except PackageNotFoundError:
         return "", ""
-    points = [each for each in found.entry_points if each.group == ENTRY_POINT_GROUP]
-    packages = {each.module.partition(".")[0] for each in points}
+    points = [point for point in installed.entry_points if point.group == ENTRY_POINT_GROUP]
+    packages = {point.module.partition(".")[0] for point in points}
     if name == CORE:
         packages.add("toolkit")
     digest = hashlib.sha256()
@@ -112,7 +112,7 @@ def _digest(name: str) -> tuple[str, str]:
         for label, path in _files(package):
             digest.update(label.encode("utf-8", "surrogateescape"))
             digest.update(_effect(path))
-    return found.version, digest.hexdigest()[:16] if packages else ""
+    return installed.version, digest.hexdigest()[:16] if packages else ""
 
 
 def _made(name: str, supplies: set[str]) -> Made:
@@ -121,27 +121,27 @@ def _made(name: str, supplies: set[str]) -> Made:
 
 
 def _files(package: str) -> list[tuple[str, Path]]:
-    """The files of a package or a module, by their paths within it."""
+    """Returns the files of a package or a module, with their relative paths."""
     spec = find_spec(package)
     if spec is None:
         return []
-    roots = [Path(each) for each in spec.submodule_search_locations or []]
+    roots = [Path(location) for location in spec.submodule_search_locations or []]
     if not roots and spec.origin:
         return [(package, Path(spec.origin))]
-    found = []
+    files = []
     for root in roots:
         for path in sorted(root.rglob("*")):
-            place = path.relative_to(root)
-            skipped = "__pycache__" in place.parts or path.suffix == ".pyc"
-            if package == "toolkit" and place.parts[0] in _WITHOUT_EFFECT:
+            relative = path.relative_to(root)
+            skipped = "__pycache__" in relative.parts or path.suffix == ".pyc"
+            if package == "toolkit" and relative.parts[0] in _WITHOUT_EFFECT:
                 skipped = True
             if path.is_file() and not skipped:
-                found.append((f"{package}/{place.as_posix()}", path))
-    return found
+                files.append((f"{package}/{relative.as_posix()}", path))
+    return files
 
 
 def _effect(path: Path) -> bytes:
-    """What of a file can change a result."""
+    """Returns the part of a file's content that can change a result."""
     if path.suffix == ".md":
         return b""
     if path.suffix != ".py":
@@ -155,12 +155,12 @@ def _effect(path: Path) -> bytes:
     for node in ast.walk(tree):
         body: Any = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
     return ast.dump(tree).encode("utf-8", "surrogatepass")
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether a statement is a text alone, such as a docstring."""
+    """Whether a statement is a string literal, such as a docstring."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

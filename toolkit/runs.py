@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.component import Supply
 from toolkit.contracts import as_restorer, load_state
 from toolkit.errors import CheckpointError, UnknownComponentError, UsageError
+from toolkit.files import check_can_be_made, check_writable, write_atomically
 from toolkit.interfaces import Generator, Restorer
 from toolkit.paths import user_path
 from toolkit.provenance import supplier_of
 from toolkit.recipe import Recipe, read_recipe
-from toolkit.registry import Registry, validate
-from toolkit.specs import Selection
-from toolkit.weights import write_atomically
+from toolkit.registry import Registry
+from toolkit.validation import validate
 
 RECIPE = "recipe.toml"
 
 
 class Run:
-    """Where the files of a run lie."""
+    """The folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def quoted(self) -> str:
-        """The folder as a shell takes it, for commands that are advised."""
+        """The folder, quoted for a shell."""
         return shlex.quote(str(self.folder))
 
     @property
@@ -45,7 +45,7 @@ class Run:
         return self.recipe_path.is_file()
 
     def check_free(self) -> None:
-        """Finds out, before any work, whether the run can be made here; writes nothing.
+        """Checks, before any work, that the run can be created here; writes nothing.
 
         Raises:
             UsageError: The folder already holds a run, or cannot be written.
@@ -56,34 +56,21 @@ class Run:
                 f"Go on with it: toolkit train --resume --out {self.quoted}\n"
                 "Or name another folder: --out DIR",
             )
-        standing = self.folder.absolute()
-        while not standing.exists():
-            standing = standing.parent
-        if not standing.is_dir() or not os.access(standing, os.W_OK):
-            reason = "is not writable" if standing.is_dir() else "is a file"
-            raise UsageError(
-                f"Cannot write to {self.folder}: {standing} {reason}.",
-                "Name another: --out DIR",
-            )
+        check_can_be_made(self.folder)
 
     def create(self, recipe: Recipe) -> None:
-        """Makes the folders and writes the recipe.
+        """Creates the folders and writes the recipe.
 
         Raises:
             UsageError: See `check_free`.
         """
         self.check_free()
-        try:
-            for folder in (self.checkpoints, self.samples, self.log.parent):
-                folder.mkdir(parents=True, exist_ok=True)
-            recipe.save(self.recipe_path)
-        except OSError as error:
-            raise UsageError(
-                f"Cannot write to {self.folder}: {error.strerror}.", "Name another: --out DIR"
-            ) from None
+        for folder in (self.folder, self.checkpoints, self.samples, self.log.parent):
+            check_writable(folder)
+        recipe.save(self.recipe_path)
 
     def recipe_tables(self) -> dict[str, Any]:
-        """The recipe as it was written.
+        """Returns the tables of the recipe file.
 
         Raises:
             UsageError: There is no run here.
@@ -97,7 +84,7 @@ class Run:
 
     @contextmanager
     def naming_suppliers(self) -> Iterator[None]:
-        """Says of a component that is gone which distribution supplied it to this run."""
+        """Adds to an unknown component's error which distribution supplied it to this run."""
         try:
             yield
         except UnknownComponentError as error:
@@ -110,10 +97,10 @@ class Run:
             ) from None
 
     def latest(self) -> Path:
-        """The newest checkpoint.
+        """Returns the path of the newest checkpoint.
 
         Raises:
-            CheckpointError: There is none yet.
+            CheckpointError: There is no checkpoint yet.
         """
         found = checkpoints(self.checkpoints)
         if not found:
@@ -124,77 +111,72 @@ class Run:
         return found[-1]
 
     def rewind_log(self, step: int) -> None:
-        """Drops log lines of steps after `step`, which a resumed run makes again."""
+        """Removes log lines after `step`; a resumed run writes them again."""
         if self.log.is_file():
             lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
             write_atomically(self.log, "".join(kept).encode())
 
     def append_log(self, record: Mapping[str, Any]) -> None:
-        """Adds a line of JSON."""
+        """Appends a line of JSON to the log."""
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
     def recipe(self) -> Recipe:
-        """The recipe; its components are not looked up, as some may be gone by now.
+        """Returns the recipe without looking up its components, which may be uninstalled.
 
         Raises:
             UsageError: There is no run here, or its recipe is ill-formed.
         """
-        recipe = validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
-        assert isinstance(recipe, Recipe)
-        return recipe
+        return validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
 
     def generator(
-        self, registry: Registry, checkpoint: Path | None = None, precision: str = ""
+        self, registry: Supply, checkpoint: Path | None = None, precision: str = ""
     ) -> Generator:
-        """The generator as it was at a checkpoint, or at the newest.
+        """Returns the generator with the weights of a checkpoint.
 
         Args:
-            registry: Where it is found.
-            checkpoint: None for the newest.
-            precision: Of its backbone's frozen weights, if not that of the recipe.
+            registry: Supplies the components.
+            checkpoint: Path of the checkpoint; None for the newest.
+            precision: Dtype of the backbone's frozen weights; empty for the recipe's.
 
         Raises:
-            OptionsError: Its backbone has no such precision.
+            OptionsError: The backbone does not support the precision.
             UsageError: There is no run here.
-            CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
+            CheckpointError: The checkpoint is missing, damaged, or of another backbone.
         """
         recipe = self.recipe()
         checkpoint = checkpoint or self.latest()
-        selection = recipe.gen
         if precision:
-            backbone = Selection.model_validate(selection.options.get("backbone", recipe.backbone))
-            held = backbone.over({"precision": precision})
-            selection = selection.over({"backbone": held.model_dump()})
+            recipe = recipe.with_backbones(lambda each: each.over({"precision": precision}))
         with self.naming_suppliers():
-            generator: Generator = registry.make("generator", selection)
+            generator: Generator = recipe.context(registry).make("generator", recipe.gen)
         load_generator(generator, checkpoint)
         return generator
 
-    def restorer(self, registry: Registry, precision: str = "") -> Restorer:
-        """The trained generator, ready for inference; see `generator`.
+    def restorer(self, registry: Supply, precision: str = "") -> Restorer:
+        """Returns the trained generator as a restorer; see `generator`.
 
         Raises:
-            OptionsError: Its backbone has no such precision.
+            OptionsError: The backbone does not support the precision.
             UsageError: There is no run here.
-            CheckpointError: There is no checkpoint, or it is torn, or of another backbone.
+            CheckpointError: The checkpoint is missing, damaged, or of another backbone.
         """
         return as_restorer(self.generator(registry, precision=precision))
 
 
 def run_named(name: str, registry: Registry) -> Run:
-    """A run by its folder, or that of a restorer which ships as one by its name."""
+    """Returns a run by its folder, or by the name of a restorer that ships as a run."""
     run = Run(user_path(name))
     shipped = {each.name: each.run for each in registry.components("restorer") if each.run}
     return run if run.exists or name not in shipped else Run(shipped[name]())
 
 
 def load_generator(generator: Generator, checkpoint: Path) -> None:
-    """Takes over a generator's trained weights from a checkpoint.
+    """Loads a generator's trained weights from a checkpoint.
 
     Raises:
-        CheckpointError: It is torn, or was trained on another backbone.
+        CheckpointError: The checkpoint is damaged, or was trained on another backbone.
     """
     known = read_metadata(checkpoint).get("fingerprint", "")
     if known != generator.fingerprint:
@@ -207,7 +189,7 @@ def load_generator(generator: Generator, checkpoint: Path) -> None:
 
 
 def newest_run(folder: Path = Path("runs")) -> Run | None:
-    """The run below a folder whose checkpoint is the newest; none if there is no such run."""
+    """Returns the run with the newest checkpoint below a folder; None if there is none."""
     found = [
         (path.stat().st_mtime, path) for path in folder.glob("*/checkpoints/step-*.safetensors")
     ]

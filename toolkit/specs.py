@@ -1,4 +1,4 @@
-"""How a component and its options are written: `nad`, `nad:sdxl`, `disc.lora_rank=8`."""
+"""Parses components and options as users write them: `nad`, `nad:sdxl`, `disc.lora_rank=8`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from toolkit.errors import UsageError
 
 
 class Selection(BaseModel):
-    """A component chosen by name, with options for it.
+    """The name of a component, with options for it.
 
-    In TOML either a text, `disc = "nad:pocket"`, or a table whose `use` is that text and whose
+    In TOML either a string, `disc = "nad:pocket"`, or a table whose `use` is that string and whose
     other keys are options.
 
     Example:
@@ -50,21 +50,21 @@ class Selection(BaseModel):
 
     @property
     def variant(self) -> str:
-        """What follows the colon; empty if nothing does."""
+        """The part after the colon; empty if there is none."""
         return self.use.partition(":")[2]
 
     def over(self, options: Mapping[str, Any]) -> Selection:
-        """The same component with options laid over its own."""
+        """Returns the same component with some options replaced."""
         return Selection(use=self.use, options={**self.options, **options})
 
     @model_serializer
     def _write(self) -> str | dict[str, Any]:
-        """The text or the table that reads back as this selection."""
+        """Returns the string or table that `_read` reads back."""
         return {"use": self.use, **self.options} if self.options else self.use
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:
-    """Splits `slot.option=value`; the value is TOML, or text where it is not TOML.
+    """Splits `slot.option=value`; the value is parsed as TOML, else taken as a string.
 
     Example:
         >>> parse_override("disc.lora_rank=8")

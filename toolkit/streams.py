@@ -1,7 +1,7 @@
-"""Random streams from counters: the same (seed, counters) is the same stream, anywhere, anytime.
+"""Random streams that are determined by a seed, a purpose and counters.
 
-Nothing in a run draws from a global or a running generator. So a resumed run needs no generator's
-state, and any sample can be made again alone.
+Nothing in a run draws from a global or long-lived generator. A resumed run therefore needs no
+generator state, and any sample can be reproduced on its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
-    """A NumPy generator for one purpose at one place in a run.
+    """Returns a NumPy generator for one purpose at one point of a run.
 
     Example:
         >>> a, b = stream(0, "crop", 7), stream(0, "crop", 7)
@@ -29,7 +29,7 @@ def stream(seed: int, purpose: str, *counters: int) -> np.random.Generator:
 def torch_stream(
     seed: int, purpose: str, *counters: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A torch generator on `device` for one purpose at one place in a run."""
+    """Returns a torch generator on `device` for one purpose at one point of a run."""
     import torch
 
     state = int(_entropy(seed, purpose, counters).generate_state(1, np.uint64)[0])

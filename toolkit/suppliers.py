@@ -1,4 +1,4 @@
-"""Where to get a component that no installed plugin supplies."""
+"""Finds out which distribution supplies a component that is not installed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ APART: Mapping[str, tuple[str, ...]] = {
         "metric/clipiqa", "metric/maniqa", "metric/musiq", "metric/pyiqa",
     ),
 }  # fmt: skip
-"""What the toolkit's own distributions supply that are not among its usual parts."""
+"""Components of the toolkit's distributions that are not part of its extra `all`."""
 
 
 def supplier(kind: str, name: str) -> str:
-    """The distribution apart from the usual ones that a component comes with; empty for none."""
+    """Returns the optional distribution that supplies a component; empty if there is none."""
     found = (each for each, supplied in APART.items() if f"{kind}/{name}" in supplied)
     return next(found, "")
 
 
 def lacking_parts() -> list[str]:
-    """Which of the toolkit's usual plugins, its extra `all`, are not installed."""
+    """Returns the distributions of the extra `all` that are not installed."""
     lines = requires("restoration-toolkit") or []
     parts = [line.partition(";")[0].strip() for line in lines if "extra ==" in line]
     return [each for each in parts if not is_installed(each)]
 
 
 def is_installed(name: str) -> bool:
-    """Whether there is a distribution of this name."""
+    """Returns whether a distribution is installed."""
     try:
         distribution(name)
     except PackageNotFoundError:
@@ -37,7 +37,7 @@ def is_installed(name: str) -> bool:
 
 
 def how_to_install(kind: str, name: str) -> str:
-    """The command that may bring a component, as a sentence; empty where we know of none."""
+    """Returns a sentence with the command that installs a component; empty if unknown."""
     known = supplier(kind, name)
     wanted = [known] if known else lacking_parts()
     wanted = [each for each in wanted if not is_installed(each)]

@@ -1,8 +1,8 @@
 """3x3 convolutions with a quarter of the multiplications (Winograd; Lavin and Gray, 2015).
 
-F(4x4, 3x3): a tile of 6x6 inputs gives 4x4 outputs by 36 products instead of 144. It pays on a
-processor, for many channels. The tiles' polynomials meet at 0, ±√½, ±√2 and infinity, which
-rounds half as much as the usual 0, ±1, ±2: about 3e-6 of the largest output.
+F(4x4, 3x3): a tile of 6x6 inputs gives 4x4 outputs by 36 products instead of 144, which is faster
+on a CPU for many channels. The interpolation points are 0, ±√½, ±√2 and infinity; their rounding
+error, about 3e-6 of the largest output, is half that of the usual 0, ±1, ±2 and infinity.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ _KERNEL = (
     (0, 0, 1),
 )
 _WIDE, _TILES = 384, 64
-"""From how many channels, in and out, and how many tiles on it is the faster one, as measured."""
+"""Measured minimum of channels (in plus out) and of tiles from which it is faster."""
 _BAND_BYTES = 2**23
-"""How much of the tiles is worked on at once, so that they stay in the processor's cache."""
+"""Size of the tiles processed at a time, which must fit in the processor's cache."""
 
 
 def pays(inputs: int, outputs: int, batch: int, height: int, width: int) -> bool:
-    """Whether a 3x3 convolution of `[batch, inputs, height, width]` is faster so."""
+    """Whether `convolve` is faster than `conv2d` for `[batch, inputs, height, width]`."""
     return inputs + outputs >= _WIDE and batch * height * width // 16 >= _TILES
 
 
 def transform(weight: Tensor) -> Tensor:
-    """Weights `[out, in, 3, 3]` as the 36 matrices `[36, in, out]` that `convolve` takes."""
+    """Transforms weights, `[out, in, 3, 3]`, to the matrices that `convolve` takes.
+
+    Returns:
+        `[36, in, out]`.
+    """
     outputs, inputs = weight.shape[:2]
     kernel = torch.tensor(_KERNEL, dtype=torch.float64, device=weight.device)
     both = torch.kron(kernel, kernel).to(weight.dtype)
@@ -42,9 +46,12 @@ def transform(weight: Tensor) -> Tensor:
 
 
 def convolve(x: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`conv2d(x, weight, bias, padding=1)` from `transform(weight)`; `[b, c, h, w]`, channels last.
+    """Computes `conv2d(x, weight, bias, padding=1)` from `transform(weight)`.
 
-    Nothing but the result and one band of it, some rows high, is held at a time.
+    Works on bands of rows, to save memory.
+
+    Returns:
+        `[b, c, h, w]`, channels last.
     """
     batch, channels, height, width = x.shape
     outputs = matrices.shape[2]
@@ -60,7 +67,7 @@ def convolve(x: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _band(padded: Tensor, matrices: Tensor) -> Tensor:
-    """Rows `[b, h + 2, w + 2, in]` with their neighbours to `[b, h, w, out]`."""
+    """Convolves padded rows, `[b, h + 2, w + 2, in]`, to `[b, h, w, out]`."""
     batch, height, width, channels = padded.shape
     height, width = height - 2, width - 2
     down, across = -(-height // 4), -(-width // 4)
@@ -82,7 +89,7 @@ def _band(padded: Tensor, matrices: Tensor) -> Tensor:
 
 
 def _inputs(d: Sequence[Tensor], out: Tensor) -> None:
-    """Six lines of inputs, transformed along one side."""
+    """Transforms six lines of inputs along one side."""
     even, odd = torch.sub(d[4], d[2], alpha=2), torch.sub(d[3], d[1], alpha=2)
     torch.add(even, odd, alpha=_NEAR, out=out[1])
     torch.sub(even, odd, alpha=_NEAR, out=out[2])
@@ -95,7 +102,7 @@ def _inputs(d: Sequence[Tensor], out: Tensor) -> None:
 
 
 def _outputs(m: Tensor, out: Tensor) -> None:
-    """Four lines of outputs from six of products."""
+    """Transforms six lines of products to four lines of outputs along one side."""
     near_sum, near_difference = m[1] + m[2], m[1] - m[2]
     far_sum, far_difference = m[3] + m[4], m[3] - m[4]
     torch.add(near_sum, far_sum, out=out[0]).add_(m[0])

@@ -24,8 +24,8 @@ from side_by_side import document, save
 
 import toolkit
 from toolkit import weights
-from toolkit.component import PackageMember, WeightFile
 from toolkit.images import bicubic_resize
+from toolkit.weights import PackageMember, WeightFile
 
 LIBRARIES = ("torch", "ncnn", "restoration-toolkit-restorers")
 FILES = {"real-esrgan": X4PLUS, "realsr-jpeg": REALSR_JPEG, "span": SPAN_X4}

@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "speed"))
 from side_by_side import document, save
 
 import toolkit
-from toolkit.bench.statistics import bootstrap_interval, mean
-from toolkit.bench.timing import peak_bytes
+from toolkit.costs.timing import peak_bytes
 from toolkit.degrading.samples import degrade
+from toolkit.discovery import installed
+from toolkit.evaluation.statistics import bootstrap_interval, mean
 from toolkit.images import Picture, write_picture
 from toolkit.recipe import data_selection
-from toolkit.registry import installed
 from toolkit.runs import Run
 
 RESTORERS = ("bicubic", "real-esrgan", "realsr-jpeg", "pocket")

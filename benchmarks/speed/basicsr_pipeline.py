@@ -8,6 +8,7 @@ laid out as the code after it expects.
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -21,7 +22,8 @@ import torch
 import torchvision.transforms.functional as transforms
 from torch import Tensor
 
-from toolkit.component import PackageMember
+from toolkit.files import appearing_folder
+from toolkit.weights import PackageMember
 from toolkit.weights.cache import home
 from toolkit.weights.packages import download
 
@@ -74,12 +76,11 @@ def make_importable() -> None:
     """Puts basicsr on the path; fetches it where the cache lacks it."""
     folder = home() / "benchmarks" / "basicsr-1.4.2"
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        with tempfile.TemporaryDirectory() as temporary, appearing_folder(folder) as appearing:
             archive = download(_SOURCE, Path(temporary), lambda _bytes: None)
             with tarfile.open(archive) as opened:
                 opened.extractall(temporary, filter="data")
-            (Path(temporary) / folder.name).rename(folder)
+            shutil.copytree(Path(temporary) / folder.name, appearing, dirs_exist_ok=True)
     lent = types.ModuleType("torchvision.transforms.functional_tensor")
     lent.rgb_to_grayscale = transforms.rgb_to_grayscale  # type: ignore[attr-defined]
     sys.modules.setdefault(lent.__name__, lent)

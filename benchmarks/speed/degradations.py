@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
-from toolkit.bench.timing import alternate, peak_bytes
+from toolkit.costs.timing import alternate, peak_bytes
 
 LIBRARIES = ("torch", "torchvision", "opencv-python-headless", "restoration-toolkit-degradations")
 SIZES = (512, 256)
@@ -66,7 +67,7 @@ def compare(hr: Tensor, rounds: int) -> dict[str, Any]:
             first = (turn["ours"] * _BATCHES_A_ROUND + number) * len(hr)
             ours.batch(hr, 0, range(first, first + len(hr)))
 
-    found = alternate(run_theirs, run_ours, rounds)
+    found = asdict(alternate(run_theirs, run_ours, rounds))
     memory = {name: alone(name, hr) for name in ("theirs", "ours")}
     images = _BATCHES_A_ROUND * len(hr)
     rates = {name: images * len(each) / sum(each) for name, each in found["seconds"].items()}

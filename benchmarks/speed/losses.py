@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import theirs
@@ -18,7 +19,7 @@ from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
-from toolkit.bench.timing import alternate, peak_bytes
+from toolkit.costs.timing import alternate, peak_bytes
 from toolkit.images import bicubic_resize
 from toolkit.streams import stream
 from toolkit_losses.edge_aware import sobel
@@ -45,9 +46,10 @@ def main() -> None:
         print(memory_of_step(losses[args.memory_of], x, y))
         return
     agreement = agree(losses, x, y)
-    found = alternate(
+    taken = alternate(
         lambda: step(losses["theirs"], x, y), lambda: step(losses["ours"], x, y), args.rounds
     )
+    found = asdict(taken)
     print(line("ea-dists", found))
     told = (f"{name}s {difference:.1e}" for name, difference in agreement.items())
     print("Largest differences: " + ", ".join(told))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
-from toolkit.bench.timing import alternate
+from toolkit.costs.timing import alternate
 from toolkit.images import bicubic_resize
 from toolkit.streams import stream
 from toolkit_metrics.niqe import pristine
@@ -72,7 +73,7 @@ def compare(name: str, pairs: list[Pair], rounds: int) -> dict[str, Any]:
         return [score(*each).item() for each in images]
 
     figures = zip(all_of(reference), all_of(metric), strict=True)
-    found = alternate(lambda: all_of(reference), lambda: all_of(metric), rounds)
+    found = asdict(alternate(lambda: all_of(reference), lambda: all_of(metric), rounds))
     return found | {"largest_difference": max(abs(a - b) for a, b in figures)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from side_by_side import document, line, save
 from torch import Tensor
 
 import toolkit
-from toolkit.bench.timing import alternate, peak_bytes
+from toolkit.costs.timing import alternate, peak_bytes
 from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
 
@@ -47,7 +48,7 @@ def main() -> None:
     lr = torch.rand(1, 3, args.side // 4, args.side // 4, generator=torch_stream(0, "image"))
     lr = lr.to(args.device)
     works = {"theirs": lambda: theirs(lr).cpu(), "ours": lambda: ours(lr).cpu()}
-    found = alternate(works["theirs"], works["ours"], args.rounds)
+    found = asdict(alternate(works["theirs"], works["ours"], args.rounds))
     print(line("restoring", found))
     difference = (works["theirs"]() - works["ours"]()).abs()
     agreement = {"largest": difference.max().item(), "mean": difference.mean().item()}

@@ -9,14 +9,15 @@ import argparse
 import resource
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from side_by_side import document, line, save
 
-from toolkit.bench.timing import alternate
+from toolkit.costs.timing import alternate
+from toolkit.discovery import installed
 from toolkit.recipe import compose, resolve
-from toolkit.registry import installed
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
 from toolkit.training.step import System, train_step
@@ -45,7 +46,7 @@ def main() -> None:
     print(f"The trunk's frozen weights: {trunk / 1e9:.2f} GB")
     losses = {"theirs": train(copies, args), "ours": train(shared, args)}
     difference = max(abs(losses["theirs"][name] - losses["ours"][name]) for name in losses["ours"])
-    found = alternate(lambda: train(copies, args), lambda: train(shared, args), args.rounds)
+    found = asdict(alternate(lambda: train(copies, args), lambda: train(shared, args), args.rounds))
     print(line("sharing", found))
     settings = {key: getattr(args, key) for key in ("crop", "batch", "threads", "backbone")}
     content = document(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cli import main
-from toolkit.registry import installed
+from toolkit.discovery import installed
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def at_fault(mistake):
         kind, name, words = told
         text = " ".join(mistake(*arguments, code=1).replace("│", " ").split())
         assert f"The {kind} '{name}' of faulty-plugin {words}" in text
-        assert "This is a fault of faulty-plugin: report it" in text
-        assert "Is there space" not in text
+        assert "This is a bug in faulty-plugin: report it" in text
+        assert "Check free space" not in text
 
     return call

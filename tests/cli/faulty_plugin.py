@@ -11,7 +11,7 @@ print("A word at the import.")
 
 
 def raising(error):
-    def build(_options):
+    def build(_options, _context):
         raise error
 
     return build
@@ -42,7 +42,7 @@ class Part:
 
 
 def built(work):
-    return lambda _options: Part(work)
+    return lambda _options, _context: Part(work)
 
 
 def failing(*_images):
@@ -68,7 +68,7 @@ class Wrapped:
 
 
 def generator(**own):
-    def build(_options):
+    def build(_options, _context):
         inner = toolkit.make("generator", "one-step", backbone="pocket", lora_rank=2)
         return Wrapped(inner, **{name: each(inner) for name, each in own.items()})
 
@@ -76,7 +76,7 @@ def generator(**own):
 
 
 def judge(**own):
-    def build(_options):
+    def build(_options, _context):
         inner = toolkit.make("discriminator", "nad", backbone="pocket", lora_rank=2)
         return Wrapped(inner, **{name: each(inner) for name, each in own.items()})
 
@@ -114,7 +114,7 @@ class Replaying(Part):
         return hr[:, :, ::4, ::4]
 
 
-def unmarked(_options):
+def unmarked(_options, _context):
     metric = Part(lambda sr, _hr: sr.mean(dim=(1, 2, 3)))
     metric.fingerprint = {"version": 1}
     return metric
@@ -131,8 +131,8 @@ BUILDS = {
     ("discriminator", "deaf"): judge(logits=deaf),
     ("generator", "no-restorer"): generator(as_restorer=lambda inner: lambda: None),
     ("generator", "no-export"): generator(export=lambda inner: failing),
-    ("loss", "nothing"): lambda _options: None,
-    ("loss", "no-loss"): lambda _options: object(),
+    ("loss", "nothing"): lambda *_: None,
+    ("loss", "no-loss"): lambda *_: object(),
     ("loss", "raising"): raising(ValueError("out of order")),
     ("loss", "exits"): raising(SystemExit(3)),
     ("loss", "os-error"): raising(PermissionError(13, "Permission denied", "weights.pth")),
@@ -143,8 +143,8 @@ BUILDS = {
     ("degradation", "small"): built(lambda hr, rng: hr[:, ::8, ::8]),
     ("degradation", "bright"): built(lambda hr, rng: 255 * hr[:, ::4, ::4]),
     ("degradation", "failing"): built(failing),
-    ("degradation", "sets"): lambda _options: Replaying(lambda index: {index}),
-    ("degradation", "replaying"): lambda _options: Replaying(lambda index: "blur"),
+    ("degradation", "sets"): lambda *_: Replaying(lambda index: {index}),
+    ("degradation", "replaying"): lambda *_: Replaying(lambda index: "blur"),
     ("dataset", "tensors"): built(lambda index: image(3, 64, 64)),
     ("dataset", "bytes"): built(lambda index: Sample("a", (255 * image(3, 64, 64)).byte())),
     ("dataset", "failing"): built(failing),
@@ -153,7 +153,7 @@ BUILDS = {
     ("metric", "failing"): built(failing),
     ("metric", "exits"): raising(SystemExit(3)),
     ("metric", "unmarked"): unmarked,
-    ("metric", "nothing"): lambda _options: None,
+    ("metric", "nothing"): lambda *_: None,
     ("metric", "mean"): built(lambda sr, _hr: sr.mean(dim=(1, 2, 3))),
     ("restorer", "as-small"): built(lambda lr: lr),
     ("restorer", "raising"): raising(ValueError("out of order")),

@@ -6,10 +6,10 @@ import socket
 import pytest
 
 import toolkit
-from toolkit.bench import costs
-from toolkit.bench.complexity import count_parameters
-from toolkit.bench.worker import work
-from toolkit.registry import installed
+from toolkit.costs import components
+from toolkit.costs.complexity import count_parameters
+from toolkit.discovery import installed
+from toolkit.tables.measuring import measure
 
 PEERS = ["stablesr-200", "diffbir-50", "seesr-50", "resshift-15", "sinsr", "osediff"]
 POCKET = ("--table", 3, "--scale", "pocket", "--only", "dfosd")
@@ -21,7 +21,7 @@ def _refuse(*_arguments):
 
 @pytest.fixture(scope="module")
 def table_3(cli, tmp_path_factory):
-    """The whole of it, at the paper's scale, with an empty cache and no network."""
+    """The whole of it, in the paper's setting, with an empty cache and no network."""
     home = tmp_path_factory.mktemp("cache") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOOLKIT_HOME", str(home))
@@ -42,7 +42,7 @@ def rows(table_3):
 @pytest.fixture
 def small(monkeypatch):
     """Counts for an image of 64 x 64 pixels."""
-    monkeypatch.setattr(costs, "SIDE", 64)
+    monkeypatch.setattr(components, "SIDE", 64)
 
 
 def test_stdout_is_one_document_and_nothing_else(table_3):
@@ -91,7 +91,7 @@ def test_every_row_is_measured_or_says_what_it_needs(rows):
 
 
 def test_the_pockets_own_count_stands_alone_and_it_is_timed_here(cli, small, monkeypatch, tmp_path):
-    monkeypatch.setattr(costs, "_ROUNDS", 1)
+    monkeypatch.setattr(components, "_ROUNDS", 1)
     result = cli("bench", *POCKET, "--time", "--out", tmp_path)
     assert result.code == 0, result.err
     generator = toolkit.make("generator", "one-step:pocket")
@@ -116,8 +116,8 @@ def test_only_some_rows_in_the_order_asked_for(cli):
 
 
 def test_markdown_and_files_say_the_same(cli, small, tmp_path):
-    out, judge = tmp_path / "new" / "folder", (*POCKET[:-1], "nad:sd21")
-    printed = cli("bench", *judge, "--out", out, "--format", "markdown")
+    out, asked = tmp_path / "new" / "folder", (*POCKET[:-1], "nad:sd21")
+    printed = cli("bench", *asked, "--out", out, "--format", "markdown")
     assert printed.code == 0, printed.err
     assert sorted(path.name for path in out.iterdir()) == [
         "table3.html",
@@ -129,7 +129,7 @@ def test_markdown_and_files_say_the_same(cli, small, tmp_path):
     assert page.startswith("# Table 3: ")
     assert "| nad:sd21 |" in page
     written = json.loads((out / "table3.json").read_text())
-    assert written == cli("bench", *judge, "--format", "json").document
+    assert written == cli("bench", *asked, "--format", "json").document
     figure = written["rows"][0]["measured"]["gmacs"]
     assert f"{figure:.4f}".rstrip("0") in page
 
@@ -151,7 +151,7 @@ def test_a_table_of_ones_own(cli, small, tmp_path):
     document = json.loads((tmp_path / "out" / "mine.json").read_text())
     assert (document["table"], document["title"]) == (12, "Mine")
     figure = document["rows"][0]["measured"]["params_m"]
-    # At the paper's scale, the paper's figure stands beside ours.
+    # In the paper's setting, the paper's figure stands beside ours.
     assert f"{figure:.4f}".rstrip("0") + " (1.5)" in result.out
     assert result.out.rstrip().endswith("As ever.")
 
@@ -210,12 +210,12 @@ def test_a_row_that_is_misspelled_is_told_and_ends_with_1(cli, small, tmp_path):
 
 
 def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path, monkeypatch):
-    def run_jobs(jobs, *_):
-        for job in jobs[1:]:
-            work(job, installed(), lambda *_: None)
-        return {jobs[0]: "It broke."}
+    def run_measurements(measurements, *_):
+        for each in measurements[1:]:
+            measure(each, installed(), lambda *_: None)
+        return {measurements[0]: "It broke."}
 
-    monkeypatch.setattr("toolkit.bench.runner.run_jobs", run_jobs)
+    monkeypatch.setattr("toolkit.tables.run.run_measurements", run_measurements)
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     path = tmp_path / "mine.toml"
     path.write_text(

@@ -31,10 +31,10 @@ def test_every_dataset_is_listed_with_its_home(cli):
 
 
 def test_what_may_not_be_passed_on_is_not_fetched(cli, mistake):
-    error = mistake("data", "fetch", "realsr")
+    error = mistake("data", "where", "realsr")
     assert "github.com/csjcai/RealSR" in error
     assert "toolkit data check DIR --as realsr" in error
-    assert "it comes with restoration-toolkit-photos" in cli("data", "fetch", "photos").err
+    assert "it comes with restoration-toolkit-photos" in cli("data", "where", "photos").err
 
 
 def test_a_folder_of_pairs_is_checked_as_pairs(cli, pairs):

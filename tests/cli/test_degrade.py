@@ -26,7 +26,7 @@ def test_a_photo_is_degraded(cli, photo, tmp_path):
     assert result.out.splitlines() == [
         f"{photo} → 2 in {out / 'lr'}",
         f"  sheet: {out / 'sheets/photo.png'}",
-        "  cut to 24x20, multiples of 4",
+        "  cropped to 24x20, multiples of 4",
     ]
     assert "Degrading 1/1" in result.err
     assert [cv2.imread(str(path)).shape for path in (out / "lr").iterdir()] == [(5, 6, 3)] * 2
@@ -47,7 +47,7 @@ def test_the_result_as_one_document(cli, photo, tmp_path):
             for i, entry in zip((5, 6), written, strict=True)
         ],
         "sheet": str(out / "sheets/photo.png"),
-        "notes": ["cut to 24x20, multiples of 4"],
+        "notes": ["cropped to 24x20, multiples of 4"],
         "error": None,
     }
 
@@ -61,7 +61,7 @@ def test_what_is_not_kept_of_a_file_is_told(cli, tmp_path):
     )
     assert made.document[0]["notes"] == [
         "only the first of 2 pages or frames was read",
-        "cut to 32x32, multiples of 4",
+        "cropped to 32x32, multiples of 4",
     ]
 
 
@@ -105,9 +105,9 @@ def test_a_broken_image_stops_no_other(cli, photo, tmp_path):
         assert "1 of 2 images could not be degraded" in result.err
         assert "Traceback" not in result.err
         assert list(files(tmp_path / "out")) == ["photo.png"]
-    assert f"{broken}: failed: {broken} is cut short" in cli(*arguments).out
+    assert f"{broken}: failed: {broken} is truncated" in cli(*arguments).out
     torn, good = result.document
-    assert "cut short" in torn["error"]
+    assert "truncated" in torn["error"]
     assert (torn["lr"], torn["hr_size"], good["error"]) == ([], None, None)
 
 
@@ -132,7 +132,7 @@ def test_a_history_is_applied(cli, photo, tmp_path):
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"step": "jpeg", "quality": 0}, "the history cannot be applied: step 0 jpeg quality"),
+        ({"step": "jpeg", "quality": 0}, "invalid history: step 0 jpeg quality"),
         ({"step": "jpeg", "quality": 50}, "the history ends at 24x20 pixels"),
     ],
 )
@@ -220,19 +220,22 @@ def test_equal_degradations_differ_in_nothing(cli):
         (["photo.png", "--with", "realesrgn"], "Did you mean 'realesrgan'?"),
         (["photo.png", "--with", "realesrgan:x5plus"], "'parameters' is 'x5plus'"),
         (["photo.png", "--with", "bicubic:x"], "has no variants"),
-        (["photo.png", "--set", "loss.x=1"], "there is only a degradation here"),
-        (["photo.png", "--set", "degradation.a.b=1"], "there is only a degradation here"),
+        (["photo.png", "--set", "loss.x=1"], "only options of the degradation"),
+        (["photo.png", "--set", "degradation.a.b=1"], "only options of the degradation"),
         (["photo.png", "--set", "degradation.scale"], "expected SLOT.OPTION=VALUE"),
         (["photo.png", "--set", "degradation.jpeg_rang=1"], "did you mean 'jpeg_range'?"),
-        (["photo.png", "--set", "degradation.jpeg_range=[60,50]"], "the lower bound comes first"),
+        (
+            ["photo.png", "--set", "degradation.jpeg_range=[60,50]"],
+            "the lower bound must come first",
+        ),
         (["photo.png", "--history", "away.json"], "Cannot read the histories away.json"),
-        (["photo.png", "--history", "photo.png"], "photo.png are no valid JSON"),
+        (["photo.png", "--history", "photo.png"], "photo.png are not valid JSON"),
         (["photo.png", "--device", "warp"], "no device 'warp'"),
         (["photo.png", "--variants", "0"], "'--variants'"),
         (["photo.png", "--seed", "-1"], "'--seed'"),
         (["photo.png", "photo.png"], "would both be written as photo.png"),
         (["away.png"], "away.png does not exist"),
-        (["empty"], "empty holds no image"),
+        (["empty"], "empty contains no image"),
     ],
 )
 def test_mistakes_are_named(mistake, photo, tmp_path, monkeypatch, arguments, told):
@@ -245,5 +248,5 @@ def test_mistakes_are_named(mistake, photo, tmp_path, monkeypatch, arguments, to
 def test_a_place_that_cannot_be_written_is_told(cli, photo):
     result = cli("degrade", photo, "--out", photo)
     assert result.code == 2
-    assert "Cannot make the folder" in result.err
+    assert "Cannot create the folder" in result.err
     assert "Traceback" not in result.err

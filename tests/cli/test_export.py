@@ -9,9 +9,9 @@ import torch
 
 from toolkit import exporting
 from toolkit.checkpoints import load_part, save_checkpoint
+from toolkit.discovery import installed
 from toolkit.errors import UsageError
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.runs import Run
 from toolkit_backbones.plugin import POCKET
 
@@ -102,7 +102,7 @@ def test_the_export_lies_in_the_run_and_is_not_overwritten(cli, copied):
     assert not list(copied.glob(".*"))
     again = cli("export", copied)
     assert again.code == 2
-    assert "export-diffusers already holds files" in again.err
+    assert "export-diffusers already contains files" in again.err
     assert "--out DIR" in again.err
 
 
@@ -124,13 +124,14 @@ def test_the_base_is_named_as_the_hub_knows_it(recipe, base, licence):
     assert ("license: openrail++\n" in front) == ("sd21" in str(recipe))
 
 
-def test_the_card_tells_of_further_losses_and_of_the_first_weights():
+def test_the_card_tells_of_every_loss_and_of_the_first_weights():
     recipe = resolve(
-        {"objective": {"further": {"lattice": 20}}, "train": {"start": "pocket"}}, installed()
+        {"loss": ["mse", "ea-dists", "lattice=20"], "train": {"start": "pocket"}}, installed()
     )
     card = exporting._training(recipe, 9)
-    assert "discriminator 0.01, pixels_until 0, lattice 20 |" in card
-    assert "| begun with | the generator of `pocket` |" in card
+    assert "| loss | `lattice`: period 4; weight 20 |" in card
+    assert "discriminator 0.01, first_loss_steps 0 |" in card
+    assert "| start | the generator of `pocket` |" in card
 
 
 def test_a_path_of_the_author_is_not_shown(tmp_path):
@@ -154,7 +155,7 @@ def test_a_path_of_the_author_is_not_shown(tmp_path):
         (["away"], "away holds no run"),
         (["run", "--out", "file"], "file is a file"),
         (["run", "--out", "file/below"], "Cannot write to file/below"),
-        (["run", "--out", "run"], "run already holds files"),
+        (["run", "--out", "run"], "run already contains files"),
         (["run", "--out", "."], "would be replaced"),
         (["run", "--to", "merged", "--keys", "comfyui"], "--to diffusers --keys comfyui"),
         (["run", "--to", "onnx"], "onnx"),
@@ -190,7 +191,7 @@ def test_an_empty_folder_is_filled(cli, copied, tmp_path):
 
 def test_a_generator_that_offers_none_is_told(tmp_path, monkeypatch, copied):
     monkeypatch.setattr(Run, "generator", lambda *_: object())
-    with pytest.raises(UsageError, match=r"'one-step' .* offers no export") as told:
+    with pytest.raises(UsageError, match=r"'one-step' .* cannot be exported") as told:
         exporting.export_run(Run(copied), installed(), tmp_path / "made")
     assert told.value.hint.endswith(f"--with {copied}")
     assert not (tmp_path / "made").exists()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from toolkit.bench.worker import work
+from toolkit.discovery import installed
 from toolkit.errors import ComponentError
-from toolkit.registry import installed
+from toolkit.tables.measuring import measure
 
 pytestmark = pytest.mark.usefixtures("faulty")
 
@@ -46,16 +46,16 @@ dataset = "folder:{folder}"
 def test_in_a_table_the_other_rows_and_columns_are_measured(
     cli, photo_folder, tmp_path, monkeypatch
 ):
-    def run_jobs(jobs, *_):
+    def run_measurements(measurements, *_):
         failures = {}
-        for job in jobs:
+        for each in measurements:
             try:
-                work(job, installed(), lambda *_: None)
+                measure(each, installed(), lambda *_: None)
             except ComponentError as error:
-                failures[job] = error.told
+                failures[each] = error.told
         return failures
 
-    monkeypatch.setattr("toolkit.bench.runner.run_jobs", run_jobs)
+    monkeypatch.setattr("toolkit.tables.run.run_measurements", run_measurements)
     rows = "".join(
         f'[[rows]]\nlabel = "{name}"\nrecipe = {{ restorer = "{name}" }}\n'
         for name in ("blank", "raising", "as-small", "bicubic")
@@ -73,7 +73,7 @@ def test_in_a_table_the_other_rows_and_columns_are_measured(
     assert result.document["failed"] == 2
     [need] = small["needs"]
     assert "could not be restored: The restorer 'as-small' of faulty-plugin returned" in need
-    assert "This is a fault of faulty-plugin: report it" in need
+    assert "This is a bug in faulty-plugin: report it" in need
     note = "a-float: The metric 'a-float' of faulty-plugin returned 0.5"
     assert all(row["notes"][0].startswith(note) for row in (blank, bicubic))
     assert cli(*asked).out.count(note) == 1

@@ -77,7 +77,7 @@ def test_an_image_to_degrade_is_named(cli, mistake, place):
     "setting",
     [
         ["--set", "train.crop=33"],
-        ["--set", "objective.pixel=0"],
+        ["--set", "loss.mse=0"],
         ["--set", "nothing"],
         ["--set", "train.crop=128"],
     ],

@@ -55,7 +55,7 @@ FOLLOWED = [
     # Degrading.
     ([*DEGRADE, "--set", "loss.x=1"], "--set degradation.jpeg_range=[50,95]",
      [*DEGRADE, "--set", "degradation.jpeg_range=[50,95]"]),
-    ([*DEGRADE, "--out", "file"], "Name another: --out DIR", [*DEGRADE, "--out", "other"]),
+    ([*DEGRADE, "--out", "file"], "Name another folder: --out DIR", [*DEGRADE, "--out", "other"]),
     (["degrade", "made/lr", "--variants", "1", "--out", "made"], "Name another folder: --out DIR",
      ["degrade", "made/lr", "--variants", "1", "--out", "other"]),
     # Exporting.
@@ -63,7 +63,7 @@ FOLLOWED = [
      "--to diffusers --keys comfyui",
      ["export", "run", "--to", "diffusers", "--keys", "comfyui", "--out", "new"]),
     (["export", "run", "--to", "merged", "--keys", "comfyui", "--out", "new"],
-     "Leave --keys out", ["export", "run", "--to", "merged", "--out", "new"]),
+     "Omit --keys", ["export", "run", "--to", "merged", "--out", "new"]),
     (["export", "run", "--out", "full"], "Name another folder: --out DIR",
      ["export", "run", "--out", "new"]),
     # Tables.
@@ -113,7 +113,7 @@ def test_an_evaluation_is_written_for_the_next(cli, mistake, place):
 
 
 def test_a_dataset_is_got_and_checked(cli, mistake, place):
-    told = mistake("data", "fetch", "realset65")
+    told = mistake("data", "where", "realset65")
     [command] = re.findall(r"toolkit (data check DIR --as \w+)", told)
     checked = cli(*command.replace("DIR", "realset65").split())
     assert "As realset65: 3 photographs" in checked.out

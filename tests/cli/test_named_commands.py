@@ -74,7 +74,7 @@ NAMED += [(path, said) for path in PAGES for said in commands(path.read_text(enc
 
 def test_the_commands_are_found():
     files = {path.name for path, _ in NAMED}
-    assert {"wording.py", "runs.py", "needs.py", "data.py", "exporting.py", "earlier.py",
+    assert {"wording.py", "runs.py", "needs.py", "data.py", "exporting.py",
             "README.md"} <= files  # fmt: skip
     assert len(NAMED) > 80
 

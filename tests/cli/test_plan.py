@@ -2,8 +2,8 @@
 
 import pytest
 
-from toolkit.training import planning
-from toolkit.training.memory import StepCost
+from toolkit.costs import planning
+from toolkit.costs.training_step import StepCost
 
 SMALL = (
     "train", "--backbone", "sd21:tiny", "--loss", "mse", "--set", "train.crop=64",

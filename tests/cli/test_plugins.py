@@ -3,7 +3,9 @@
 import pytest
 
 from toolkit.component import KINDS
-from toolkit.registry import installed
+from toolkit.discovery import installed
+
+OURS = installed().components()
 
 
 def test_the_list_is_one_json_document_of_every_component(cli):
@@ -22,10 +24,33 @@ def test_one_kind_can_be_listed(cli, kind):
     assert {each["kind"] for each in listed} == {kind}
 
 
-def test_the_table_names_every_component(cli):
-    lines = cli("plugins", "list").out.splitlines()[1:]
-    listed = [tuple(line.split()[:2]) for line in lines]
-    assert listed == [(each.kind, each.name) for each in installed().components()]
+def test_the_list_has_a_line_of_80_columns_for_every_component(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.rstrip() for line in cli("plugins", "list").out.splitlines()]
+    kinds = [line for line in lines if not line.startswith(" ")]
+    assert kinds == [kind for kind in KINDS if installed().components(kind)]
+    listed = [tuple(line.split(maxsplit=1)) for line in lines if line.startswith(" ")]
+    assert listed == [(each.name, each.summary) for each in OURS]
+
+
+def test_a_third_party_is_named_beside_its_components(cli, faulty):
+    lines = cli("plugins", "list", "--kind", "generator").out.splitlines()
+    [line] = [line.split() for line in lines if line.startswith("  half ")]
+    assert line == ["half", "At", "fault", "faulty-plugin"]
+    assert "restoration-toolkit" not in cli("plugins", "list").out
+
+
+@pytest.mark.parametrize("word", ["edges", "EDGES", "restoration-toolkit-losses", "ea-"])
+def test_a_word_narrows_the_list(cli, word):
+    listed = cli("plugins", "list", word, "--format", "json").document["components"]
+    assert {"loss"} == {each["kind"] for each in listed}
+    assert "ea-dists" in {each["name"] for each in listed}
+
+
+def test_a_word_that_nothing_mentions_is_told(cli):
+    result = cli("plugins", "list", "nonsense")
+    assert (result.code, result.out) == (0, "")
+    assert "No component mentions 'nonsense'" in result.err
 
 
 def test_an_unknown_kind_is_told_with_the_known_ones(mistake):

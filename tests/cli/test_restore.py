@@ -94,7 +94,7 @@ def test_a_torn_checkpoint_is_named(mistake, copied_run, photo):
     folder, checkpoint = copied_run
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     told = mistake("restore", photo, "--with", folder, code=1)
-    assert f"{checkpoint} is torn" in told
+    assert f"{checkpoint} is damaged" in told
     assert not photo.with_name("photo_x4.png").exists()
 
 
@@ -161,7 +161,7 @@ def test_results_that_are_there_are_kept_and_said_so(cli, photo, tmp_path):
     assert (tmp_path / "photo_x4.png").read_bytes() == b"mine"
     again = cli("restore", *inputs, "--with", "bicubic")
     assert again.code == 0
-    assert again.out.count("is there already, and was kept") == 2
+    assert again.out.count("exists already, and was skipped") == 2
     assert "--existing overwrite" in again.out
     anew = cli("restore", *inputs, "--with", "bicubic", "--existing", "overwrite")
     assert anew.code == 0
@@ -207,9 +207,7 @@ def test_what_is_too_large_for_a_format_is_known_before_the_work(
     cv2.imwrite(str(source), cv2.imread(str(photo)))
     made = cli("restore", source, "--with", "bicubic", "--format", "json").document[0]
     assert made["destination"] == str(tmp_path / "small_x4.png")
-    assert made["notes"] == [
-        f"{kind} holds at most 90 pixels a side, and this has 96x80: written as PNG"
-    ]
+    assert made["notes"] == [f"{kind} holds at most 90 pixels per side, not 96x80: written as PNG"]
     assert size(tmp_path / "small_x4.png") == (80, 96)
     monkeypatch.setattr(folder, "restore_tiled", lambda *_, **__: pytest.fail("work was done"))
     fixed = cli("restore", source, "--with", "bicubic", "--out", tmp_path / f"named{suffix}")

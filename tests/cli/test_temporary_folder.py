@@ -9,10 +9,11 @@ import tempfile
 import pytest
 
 from toolkit import weights
-from toolkit.component import Component, PackageMember, WeightFile
+from toolkit.component import Component
 from toolkit.errors import WeightsError, without_temporary_folder
 from toolkit.makers import Maker, at_work
 from toolkit.registry import Registry
+from toolkit.weights import PackageMember, WeightFile
 
 # As TMPDIR, the folders that Python tries next, and the current one may all be unwritable.
 NOWHERE = """
@@ -82,7 +83,7 @@ def test_weights_say_the_same(nowhere, toolkit_home, mistake, monkeypatch):
     registry.add("plugin", [
         Component(kind="loss", name="near", summary="", build=dict, weights=(file,))
     ])  # fmt: skip
-    monkeypatch.setattr("toolkit.registry.installed", lambda: registry)
+    monkeypatch.setattr("toolkit.discovery.installed", lambda: registry)
     told = mistake("weights", "fetch", code=1)
     assert "/none/tmp, /none/var" in told
     assert "TMPDIR=/a/folder" in told

@@ -4,9 +4,11 @@ import tomllib
 
 import pytest
 
+from toolkit.component import Component, Options
+from toolkit.discovery import installed
 from toolkit.recipe import Training, resolve
-from toolkit.registry import installed
 from toolkit.runs import run_named
+from toolkit.specs import Selection
 
 
 @pytest.mark.parametrize(
@@ -145,17 +147,23 @@ def test_what_begins_with_another_generator_has_its_options(cli, tmp_path, monke
     assert made["train"]["steps"] == Training().steps
 
 
-@pytest.mark.parametrize(("options", "told"), [({"backbone": "pocket"}, " on pocket"), ({}, "")])
-def test_a_generator_is_announced_on_a_backbone_only_if_it_has_one(
+class OnABackbone(Options):
+    backbone: Selection | None = None
+
+
+@pytest.mark.parametrize(("options", "told"), [(OnABackbone, " on pocket"), (Options, "")])
+def test_a_generator_is_announced_on_a_backbone_only_if_it_takes_one(
     monkeypatch, capsys, tmp_path, options, told
 ):
     from toolkit.cli import train as command
     from toolkit.recipe import Recipe
     from toolkit.registry import Registry
     from toolkit.runs import Run
-    from toolkit.specs import Selection
 
     monkeypatch.setattr("toolkit.training.loop.train", lambda *_, **__: None)
-    gen = Selection(use="mine", options=options)
-    command._train(Run(tmp_path), Recipe(gen=gen), Registry())
+    registry = Registry()
+    mine = Component(kind="generator", name="mine", summary="", build=dict, options=options)
+    registry.add("someone", [mine])
+    recipe = Recipe(gen=Selection(use="mine"))
+    command._train(Run(tmp_path), recipe, registry, accept=False)
     assert f"Training mine{told} against nad" in capsys.readouterr().err

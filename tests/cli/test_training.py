@@ -143,7 +143,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cli, smallest, tmp_path):
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert f"Go on:   toolkit train --resume --out {folder}" in out
+    assert f"Resume:  toolkit train --resume --out {folder}" in out
     stopped = int(re.search(r"Stopped after step (\d+) of 100000, and saved", out)[1])
     assert read_metadata(folder / f"checkpoints/step-{stopped:07d}.safetensors")
     resumed = cli("train", "--resume", "--out", folder, "--steps", stopped + 1)
@@ -158,7 +158,7 @@ def test_a_torn_checkpoint_is_told_and_the_one_before_it_goes_on(cli, mistake, s
     good = tensors(tmp_path / "run", 2)
     newest.write_bytes(newest.read_bytes()[:1000])
     told = mistake("train", "--resume", "--out", tmp_path / "run", code=1)
-    assert f"{newest} is torn" in told
+    assert f"{newest} is damaged" in told
     assert "Delete it" in told
     newest.unlink()
     assert cli("train", "--resume", "--out", tmp_path / "run").code == 0

@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from toolkit import registry as registries
-from toolkit import weights
-from toolkit.component import Component, Mirrors, PackageMember, WeightFile
+from toolkit import discovery, weights
+from toolkit.component import Component
+from toolkit.files import write_atomically
 from toolkit.registry import Registry
+from toolkit.weights import Mirrors, PackageMember, WeightFile
 
 FIRST, SECOND = b"first weights" * 9, b"second weights" * 9
 
@@ -41,7 +42,7 @@ def known(monkeypatch, toolkit_home):
         component("metric", "far", weights=(TWO,), uses=("metric/near", "metric/far")),
         component("loss", "plain"),
     ])  # fmt: skip
-    monkeypatch.setattr(registries, "installed", lambda: registry)
+    monkeypatch.setattr(discovery, "installed", lambda: registry)
     return registry
 
 
@@ -78,8 +79,8 @@ def test_the_list_is_one_json_document(cli, toolkit_home):
 
 
 def test_the_state_is_told_by_size(cli):
-    weights.write_atomically(weights.path_of(ONE), FIRST)
-    weights.write_atomically(weights.path_of(TWO), SECOND[1:])
+    write_atomically(weights.path_of(ONE), FIRST)
+    write_atomically(weights.path_of(TWO), SECOND[1:])
     listed = cli("weights", "list", "--format", "json")
     assert states(listed) == {"first.bin": "cached", "second.bin": "damaged (size)"}
 
@@ -165,7 +166,7 @@ def test_an_unknown_name_is_told_with_the_nearest(mistake, name, told):
 def test_one_that_fails_does_not_stop_the_others(cli, mistake, known, tmp_path, monkeypatch):
     for name, value in {"NO_INDEX": "1", "CONFIG_FILE": os.devnull, "FIND_LINKS": tmp_path}.items():
         monkeypatch.setenv(f"PIP_{name}", str(value))
-    weights.write_atomically(weights.path_of(TWO), SECOND)
+    write_atomically(weights.path_of(TWO), SECOND)
     bad = described("bad.bin", b"bad", Mirrors(urls=("ftp://one.example/bad",)))
     known.add("other", [component("metric", "bad", weights=(bad,))])
     told = mistake("weights", "fetch", code=1)
@@ -176,7 +177,7 @@ def test_one_that_fails_does_not_stop_the_others(cli, mistake, known, tmp_path, 
 
 
 def test_verify_tells_each_file_and_the_command_for_damaged_ones(cli):
-    weights.write_atomically(weights.path_of(ONE), FIRST[:-1] + b"!")
+    write_atomically(weights.path_of(ONE), FIRST[:-1] + b"!")
     result = cli("weights", "verify", "--format", "json")
     assert (result.code, states(result)) == (1, {"first.bin": "damaged", "second.bin": "missing"})
     assert "toolkit weights fetch first.bin" in result.err
@@ -206,7 +207,7 @@ def test_what_is_advised_fetches(cli, mistake, brought, monkeypatch):
 
 
 def test_verify_takes_missing_files_for_no_error(cli):
-    weights.write_atomically(weights.path_of(ONE), FIRST)
+    write_atomically(weights.path_of(ONE), FIRST)
     result = cli("weights", "verify")
     assert (result.code, result.err) == (0, "")
     assert "ok       first.bin" in result.out

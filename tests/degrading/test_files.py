@@ -76,7 +76,7 @@ def test_a_file_named_twice_is_refused(put, plan):
 def test_what_holds_nothing_is_refused(tmp_path, plan):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").touch()
-    with pytest.raises(DataError, match="empty holds no image") as told:
+    with pytest.raises(DataError, match="empty contains no image") as told:
         plan([tmp_path / "empty"])
     assert "PNG" in told.value.hint
     with pytest.raises(DataError, match=r"away\.png does not exist"):
@@ -160,7 +160,7 @@ def test_a_degradation_that_fails_on_one_image_goes_on(put, tmp_path, plain, pla
 def test_odd_sizes_are_cut_and_that_is_told(put, tmp_path, noise, width, height, kept, plan):
     photos = plan([put("a.png", width, height)])
     [result] = degrade_files(noise, photos, tmp_path / "out", variants=2)
-    assert result.notes == (f"cut to {kept}, multiples of 4",)
+    assert result.notes == (f"cropped to {kept}, multiples of 4",)
     assert "{}x{}".format(*result.hr_size) == kept
     lr = read_rgb(result.variants[0].file)
     assert (4 * lr.shape[2], 4 * lr.shape[1]) == result.hr_size
@@ -230,7 +230,7 @@ def test_an_impossible_edit_is_told_for_each_image(put, tmp_path, noise, edit, t
     results = degrade_files(noise, photos, tmp_path / "out", variants=[history])
     for result in results:
         assert isinstance(result.error, DataError)
-        assert "the history cannot be applied" in str(result.error)
+        assert "invalid history" in str(result.error)
         assert told in str(result.error)
     assert below(tmp_path) == ["a.png", "b.png"]
 
@@ -238,9 +238,9 @@ def test_an_impossible_edit_is_told_for_each_image(put, tmp_path, noise, edit, t
 @pytest.mark.parametrize(
     ("history", "told"),
     [
-        ([{"step": "clip"}], "the history ends at 24x16 pixels, and the LR image has 6x4"),
+        ([{"step": "clip"}], "the history ends at 24x16 pixels, but the LR image must have 6x4"),
         ([], "the history ends at 24x16 pixels"),
-        ([1], "the history cannot be applied: step 0"),
+        ([1], "invalid history: step 0"),
     ],
 )
 def test_a_history_that_makes_no_lr_is_told(put, tmp_path, noise, history, told, plan):
@@ -266,7 +266,7 @@ def test_a_degradation_that_cannot_tell_writes_no_histories(put, tmp_path, plain
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_folder_that_cannot_be_made_is_told_before_any_work(tmp_path, noise, out):
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="Cannot make the folder") as caught:
+    with pytest.raises(UsageError, match="Cannot create the folder") as caught:
         degrade_files(noise, [Photo(tmp_path / "away.png", Path("a"))], tmp_path / out)
     assert "--out" in caught.value.hint
 
@@ -286,6 +286,6 @@ def test_results_are_no_inputs_and_no_input_is_overwritten(put, tmp_path, noise)
     again = plan_photos([tmp_path / "in"], inside)
     assert [photo.name.name for photo in again] == ["a"]
     for source in (inside / "lr", inside / "lr" / "a_0.png"):
-        with pytest.raises(UsageError, match="where results are written") as caught:
+        with pytest.raises(UsageError, match="is in an output folder") as caught:
             plan_photos([source], inside)
         assert "--out" in caught.value.hint

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import toolkit
-from toolkit.degrading.samples import Replayable, degrade
+from toolkit.abilities import Replayable
+from toolkit.degrading.samples import degrade
 from toolkit.streams import stream
 
 SEED, INDICES = 5, [9, 2, 2, 40]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from toolkit.degrading.sheet import draw_sheet, tell
+from toolkit.degrading.sheet import draw_sheet, summarise
 
 STEPS = [{"step": "blur", "sigma": [0.512345, 2]}, {"step": "jpeg", "quality": 61.234}]
 
@@ -30,7 +30,7 @@ def variants(count, height, width, history=STEPS):
     ],
 )
 def test_a_history_in_one_line(history, told):
-    assert tell(history) == told
+    assert summarise(history) == told
 
 
 @pytest.mark.parametrize("count", range(1, 10))

@@ -47,7 +47,7 @@ def test_fill_bytes_before_markers(tmp_path, fill):
 def test_an_end_does_not_make_a_cut_file_whole(tmp_path, told, share):
     whole = encoded(**told)
     (tmp_path / "a.jpg").write_bytes(whole[: int(len(whole) * share)] + b"\xff\xd9")
-    with pytest.raises(ImageError, match=r"a\.jpg is cut short"):
+    with pytest.raises(ImageError, match=r"a\.jpg is truncated"):
         read_picture(tmp_path / "a.jpg")
 
 

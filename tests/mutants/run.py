@@ -34,7 +34,7 @@ _TRAINING = [
 ]
 TESTS = {
     "toolkit/training/step.py": [*_TRAINING, "tests/training/test_loop.py"],
-    "toolkit/bench/statistics.py": ["tests/bench/test_statistics.py"],
+    "toolkit/evaluation/statistics.py": ["tests/evaluation/test_statistics.py"],
     "plugins/discriminators/toolkit_discriminators": ["tests/plugins/discriminators"],
     "plugins/losses/toolkit_losses": ["tests/plugins/losses"],
     "plugins/generators/toolkit_generators": ["tests/plugins/generators"],

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 import toolkit
-from toolkit.component import Mirrors
+from toolkit.discovery import installed
 from toolkit.errors import WeightsError
-from toolkit.registry import installed
 from toolkit.testing import check_component
+from toolkit.weights import Mirrors
 
 COMPONENTS = toolkit.components()
 

@@ -21,7 +21,7 @@ print(json.dumps({
 STEP = """
 import json, resource, torch
 from toolkit.recipe import compose, resolve
-from toolkit.registry import installed
+from toolkit.discovery import installed
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
 from toolkit.training.step import train_step

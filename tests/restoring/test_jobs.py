@@ -84,7 +84,7 @@ def test_the_same_image_twice_is_one_job():
         ([], None, "No image"),
         (["missing.png"], None, r"missing\.png does not exist"),
         (["missing.png"], "out.png", r"missing\.png does not exist"),
-        (["empty"], None, "folder empty holds no image"),
+        (["empty"], None, "folder empty contains no image"),
         (["a.jpg", "b.gif"], "one.png", r"one\.png names one file"),
         (["photos"], "one.png", r"one\.png names one file"),
         (["a.jpg"], "one.heic", r"one\.heic: images cannot be written as '\.heic'"),

@@ -25,7 +25,8 @@ def kilobytes(key):
 
 folder, colour = Path(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(1)
-for size in (64, 700):  # the first loads what the second needs
+found = []
+for size in (64, 700, 700):  # the first loads what the others need, and the system may take it away
     slope = torch.linspace(0, 1, 2 * size).expand(3, size, -1)
     write_picture(Picture(slope), folder / f"{size}.png")
     job = Job(folder / f"{size}.png", folder / f"{size}_{colour}.jpg")
@@ -33,7 +34,8 @@ for size in (64, 700):  # the first loads what the second needs
     before = kilobytes("VmRSS")
     [done] = restore_files(Nearest(), [job], tile=64, colour=colour)
     assert done.error is None, done.error
-print(json.dumps((kilobytes("VmHWM") - before) * 1024))
+    found.append((kilobytes("VmHWM") - before) * 1024)
+print(json.dumps(min(found[1:])))
 """
 
 

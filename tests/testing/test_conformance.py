@@ -136,15 +136,15 @@ class Drifting(Replayed):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (OwnDraws, "the stream alone"),
+        (OwnDraws, "only the stream may determine"),
         (WrongSize, "divided by the scale"),
         (OutOfRange, r"in \[0, 1\]"),
-        (WritesIntoHR, "must not be changed"),
-        (SmallTarget, "a target has"),
-        (SmallTargetRecorded, "a target has"),
+        (WritesIntoHR, "must not be modified"),
+        (SmallTarget, "a target must have"),
+        (SmallTargetRecorded, "a target must have"),
         (WordlessRecorded, "must raise DataError"),
-        (Forgetful, "apply must do what describe tells"),
-        (Moody, "the same every time"),
+        (Forgetful, "apply must reproduce LR"),
+        (Moody, "describe must be reproducible"),
         (ByPlace, "one by one"),
         (Drifting, "one by one"),
     ],
@@ -229,9 +229,9 @@ def test_a_loss_or_a_judge_may_declare_autocast(good):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (Half, "torch.bfloat16 was made of float32"),
-        (AlwaysHalf, "torch.bfloat16 was made of float32"),
-        (Astray, "a cosine of"),
+        (Half, "returned torch.bfloat16 for float32"),
+        (AlwaysHalf, "returned torch.bfloat16 for float32"),
+        (Astray, "autocast changes the gradient: cosine"),
     ],
 )
 def test_what_loses_precision_fails(wrong, message):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from toolkit.discovery import installed
 from toolkit.errors import DivergedError
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
@@ -16,8 +16,8 @@ def tiny_system(*, adversarial=5e-3, pixel=1.0, disc="nad", loss="mse"):
     tables = {
         "gen": {"use": "one-step", "lora_rank": 2},
         "disc": {"use": disc} | ({"lora_rank": 2} if disc == "nad" else {}),
-        "loss": loss,
-        "objective": {"adversarial": adversarial, "pixel": pixel},
+        "loss": {loss: pixel} if pixel else "none",
+        "objective": {"adversarial": adversarial},
         "train": {
             "device": "cpu",
             "precision": "float32",
@@ -140,9 +140,12 @@ def test_a_few_steps_overfit_one_batch(disc):
 
 def test_a_gradient_that_is_not_finite_changes_no_weight():
     system = tiny_system()
-    weight, loss = system.spatial["mse"]
-    # The root of nothing is 0, and infinitely steep.
-    system.spatial["mse"] = weight, lambda x, y: loss(x, y) + (x - x.detach()).sum((1, 2, 3)).sqrt()
+    term = system.losses["mse"]
+
+    def steep(x, y):  # the root of nothing is 0, and infinitely steep
+        return term.loss(x, y) + (x - x.detach()).sum((1, 2, 3)).sqrt()
+
+    system.losses["mse"] = term._replace(loss=steep)
     before = state(system.generator), state(system.discriminator)
     with pytest.raises(DivergedError, match=r"gradient became infinite at step 4; .*mse 0\.\d+"):
         train_step(system, batch(), 3)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from toolkit.discovery import installed
 from toolkit.errors import UsageError
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
@@ -16,8 +16,8 @@ def system(**objective):
     tables = {
         "gen": {"use": "one-step", "lora_rank": 0},
         "disc": "none",
-        "loss": "mse",
-        "objective": {"pixel": 0.0, **objective},
+        "loss": "none",
+        "objective": objective,
         "train": {"device": "cpu", "precision": "float32", "lr": 1e-4},
     }
     return build_system(resolve(tables, installed()), installed())
@@ -49,6 +49,6 @@ def test_without_any_loss_there_is_nothing_to_train_by():
         system()
 
 
-def test_pixels_alone_need_a_weight():
-    with pytest.raises(UsageError, match="pixels_until"):
-        system(pixels_until=5)
+def test_steps_by_the_first_loss_alone_need_one():
+    with pytest.raises(UsageError, match="first_loss_steps"):
+        system(first_loss_steps=5)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
+from toolkit.discovery import installed
 from toolkit.errors import CheckpointError, DivergedError
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.runs import Run, run_named
 from toolkit.training import loop
 from toolkit.training.build import build_system
@@ -18,9 +18,10 @@ from toolkit.training.build import build_system
 def recipe(**train):
     plan = {"steps": 4, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 2}
     plan |= {"checkpoint_every": 2, **train}
-    objective = {key: plan.pop(key) for key in ("pixels_until", "further") if key in plan}
+    objective = {"first_loss_steps": plan.pop("alone", 0)}
+    loss = plan.pop("loss", "mse")
     tables = {"disc": {"use": "nad", "lora_rank": 2}, "gen": {"use": "one-step", "lora_rank": 2},
-              "loss": "mse", "data": "photos:heldout", "train": plan,
+              "loss": loss, "data": "photos:heldout", "train": plan,
               "objective": objective}  # fmt: skip
     return resolve(tables, installed())
 
@@ -119,11 +120,9 @@ def test_divergence_names_the_loss_and_keeps_the_last_checkpoint(tmp_path, monke
 
     def poisoned(plan, registry):
         system = real(plan, registry)
-        weight, loss = system.spatial["mse"]
-        calls = iter(range(100))
-        system.spatial["mse"] = (
-            weight,
-            lambda x, y: loss(x, y) * (float("nan") if next(calls) == 2 else 1.0),
+        term, calls = system.losses["mse"], iter(range(100))
+        system.losses["mse"] = term._replace(
+            loss=lambda x, y: term.loss(x, y) * (float("nan") if next(calls) == 2 else 1.0)
         )
         return system
 
@@ -135,7 +134,7 @@ def test_divergence_names_the_loss_and_keeps_the_last_checkpoint(tmp_path, monke
 
 
 def test_a_resumed_run_with_every_schedule_equals_one_that_never_stopped(tmp_path):
-    plan = {"steps": 4, "schedule": "cosine", "ema": 0.9, "pixels_until": 2}
+    plan = {"steps": 4, "schedule": "cosine", "ema": 0.9, "alone": 2}
     whole, _ = run_in(tmp_path / "whole", **plan)
     stopped = Run(tmp_path / "stopped")
     calls = iter([False, False, True])
@@ -156,7 +155,7 @@ def test_a_run_restores_with_the_averaged_weights_and_trains_on_with_its_own(tmp
 
 
 def test_rates_fall_along_a_cosine(tmp_path):
-    plan = recipe(steps=1000, schedule="cosine", lr=1e-2, disc_lr=1e-3, pixels_until=400)
+    plan = recipe(steps=1000, schedule="cosine", lr=1e-2, disc_lr=1e-3, alone=400)
     system = build_system(plan, installed())
     found = []
     for step in (0, 400, 500, 1000):
@@ -169,16 +168,16 @@ def test_rates_fall_along_a_cosine(tmp_path):
     assert found == [pytest.approx([rate, rate / 10]) for rate in wanted]
 
 
-def test_before_the_other_terms_join_in_there_is_the_pixels_error_alone(tmp_path):
-    run, _ = run_in(tmp_path / "run", pixels_until=2)
+def test_before_the_other_terms_join_in_there_is_the_first_loss_alone(tmp_path):
+    run, _ = run_in(tmp_path / "run", alone=2)
     names = [json.loads(line).keys() - {"step"} for line in run.log.read_text().splitlines()]
     assert names == [{"mse"}] * 2 + [{"mse", "adversarial", "discriminator"}] * 2
 
 
 def test_further_losses_join_in(tmp_path):
     further = {"lattice": 100.0, "l1": 0.0}
-    run, _ = run_in(tmp_path / "run", steps=2, pixels_until=1, further=further)
-    plain, _ = run_in(tmp_path / "plain", steps=2, pixels_until=1)
+    run, _ = run_in(tmp_path / "run", steps=2, alone=1, loss={"mse": 1.0, **further})
+    plain, _ = run_in(tmp_path / "plain", steps=2, alone=1)
     before, after = (json.loads(line) for line in run.log.read_text().splitlines())
     assert not further.keys() & before.keys()
     assert further.keys() <= after.keys()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from toolkit.discovery import installed
 from toolkit.recipe import compose, resolve
-from toolkit.registry import installed
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
 from toolkit.training.step import train_step
@@ -77,9 +77,7 @@ def test_checkpointing_changes_no_loss_and_no_gradient(disc):
 
 @pytest.mark.parametrize("checkpointing", ["true", "false"])
 def test_both_gradients_reach_what_trains_and_nothing_else(checkpointing):
-    made = system(
-        f"backbone.checkpointing={checkpointing}", "objective.pixel=0.0", backbone="sd21:tiny"
-    )
+    made = system(f"backbone.checkpointing={checkpointing}", "loss.mse=0.0", backbone="sd21:tiny")
     for step in range(2):  # the second factor of LoRA starts at zero, and so holds back the first
         train_step(made, batch(), step)
     for learner in made.learners.values():

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 import toolkit
 from toolkit.component import Component, Options
+from toolkit.discovery import installed
 from toolkit.images import bicubic_resize
+from toolkit.modules import TrainableModule
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
@@ -25,8 +26,9 @@ from toolkit.training.loop import set_rates
 from toolkit.training.step import train_step
 
 BACKBONE, SEED, TIMESTEP, DECAY = "sd21:tiny", 5, 250, 0.1
-WEIGHTS = {"pixel": 1.3, "perceptual": 0.7, "adversarial": 0.4, "discriminator": 0.25}
-LATTICE, PATCH_NOISE = 0.3, 0.2
+OBJECTIVE = {"adversarial": 0.4, "discriminator": 0.25}
+LOSSES = {"mse": 1.3, "l1": 0.7, "lattice": 0.3}
+PATCH_NOISE = 0.2
 GEN_ALPHA, DISC_ALPHA, RANK = 3.0, 5.0, 2
 
 
@@ -34,25 +36,18 @@ class PatchOptions(Options):
     shared_draws: bool = False
 
 
-class Patches(torch.nn.Conv2d):
+class Patches(TrainableModule):
     """Judges images, 4 px by 4 px, under noise."""
 
     judges = "images"
 
-    def __init__(self, options):
-        super().__init__(3, 1, 4, stride=4)
+    def __init__(self, options, _context):
+        super().__init__()
+        self.net = torch.nn.Conv2d(3, 1, 4, stride=4)
         self.shared_draws = options.shared_draws
 
     def logits(self, x, rng):
-        return self(x + PATCH_NOISE * torch.randn(x.shape, generator=rng))
-
-    def observe(self, real_logits, fake_logits):
-        pass
-
-    def trainable(self):
-        return dict(self.named_parameters())
-
-    state, load_state = trainable, torch.nn.Module.load_state_dict
+        return self.net(x + PATCH_NOISE * torch.randn(x.shape, generator=rng))
 
 
 REGISTRY = copy.deepcopy(installed())
@@ -60,16 +55,15 @@ REGISTRY.add("tests", [Component(kind="discriminator", name="patches", summary="
                                  build=Patches, options=PatchOptions)])  # fmt: skip
 
 
-def recipe(disc="nad", *, shared=False, pixels_until=0, latent=0.0, **train):
+def recipe(disc="nad", *, shared=False, alone=0, latent=0.0, l1_crop=0, **train):
     lora = {"lora_rank": RANK, "lora_alpha": DISC_ALPHA} if disc != "patches" else {}
     tables = {
         "backbone": BACKBONE,
         "gen": {"use": "one-step", "lora_rank": RANK, "lora_alpha": GEN_ALPHA,
                 "timestep": TIMESTEP},
         "disc": {"use": disc, "shared_draws": shared, **lora},
-        "loss": "l1",
-        "objective": {**WEIGHTS, "latent": latent, "further": {"lattice": LATTICE},
-                      "pixels_until": pixels_until},
+        "loss": {**LOSSES, "l1": {"weight": LOSSES["l1"], "crop": l1_crop}},
+        "objective": {**OBJECTIVE, "latent": latent, "first_loss_steps": alone},
         "train": {"device": "cpu", "precision": "float32", "seed": SEED, "batch": 2, "steps": 8,
                   "lr": 4e-3, "disc_lr": 2e-3, "weight_decay": DECAY, **train},
     }  # fmt: skip
@@ -123,7 +117,7 @@ class Networks:
         count = len(z)
         if disc == "patches":
             noisy = z + PATCH_NOISE * torch.randn(z.shape, generator=rng)
-            return F.conv2d(noisy, learnt["weight"], learnt["bias"], stride=4)
+            return F.conv2d(noisy, learnt["net.weight"], learnt["net.bias"], stride=4)
         if disc == "nad":
             t = torch.randint(1000, (count,), generator=rng)
         elif disc == "vanilla":
@@ -156,14 +150,14 @@ def draws(purpose, step, piece):
 def expected(networks, recipe, weights, step, pool):
     """Losses, gradients by part, and the verdicts on what is real, of one step (eqs. 1-4, 8)."""
     disc, shared = recipe.disc.name, recipe.disc.options["shared_draws"]
-    pieces, alone = recipe.train.accumulate, step < recipe.objective.pixels_until
+    pieces, alone = recipe.train.accumulate, step < recipe.objective.first_loss_steps
     learnt = {part: {n: w.double().requires_grad_() for n, w in each.items()}
               for part, each in weights.items()}  # fmt: skip
     losses, totals, verdicts = {}, {"generator": 0.0, "discriminator": 0.0}, []
     for number, piece in enumerate(batch(step).split(pieces)):
         lr, hr = (each.double() for each in piece)
         image, latent = networks.predict(lr, learnt["generator"])
-        terms = {"mse": (WEIGHTS["pixel"], (image - hr).square().mean())}
+        terms = {"mse": (LOSSES["mse"], (image - hr).square().mean())}
         if not alone:
 
             def judge(z, purpose, number=number):
@@ -177,13 +171,20 @@ def expected(networks, recipe, weights, step, pool):
             if disc == "patches":
                 made, original = image, hr
             fooled = -judge(made, "generator").sigmoid().log().mean()
-            terms["l1"] = WEIGHTS["perceptual"], (image - hr).abs().mean()
-            terms["lattice"] = LATTICE, lattice(image, hr).mean()
-            terms["adversarial"] = WEIGHTS["adversarial"], fooled
+            gap = image - hr
+            if side := recipe.loss["l1"].crop:
+                top, left = (
+                    int(torch.randint(65 - side, (), generator=draws(name, step, number)))
+                    for name in ("top of losses", "left of losses")
+                )
+                gap = gap[..., top : top + side, left : left + side]
+            terms["l1"] = LOSSES["l1"], gap.abs().mean()
+            terms["lattice"] = LOSSES["lattice"], lattice(image, hr).mean()
+            terms["adversarial"] = OBJECTIVE["adversarial"], fooled
             fake = judge(made.detach(), "fake").sigmoid()
             real = judge(original, "fake" if shared else "real").sigmoid()
             own = -(1 - fake).log().mean() - real.log().mean()
-            totals["discriminator"] += WEIGHTS["discriminator"] * own / pieces
+            totals["discriminator"] += OBJECTIVE["discriminator"] * own / pieces
             losses["discriminator"] = losses.get("discriminator", 0) + own.item() / pieces
             verdicts.append(real.detach() - 0.5)
         for name, (_, loss) in terms.items():
@@ -224,7 +225,7 @@ class AdamW:
 def share_of_rate(recipe, step):
     if recipe.train.schedule == "constant":
         return 1
-    joined = recipe.objective.pixels_until
+    joined = recipe.objective.first_loss_steps
     since = step - joined if step >= joined else step
     return (since + 1) / 100 * (0.01 + 0.99 * (1 + math.cos(math.pi * step / 8)) / 2)
 
@@ -241,13 +242,14 @@ def close(found, wanted, within, what, rounding=0.0):
 
 
 CASES = {
-    "all": ({"pixels_until": 2, "schedule": "cosine", "ema": 0.3}, 5),
+    "crops": ({"l1_crop": 24, "accumulate": 2}, 2),
+    "all": ({"alone": 2, "schedule": "cosine", "ema": 0.3}, 5),
     "pieces": ({"accumulate": 2, "ema": 0.05}, 3),
-    "shared": ({"shared": True, "accumulate": 2, "pixels_until": 1}, 3),
+    "shared": ({"shared": True, "accumulate": 2, "alone": 1}, 3),
     "vanilla": ({"disc": "vanilla"}, 2),
     "diffusion-gan": ({"disc": "diffusion-gan", "accumulate": 2}, 2),
-    "latent": ({"latent": 0.6, "pixels_until": 1}, 2),
-    "images": ({"disc": "patches", "latent": 0.6, "accumulate": 2, "pixels_until": 1}, 3),
+    "latent": ({"latent": 0.6, "alone": 1}, 2),
+    "images": ({"disc": "patches", "latent": 0.6, "accumulate": 2, "alone": 1}, 3),
     "images-shared": ({"disc": "patches", "shared": True}, 2),
 }
 
@@ -272,7 +274,7 @@ def test_losses_gradients_and_weights_are_those_of_the_equations(case):
         losses, gradients, verdicts = expected(networks, plan, before, step, pool)
         found = train_step(system, batch(step), step)
         assert found == pytest.approx(losses, rel=1e-4)
-        if step == plan.objective.pixels_until:
+        if step == plan.objective.first_loss_steps:
             byhand["generator"].forget()
         for part, wanted in gradients.items():
             own = {name: p.grad for name, p in learners[part].parameters.items()}

@@ -7,8 +7,8 @@ What the networks gave is recorded. It is close to what they give in float32, wh
 import pytest
 import torch
 
+from toolkit.discovery import installed
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
 from toolkit.training.step import train_step
@@ -19,9 +19,8 @@ def recipe(precision):
         "backbone": "sd21:tiny",
         "gen": {"use": "one-step", "lora_rank": 2, "timestep": 250},
         "disc": {"use": "nad", "lora_rank": 2},
-        "loss": "l1",
-        "objective": {"pixel": 1.3, "perceptual": 0.7, "latent": 0.6, "adversarial": 0.4,
-                      "discriminator": 0.25, "pixels_until": 0},
+        "loss": {"mse": 1.3, "l1": 0.7},
+        "objective": {"latent": 0.6, "adversarial": 0.4, "discriminator": 0.25},
         "train": {"device": "cpu", "precision": precision, "seed": 5, "batch": 2, "steps": 8},
     }  # fmt: skip
     return resolve(tables, installed())
@@ -52,9 +51,9 @@ class Recorded:
         generator.predict = lambda lr: keep(self.predictions, predict(lr))
         generator.encode = lambda hr: keep(self.encoded, encode(hr))
         judge.logits = judging
-        self.called = {name: [] for name in self.system.spatial}
-        for name, (weight, loss) in self.system.spatial.items():
-            self.system.spatial[name] = weight, self.watched(name, loss)
+        self.called = {name: [] for name in self.system.losses}
+        for name, term in self.system.losses.items():
+            self.system.losses[name] = term._replace(loss=self.watched(name, term.loss))
         self.losses = train_step(self.system, batch(), 0)
         self.gradients = {
             part: torch.cat([p.grad.flatten() for p in learner.parameters.values()]).double()

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.component import Mirrors, PackageMember, WeightFile
-from toolkit.weights import packages
+from toolkit.weights import Mirrors, PackageMember, WeightFile, packages
 
 DATA = b"pretend that these are weights" * 9
 MEMBER = "package/weights/net.bin"

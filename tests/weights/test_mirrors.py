@@ -81,10 +81,10 @@ def test_when_all_fail_each_is_told(mirrored, web, dead_url, data, toolkit_home)
 
 @pytest.mark.parametrize("url", ["http://example.org/net.bin", "file:///etc/hostname", "net:x"])
 def test_only_https_is_asked(mirrored, web, url):
-    with pytest.raises(WeightsError, match="is no HTTPS address"):
+    with pytest.raises(WeightsError, match="is not an HTTPS address"):
         weights.fetch(mirrored(url))
     web.files["net.bin"] = url  # a redirection
-    with pytest.raises(WeightsError, match=r"is no HTTPS address|is not allowed"):
+    with pytest.raises(WeightsError, match=r"is not an HTTPS address|is not allowed"):
         weights.fetch(mirrored("net.bin"))
 
 
@@ -139,7 +139,7 @@ def test_long_silence_is_told_once_with_the_way_by_hand(mirrored, web, monkeypat
 FETCH = """
 import sys
 from toolkit import weights
-from toolkit.component import Mirrors, WeightFile
+from toolkit.weights import Mirrors, WeightFile
 name, sha256, size, url = sys.argv[1:]
 source = Mirrors(urls=(url,))
 weights.fetch(WeightFile(name=name, sha256=sha256, size=int(size), licence="", sources=(source,)))

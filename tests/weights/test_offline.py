@@ -6,9 +6,8 @@ import socket
 import pytest
 
 from toolkit import weights
-from toolkit.component import Mirrors, PackageMember
 from toolkit.errors import WeightsError
-from toolkit.weights import network, packages
+from toolkit.weights import Mirrors, PackageMember, network, packages
 
 LOST = "Could not fetch URL http://x/: connection error: [Errno 111] Connection refused) - skip"
 
@@ -97,5 +96,5 @@ def test_a_way_out_is_a_route_or_a_proxy(monkeypatch, v4, v6, proxies, found):
 def test_a_proxy_is_what_is_connected_to(monkeypatch):
     monkeypatch.setattr(network, "getproxies", lambda: {"https": "http://user:word@proxy:3128"})
     monkeypatch.setattr(network, "proxy_bypass", lambda host: host == "near")
-    assert network._place("https://far/x") == ("proxy", 3128)
-    assert network._place("https://near/x") == ("near", 443)
+    assert network._endpoint("https://far/x") == ("proxy", 3128)
+    assert network._endpoint("https://near/x") == ("near", 443)

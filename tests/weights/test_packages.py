@@ -70,7 +70,7 @@ def test_pip_is_patient_only_where_there_is_a_way_out(
     [
         ({"sha256": "0" * 64}, {}, "is not the expected file"),
         ({}, {"sha256": "0" * 64}, "net.bin in package==1.0 has SHA-256"),
-        ({"member": "package/other.bin"}, {}, "holds no package/other.bin"),
+        ({"member": "package/other.bin"}, {}, "does not contain package/other.bin"),
     ],
 )
 @BOTH

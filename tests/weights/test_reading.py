@@ -53,7 +53,7 @@ MALICIOUS = {
 def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(tmp_path, payload, protocol):
     path = tmp_path / "evil.pkl"
     path.write_bytes(pickle.dumps(payload, protocol))
-    with pytest.raises(WeightsError, match="is no plain file of arrays"):
+    with pytest.raises(WeightsError, match="is not a plain file of arrays"):
         weights.read_arrays(path)
     assert RAN == []
 
@@ -117,7 +117,7 @@ def test_a_file_of_tensors_that_would_run_something_is_refused(tmp_path, payload
         torch.save({"w": payload}, path)
     else:
         path.write_bytes(pickle.dumps(payload))
-    with pytest.raises(WeightsError, match="is no plain file of tensors"):
+    with pytest.raises(WeightsError, match="is not a plain file of tensors"):
         weights.read_tensors(path)
     assert RAN == []
 

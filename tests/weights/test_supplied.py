@@ -6,6 +6,7 @@ import pytest
 
 from toolkit import weights
 from toolkit.errors import WeightsError
+from toolkit.files import write_atomically
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_other_content_of_the_same_size_is_not_taken(brought, weight_file, data,
 
 def test_it_replaces_a_damaged_copy(brought, weight_file, data):
     file = weight_file()
-    weights.write_atomically(weights.path_of(file), data[:3])
+    write_atomically(weights.path_of(file), data[:3])
     (brought / "net.bin").write_bytes(data)
     weights.supply(brought, [file])
     assert weights.check(file) is weights.State.cached

@@ -1,6 +1,6 @@
-"""The command `toolkit`: parses and renders, nothing else; one file a command.
+"""The command line: parses arguments and prints results; one file per command.
 
-Importing it must load neither torch nor diffusers: `--help` answers at once.
+Importing it loads neither torch nor diffusers, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -11,23 +11,32 @@ import sys
 import traceback
 import warnings
 
-from toolkit.errors import PluginWarning, ToolkitError, without_temporary_folder
+from toolkit.errors import (
+    PluginWarning,
+    ToolkitError,
+    ToolkitWarning,
+    without_temporary_folder,
+)
+from toolkit.files import CHECK_SPACE
 
 
 def main() -> None:
-    """Runs the command line; a user's mistake ends in one panel, never in a traceback."""
+    """Runs the command line; prints a user's mistake as a panel, without a traceback."""
     from toolkit.cli.app import app
-    from toolkit.cli.output import never_fail_to_print, show_error
+    from toolkit.cli.output import never_fail_to_print, show_error, show_warning
 
     never_fail_to_print()
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
-    # The core says what takes long, such as a download, through its logger, and where it went on
-    # without a part that failed, the traceback. What other libraries warn of is for those who
-    # write programs; of a plugin that is set aside, commands tell themselves.
+    # The core logs what takes long, such as downloads, and at level DEBUG the tracebacks of errors
+    # that it recovered from. Warnings of other libraries are for programmers; commands print
+    # notices about plugins that were set aside themselves.
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
     logging.getLogger("toolkit").setLevel(logging.DEBUG if debug else logging.INFO)
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("once", ToolkitWarning)
     warnings.simplefilter("ignore", PluginWarning)
+    warnings.showwarning = show_warning
     try:
         app(prog_name="toolkit")
     except ToolkitError as error:
@@ -43,7 +52,7 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         place = f"{error.filename}: " if error.filename else ""
-        told, hint = f"{place}{error.strerror or error}.", "Is there space, and may it be written?"
+        told, hint = f"{place}{error.strerror or error}.", CHECK_SPACE
         if known := without_temporary_folder(error):
             told, hint = str(known), known.hint
         show_error(told, hint)

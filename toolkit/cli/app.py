@@ -1,7 +1,8 @@
-"""The commands, in the order in which a newcomer meets them."""
+"""The commands, in the order of `toolkit --help`."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -36,6 +37,22 @@ app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")
 
 
+def _reflow(app: typer.Typer) -> None:
+    """Joins the lines of each help text's paragraphs, so that the terminal's width breaks them."""
+    for command in app.registered_commands:
+        paragraphs = inspect.cleandoc(command.callback.__doc__ or "").split("\n\n")
+        command.help = "\n\n".join(
+            text if "\n  " in text or text.startswith(" ") else " ".join(text.split("\n"))
+            for text in paragraphs
+        )
+    for group in app.registered_groups:
+        if group.typer_instance:
+            _reflow(group.typer_instance)
+
+
+_reflow(app)
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -51,7 +68,7 @@ def _toolkit(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; goes anywhere.")
+        bool, typer.Option("--debug", help="Show the traceback of an error. Allowed anywhere.")
     ] = False,
 ) -> None:
     pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +13,14 @@ from toolkit.cli.progress import counting
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
-    from toolkit.bench.quality import Request
-    from toolkit.bench.tables import Row, Table
     from toolkit.registry import Registry
+    from toolkit.tables.planning import Request
+    from toolkit.tables.result import TableResult
+    from toolkit.tables.spec import Row, SettingName, Table
 
-Made = dict[str, Any]
-"""A measured table, as plain values."""
 
-
-class Scale(StrEnum):
-    """How large the networks are."""
+class SettingChoice(StrEnum):
+    """How large the networks are, and on what they are measured."""
 
     paper = "paper"
     pocket = "pocket"
@@ -39,47 +37,49 @@ class ReportFormat(StrEnum):
 
 def bench(
     table: Annotated[
-        str, typer.Option(metavar="N|FILE", help="A table of the paper, or a file of your own.")
+        str, typer.Option(metavar="N|FILE", help="A table of the paper, or a TOML file.")
     ],
     scale: Annotated[
-        Scale | None,
-        typer.Option(help="The paper's own networks, or the small ones that ship; by default the "
-                          "small ones where there is no GPU and something is to be trained."),
+        SettingChoice | None,
+        typer.Option(help="The paper's networks, or the small ones that ship.",
+                     show_default="pocket if a row must be trained without a GPU, else paper"),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="ROW", help="A row by its label; give it several times for several."),
+        typer.Option(metavar="ROW", help="Label of a row. May be repeated."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: few steps, few photographs, one seed.")
+        bool, typer.Option("--quick", help="Few steps, few photographs, one seed.")
     ] = False,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How often each row is trained, with other seeds.")
+        int | None, typer.Option(min=1, help="Number of trainings per row, with different seeds.",
+                                  show_default="as the table says")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Rows at once; by default as many as fit.")
+        int | None, typer.Option(min=1, help="Number of rows to measure at once.",
+                                  show_default="as many as fit")
     ] = None,
     work: Annotated[
         Path, typer.Option(parser=user_path, metavar="PATH",
-                     help="Where runs, images and scores are kept, for all tables.")
+                     help="Folder of runs, images and scores, shared by all tables.")
     ] = Path("runs/bench"),
     timed: Annotated[
         bool,
-        typer.Option("--time", help="For costs: also time here, beside diffusers' own code."),
+        typer.Option("--time", help="For costs: also measure time, beside diffusers."),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(parser=user_path, metavar="PATH",
-                     help="Folder to write the table to, as JSON, Markdown and HTML.")
+                     help="Folder for the table as JSON, Markdown and HTML.")
     ] = None,
     output: Annotated[
-        ReportFormat, typer.Option("--format", help="How to print it.")
+        ReportFormat, typer.Option("--format", help="Format of the output.")
     ] = ReportFormat.table,
 ) -> None:  # fmt: skip
-    """Measure a table of the paper, and set it beside the paper's figures.
+    """Measure a table of the paper, beside the paper's figures.
 
-    A row that cannot be measured says what it needs; nothing is ever filled in. What was measured
-    is kept: stopped, it goes on where it was, and a finished table takes seconds. Where a row
-    fails or is misspelled, the others are measured all the same, and the command ends with 1.
+    Rows that cannot be measured say what they need. Results are kept, so an interrupted command
+    resumes, and a finished table takes seconds. If a row fails or is misspelled, the others are
+    still measured, and the exit code is 1.
 
     Examples:
       toolkit bench --table 3
@@ -90,26 +90,29 @@ def bench(
 
       toolkit bench --table my.toml --format html > my.html
     """
-    from toolkit.bench.tables import read_table, select_rows
+    from toolkit.files import check_writable
+    from toolkit.tables.reading import read_table, select_rows
 
     chosen = read_table(table)
     rows = select_rows(chosen, only or [])
     for folder in (out, work if chosen.measures == "quality" else None):
         if folder:
-            _check_writable(folder)
+            check_writable(
+                folder, "Cannot write into", "Name another folder: --out DIR, --work DIR"
+            )
     registry = load_registry()
-    named: Any = scale.value if scale else _default_scale(chosen)
+    setting = _setting(chosen, scale)
     if chosen.measures == "complexity":
-        made = _costs(chosen, rows, registry, named, timed)
+        result = _costs(chosen, rows, registry, setting, timed)
     else:
-        from toolkit.bench.quality import Request
+        from toolkit.tables.planning import Request
 
-        request = Request(chosen, named, work, quick, seeds)
-        made = _quality(request, rows, registry, jobs)
-    _print(made, output)
+        request = Request(chosen, setting, work, quick, seeds)
+        result = _quality(request, rows, registry, jobs)
+    _print(result, output)
     if out:
-        _write(out, table_name(table), made)
-    if made.get("failed"):
+        _write(out, table_name(table), result)
+    if result.failed:
         raise typer.Exit(1)
 
 
@@ -118,117 +121,116 @@ def table_name(table: str) -> str:
     return f"table{table}" if table.isdigit() else Path(table).stem
 
 
-def _default_scale(table: Table) -> Any:
-    """Counting costs takes no GPU; training at the paper's scale does."""
+def _setting(table: Table, asked: SettingChoice | None) -> SettingName:
+    """The one asked for; else the paper's where it takes no GPU, or where there is one."""
+    from toolkit.tables.spec import PAPER, SMALL
+
+    if asked is not None:
+        return PAPER if asked is SettingChoice.paper else SMALL
     if table.measures == "complexity":
-        return "paper"
+        return PAPER
     import torch
 
-    return "paper" if torch.cuda.is_available() else "pocket"
+    return PAPER if torch.cuda.is_available() else SMALL
 
 
-def _costs(table: Table, rows: list[Row], registry: Registry, scale: Any, timed: bool) -> Made:
-    from toolkit.bench.costs import measure_costs
-    from toolkit.bench.reports import document, entry
+def _costs(
+    table: Table, rows: list[Row], registry: Registry, setting: SettingName, timed: bool
+) -> TableResult:
+    from toolkit.tables.costs import row_costs
+    from toolkit.tables.result import costs_table, row_result
 
     found, failed = [], 0
     with counting("Measuring") as show:
         for index, row in enumerate(rows):
             show(row.label, index, len(rows))
-            figures, lacks = measure_costs(row, registry, scale, timed=timed)
-            found.append(entry(row, figures, [*lacks.needs, *lacks.faults]))
-            failed += bool(lacks.faults)
-    return document(table, scale, found, failed=failed)
+            costs = row_costs(row, registry, setting, timed=timed)
+            needs = [*costs.lacks.needs, *costs.lacks.faults]
+            found.append(row_result(row, costs.figures, needs))
+            failed += bool(costs.lacks.faults)
+    return costs_table(table, setting, found, failed)
 
 
-def _quality(request: Request, rows: list[Row], registry: Registry, workers: int | None) -> Made:
-    from toolkit.bench.quality import plan_rows
-    from toolkit.bench.quality_reports import quality_document
-    from toolkit.bench.runner import run_jobs, workers_for
-    from toolkit.cli.progress import jobs_progress
+def _quality(
+    request: Request, rows: list[Row], registry: Registry, workers: int | None
+) -> TableResult:
+    from toolkit.cli.progress import measurements_progress
+    from toolkit.tables.planning import note_failures, plan_rows
+    from toolkit.tables.run import run_measurements, workers_for
+    from toolkit.tables.summary import quality_table
 
     with working():
         planned = plan_rows(request, rows, registry)
     failed = sum(bool(each.failures) for each in planned)
-    jobs = [job for each in planned for job in each.jobs]
-    todo = [job for job in jobs if not job.finished]
+    measurements = [each for row in planned for each in row.measurements]
+    todo = [each for each in measurements if not each.finished]
     if todo:
-        note(f"{len(todo)} of {len(jobs)} runs are to be measured, in {request.work}")
-    with jobs_progress(len(todo)) as show:
-        failures = run_jobs(todo, workers or workers_for(len(todo)), show)
-    for each in planned:
-        lost = [job for job in each.jobs if job in failures]
-        seeds = ["" if job.seed is None else f"Seed {job.seed}: " for job in lost]
-        each.failures += [f"{s}{failures[job]}" for s, job in zip(seeds, lost, strict=True)]
-    return {**quality_document(request, planned), "failed": failed + len(failures)}
+        note(f"{len(todo)} of {len(measurements)} runs are to be measured, in {request.work}")
+    with measurements_progress(len(todo)) as show:
+        failures = run_measurements(todo, workers or workers_for(len(todo)), show)
+    note_failures(planned, failures)
+    return quality_table(request, planned, failed + len(failures))
 
 
-def _check_writable(folder: Path) -> None:
-    from toolkit.errors import UsageError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write into {folder}: {error.strerror}.", "Name another: --out DIR, --work DIR"
-        ) from None
-
-
-def _write(out: Path, stem: str, made: Made) -> None:
+def _write(out: Path, stem: str, result: TableResult) -> None:
     import json
 
-    from toolkit.bench.page import as_page
-    from toolkit.bench.reports import as_markdown
-    from toolkit.weights import write_atomically
+    from toolkit.files import write_atomically
+    from toolkit.tables.rendering.page import as_page
+    from toolkit.tables.rendering.text import as_markdown
+    from toolkit.tables.result import as_document
 
-    write_atomically(out / f"{stem}.json", (json.dumps(made, indent=2) + "\n").encode())
-    write_atomically(out / f"{stem}.md", as_markdown(made).encode())
-    write_atomically(out / f"{stem}.html", as_page(made).encode())
+    document = json.dumps(as_document(result), indent=2) + "\n"
+    write_atomically(out / f"{stem}.json", document.encode())
+    write_atomically(out / f"{stem}.md", as_markdown(result).encode())
+    write_atomically(out / f"{stem}.html", as_page(result).encode())
     note(f"Written: {out / stem}.json, .md and .html")
 
 
-def _print(made: Made, output: ReportFormat) -> None:
-    from toolkit.bench.reports import as_markdown
+def _print(result: TableResult, output: ReportFormat) -> None:
+    from toolkit.tables.rendering.text import as_markdown
 
     if output is ReportFormat.json:
-        show_json(made)
+        from toolkit.tables.result import as_document
+
+        show_json(as_document(result))
     elif output is ReportFormat.markdown:
-        print(as_markdown(made))
+        print(as_markdown(result))
     elif output is ReportFormat.html:
-        from toolkit.bench.page import as_page
+        from toolkit.tables.rendering.page import as_page
 
-        print(as_page(made))
+        print(as_page(result))
     else:
-        _show(made)
+        _show(result)
 
 
-def _show(made: Made) -> None:
+def _show(result: TableResult) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from toolkit.bench.reports import (
+    from toolkit.tables.rendering.text import (
         as_lines,
         claim_lines,
         legend,
         more_lines,
         name_of,
-        places,
+        ranks,
     )
 
-    head, *lines = as_lines(made)
-    marks = places(made)
-    grid = Grid(title=f"{name_of(made)} ({made['scale']} scale): {made['title']}")
+    head, *lines = as_lines(result)
+    found = ranks(result)
+    grid = Grid(title=f"{name_of(result)} ({result.setting} scale): {result.title}")
     for number, name in enumerate(head):
         grid.add_column(name, justify="right" if number else "left", no_wrap=True)
     for number, line in enumerate(lines):
-        styles = ["", *(_STYLES[marks.get((number, column), 0)] for column in head[1:])]
+        styles = ["", *(_STYLES[found.get((number, column), 0)] for column in head[1:])]
         grid.add_row(
             *(f"[{s}]{cell}[/]" if s else cell for s, cell in zip(styles, line, strict=True))
         )
     Console().print(grid)
-    print(f"{legend(made)}\n")
-    print("\n".join((*more_lines(made), *claim_lines(made))))
-    print(f"\n{made['protocol']}")
+    print(f"{legend(result)}\n")
+    print("\n".join((*more_lines(result), *claim_lines(result))))
+    print(f"\n{result.how}")
 
 
 _STYLES = {0: "", 1: "bold red", 2: "blue"}

@@ -1,4 +1,4 @@
-"""`toolkit data`: which datasets there are, where they come from, and whether a copy is whole."""
+"""`toolkit data`: lists datasets, says where to get them, and checks copies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toolkit import defaults
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
+from toolkit.component import takes_path
 from toolkit.errors import DataError, OptionsError, UnknownComponentError
 from toolkit.paths import user_path
 
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 data = typer.Typer(help="List datasets, say where to get them, check a copy.", no_args_is_help=True)
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
 
 @data.command("list")
 def list_datasets(output: FormatOption = Format.table) -> None:
-    """List every dataset: what it is, and where a user gets it.
+    """List all datasets and where to get them.
 
     Example: toolkit data list
     """
@@ -45,16 +47,16 @@ def list_datasets(output: FormatOption = Format.table) -> None:
     Console().print(table)
 
 
-@data.command("fetch")
-def fetch_dataset(
+@data.command("where")
+def where_to_get(
     name: Annotated[str, typer.Argument(help="A dataset, such as realsr.")],
 ) -> None:
-    """Say where a dataset comes from; those that ship are here already.
+    """Say where to get a dataset.
 
-    No dataset is downloaded: those that do not ship may not be passed on, or ask each user for an
-    agreement.
+    Datasets that do not ship cannot be redistributed, or require an agreement with each user, so
+    this command downloads nothing.
 
-    Example: toolkit data fetch realsr
+    Example: toolkit data where realsr
     """
     registry = load_registry()
     component = registry.find("dataset", name)
@@ -69,14 +71,14 @@ def fetch_dataset(
 @data.command("check")
 def check(
     folder: Annotated[
-        Path, typer.Argument(parser=user_path, metavar="PATH", help="Where the dataset is.")
+        Path, typer.Argument(parser=user_path, metavar="PATH", help="Folder of the dataset.")
     ],
     kind: Annotated[
-        str, typer.Option("--as", help="Which dataset it is; by default what it looks like.")
+        str, typer.Option("--as", help="Name of the dataset.", show_default="by its files")
     ] = "",
     output: FormatOption = Format.table,
 ) -> None:
-    """Read a dataset from end to end: counts, sizes, pairs, torn files.
+    """Check a dataset: counts, sizes, pairs, damaged files.
 
     Without --as, a folder with the name of a dataset is checked as that one, a folder of pairs as
     pairs, any other as photographs.
@@ -101,19 +103,19 @@ def check(
 
 
 def _open(folder: Path, kind: str, registry: Registry) -> tuple[str, Dataset]:
-    """What a folder holds, and that."""
+    """Opens a folder as the dataset it looks like."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Name the folder of a dataset.")
     if kind:
         return kind, _made(kind, folder, registry)
     names = {each.name for each in registry.components() if each.kind == "dataset"}
-    if folder.name in names and registry.find("dataset", folder.name).variant == "folder":
+    if folder.name in names and takes_path(registry.find("dataset", folder.name)):
         try:
             return folder.name, _made(folder.name, folder, registry)
         except DataError as error:
             others = "If it is another of the same name: --as pairs, or --as folder"
             raise DataError(str(error), f"{error.hint}\n{others}") from None
-    for name in ("pairs", "folder"):
+    for name in defaults.FOLDERS:
         try:
             return name, _made(name, folder, registry)
         except (DataError, UnknownComponentError) as error:
@@ -125,9 +127,9 @@ def _made(name: str, folder: Path, registry: Registry) -> Dataset:
     from toolkit.specs import Selection
 
     component = registry.find("dataset", name)
-    if component.variant != "folder":
+    if not takes_path(component):
         raise OptionsError(f"The dataset {name} is not in a folder of yours.", "Leave out --as.")
-    dataset: Dataset = registry.make("dataset", Selection(use=name, options={"folder": folder}))
+    dataset: Dataset = registry.make("dataset", Selection(use=f"{name}:{folder}"))
     return dataset
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toolkit import defaults
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UsageError
@@ -25,42 +26,44 @@ def degrade(
     images: Annotated[
         list[Path] | None,
         typer.Argument(parser=user_path, metavar="IMAGE...",
-                     help="HR images, and folders of images."),
+                     help="HR images, and folders of HR images."),
     ] = None,
     source: Annotated[
         str,
         typer.Option("--with", metavar="NAME[:VARIANT]",
                      help="A degradation, such as realesrgan:stablesr or bsrgan."),
-    ] = "realesrgan",
-    seed: Annotated[int, typer.Option(min=0, help="Decides everything random.")] = 0,
+    ] = defaults.RECIPE["degradation"],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
     index: Annotated[
-        int, typer.Option(min=0, help="Number of the first sample; the others follow.")
+        int, typer.Option(min=0, help="Index of the first sample.")
     ] = 0,
-    variants: Annotated[int, typer.Option(min=1, help="LR images of each HR image.")] = 8,
+    variants: Annotated[int, typer.Option(min=1, help="Number of LR images per HR image.")] = 8,
     history: Annotated[
         Path | None,
         typer.Option(parser=user_path, metavar="FILE",
-                     help="Apply these histories, instead of drawing any."),
+                     help="Apply these recorded histories."),
     ] = None,
     out: Annotated[Path, typer.Option(parser=user_path, metavar="DIR",
-                     help="Where to write.")] = Path("degraded"),
+                     help="Output folder.")] = Path("degraded"),
     diff: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Show what differs between two degradations."),
+        typer.Option(metavar="A B", help="Show the options in which two degradations differ."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="degradation.OPTION=VALUE",
-                     help="Any option, such as degradation.jpeg_range=[50,95]."),
+                     help="Set an option, such as degradation.jpeg_range=[50,95]."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "cpu",
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
+    = Format.table,
 ) -> None:  # fmt: skip
-    """Make LR images of HR images, or compare two degradations.
+    """Make LR images from HR images, or compare two degradations.
 
-    Writes LR images, sheets of variants, and what was done to each, as data.
+    Writes LR images, sheets of variants, and the history of each image: the operations that were
+    applied to it, as JSON.
 
-    The same seed and index give the same image, whatever is beside it.
+    Seed and index determine an image, independently of other images.
 
     Examples:
       toolkit degrade photo.png --with realesrgan:stablesr --seed 1
@@ -83,7 +86,7 @@ def degrade(
             "For example: toolkit degrade photo.png --with realesrgan --seed 0",
         )
     from toolkit.degrading.files import degrade_files, plan_photos, read_histories
-    from toolkit.training.build import choose_device
+    from toolkit.devices import choose_device
 
     photos = plan_photos(images, out)
     wanted = read_histories(history) if history else variants
@@ -105,7 +108,7 @@ def _selection(source: str, overrides: Iterable[str]) -> Selection:
         keys, value = parse_override(text)
         if keys[0] != "degradation" or len(keys) != 2:
             raise UsageError(
-                f"--set {text}: there is only a degradation here.",
+                f"--set {text}: only options of the degradation can be set here.",
                 "For example: --set degradation.jpeg_range=[50,95]",
             )
         options[keys[1]] = value
@@ -148,11 +151,12 @@ def _document(result: Degraded) -> dict[str, Any]:
 
 
 def _compare(names: tuple[str, str], registry: Registry, output: Format) -> None:
+    from toolkit.component import Options
     from toolkit.specs import Selection
 
     both = [registry.options("degradation", Selection(use=name)) for name in names]
     values = [options.model_dump(mode="json") for options in both]
-    sources = [getattr(options, "source", "") for options in both]
+    sources = [each.source if isinstance(each, Options) else "" for each in both]
     differing = {
         key: [each.get(key) for each in values]
         for key in {**values[0], **values[1]}

@@ -16,9 +16,9 @@ from toolkit.paths import user_path
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from toolkit.bench.documents import Row
-    from toolkit.bench.earlier import Comparison
-    from toolkit.bench.scores import Scores
+    from toolkit.evaluation.comparison import Comparison
+    from toolkit.evaluation.document import Row
+    from toolkit.evaluation.scores import Scores
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _SHORT = {"no difference shown": "none shown"}  # so that a table fits 80 columns
@@ -38,39 +38,39 @@ def evaluate(
     ],
     hr: Annotated[
         Path | None,
-        typer.Option(
-            parser=user_path, metavar="PATH", help="Folder of the images that they should be."
-        ),
+        typer.Option(parser=user_path, metavar="PATH", help="Folder of the HR images."),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Such as psnr-y, ssim-y, dists; give it several times for several."),
+        typer.Option(help="A metric, such as psnr-y. May be repeated."),
     ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
             parser=user_path,
             metavar="PATH",
-            help="What another system's `toolkit eval --format json` wrote: compare.",
+            help="JSON of another system, from `toolkit eval --format json`, to compare with.",
         ),
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Neither use nor keep scores of earlier runs.")
+        bool, typer.Option("--no-cache", help="Do not use or store cached scores.")
     ] = False,
     output: Annotated[
-        ScoresFormat, typer.Option("--format", help="How to print it.")
+        ScoresFormat, typer.Option("--format", help="Format of the output.")
     ] = ScoresFormat.table,
 ) -> None:
-    """Score restored images: whole images, no crops, paired by name.
+    """Score restored images, whole, paired with HR images by name.
 
     Example: toolkit eval --sr restored --hr originals --metric psnr-y --metric dists
     """
     registry = load_registry()
-    from toolkit.bench.cache import ScoreCache, default_path
-    from toolkit.bench.earlier import compare_with, read_earlier, refuse_unlike
-    from toolkit.bench.scores import default_metrics, prepare, score
+    from toolkit.evaluation.cache import ScoreCache, default_path
+    from toolkit.evaluation.document import read_evaluation
+    from toolkit.evaluation.earlier import compare_with, refuse_unlike
+    from toolkit.evaluation.scores import default_metrics, prepare
+    from toolkit.evaluation.scoring import score
 
-    earlier = read_earlier(against) if against else None
+    earlier = read_evaluation(against) if against else None
     chosen = metric or list(earlier.metrics if earlier else default_metrics(registry, hr))
     scores = prepare(sr, hr, chosen, registry)
     if earlier and against:
@@ -84,7 +84,7 @@ def evaluate(
 
 
 def _note_gaps(scores: Scores) -> None:
-    cut = [(pair.name, pair.note) for pair in scores.pairs if pair.note]
+    cut = [(image.name, image.note) for image in scores.images if image.note]
     note_all(f"{len(cut)} originals are larger by less than an LR pixel:", cut)
     note_all(f"{len(scores.skipped)} images were skipped:", scores.skipped)
     missing = [(f"{image}, {metric}", reason) for image, metric, reason in scores.missing]
@@ -94,7 +94,7 @@ def _note_gaps(scores: Scores) -> None:
 
 
 def _show(scores: Scores, comparison: Comparison | None, output: ScoresFormat) -> None:
-    from toolkit.bench.documents import comparison_rows, document, image_rows
+    from toolkit.evaluation.document import comparison_rows, document, image_rows
 
     if output is ScoresFormat.json:
         show_json(document(scores, comparison))
@@ -155,7 +155,7 @@ def _comparison_table(comparison: Comparison) -> Table:
 
 def _remarks(comparison: Comparison) -> str:
     """How the comparison is to be read."""
-    from toolkit.bench.statistics import images_needed
+    from toolkit.evaluation.statistics import images_needed
 
     differences = comparison.differences.values()
     level = next(iter(differences)).level

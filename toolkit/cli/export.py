@@ -13,14 +13,14 @@ from toolkit.paths import user_path
 
 
 class Form(StrEnum):
-    """What is made of a run."""
+    """Forms of an export."""
 
     diffusers = "diffusers"
     merged = "merged"
 
 
 class Keys(StrEnum):
-    """Whose names the LoRA file uses."""
+    """Naming schemes of LoRA weights."""
 
     diffusers = "diffusers"
     comfyui = "comfyui"
@@ -35,18 +35,19 @@ def export(
                      "weights; merged: whole networks in diffusers' layout."),
     ] = Form.diffusers,
     keys: Annotated[
-        Keys, typer.Option(help="Whose names the LoRA's weights get.")
+        Keys, typer.Option(help="Naming scheme of the LoRA weights.")
     ] = Keys.diffusers,
     out: Annotated[
         Path | None,
         typer.Option(parser=user_path, metavar="DIR",
-                     help="A new folder; else RUN/export-diffusers or -merged."),
+                     help="A new folder.", show_default="RUN/export-FORM"),
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
+    = Format.table,
 ) -> None:  # fmt: skip
-    """Write a trained run as files that other programs can use, with a model card.
+    """Export a trained run for other programs, with a model card.
 
-    The newest checkpoint is taken. The card's code runs with diffusers alone.
+    Exports the newest checkpoint. The code in the model card needs only diffusers.
 
     Examples:
       toolkit export runs/nad-ea-dists

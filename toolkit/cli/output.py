@@ -1,4 +1,4 @@
-"""Where words go: results to stdout, progress and notices to stderr."""
+"""Output: results to stdout, progress and notices to stderr."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a result is printed."""
+    """Formats of results."""
 
     table = "table"
     json = "json"
 
 
 _PLAIN = {"→": "->", "×": "x", "…": "...", "–": "-", "−": "-", "↑": "(higher)", "↓": "(lower)"}
-"""Signs of ours in plain characters, for terminals that have no others."""
+"""ASCII replacements, for terminals with other encodings."""
 
 
 def never_fail_to_print() -> None:
-    """Makes stdout and stderr take any text, whatever their encoding and the text.
+    """Makes stdout and stderr accept any text, whatever their encoding.
 
-    What an encoding lacks becomes a plain sign or an escape; so does a byte of a file's name that
-    is no text.
+    Characters that cannot be encoded, and undecodable bytes in file names, are replaced or escaped.
     """
     codecs.register_error("toolkit", _replaced)
     for stream in (sys.stdout, sys.stderr):
@@ -49,18 +48,18 @@ def _escaped(sign: str) -> str:
 
 
 def working() -> AbstractContextManager[object]:
-    """Within its block plugins are at work: what they print goes to stderr, not among results."""
+    """Redirects what plugins print in its block to stderr, away from results."""
     return redirect_stdout(sys.stderr)
 
 
 def show_json(document: Any) -> None:
-    """Prints one JSON document, and nothing else, to stdout."""
+    """Prints a JSON document to stdout."""
     plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=plain) + "\n")
 
 
 def show_error(message: str, hint: str) -> None:
-    """One panel on stderr: what was wrong, and what to do next."""
+    """Prints an error and its hint as a panel to stderr."""
     from rich.console import Console, Group
     from rich.panel import Panel
     from rich.text import Text
@@ -73,13 +72,18 @@ def show_error(message: str, hint: str) -> None:
 
 
 def note(message: str) -> None:
-    """A line on stderr."""
+    """Prints a line to stderr."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
 
+def show_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:
+    """Prints a warning to stderr, without file name and line number."""
+    note(f"Notice: {message}")
+
+
 def note_all(title: str, items: Iterable[tuple[str, str]], limit: int = 10) -> None:
-    """A title and named reasons on stderr, the first few of them."""
+    """Prints a title and the first few named reasons to stderr."""
     listed = list(items)
     if listed:
         note(title)
@@ -90,8 +94,8 @@ def note_all(title: str, items: Iterable[tuple[str, str]], limit: int = 10) -> N
 
 
 def load_registry() -> Registry:
-    """The installed registry; says on stderr which plugins were set aside."""
-    from toolkit.registry import installed
+    """Returns the installed registry; prints which plugins were set aside to stderr."""
+    from toolkit.discovery import installed
 
     registry = installed()
     for notice in registry.notices:

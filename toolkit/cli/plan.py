@@ -1,4 +1,4 @@
-"""`toolkit train --plan`: what a step needs, and what would fit."""
+"""`toolkit train --plan`: prints what a training step needs, and settings that fit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from toolkit.cli.output import Format, note, show_json, working
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from toolkit.costs.planning import Choice, Plan
     from toolkit.recipe import Recipe
     from toolkit.registry import Registry
-    from toolkit.training.planning import Choice, Plan
 
 
 def show_plan(recipe: Recipe, registry: Registry, memory: str | None, output: Format) -> None:
     """Prints a plan; `memory` is a size such as `24GB`."""
-    from toolkit.training.planning import parse_memory, plan_training
+    from toolkit.costs.planning import parse_memory, plan_training
 
     limit = None if memory is None else parse_memory(memory)
     note("Going through a step without computing it; no weights are read …")

@@ -1,12 +1,13 @@
-"""`toolkit plugins`: what is installed, and what each component takes."""
+"""`toolkit plugins`: lists the installed components and shows their options."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toolkit.cli.output import Format, load_registry, show_json
+from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
@@ -15,39 +16,67 @@ if TYPE_CHECKING:
 
 plugins = typer.Typer(help="List the installed components, or show one.", no_args_is_help=True)
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
 
 @plugins.command("list")
 def list_components(
+    word: Annotated[
+        str, typer.Argument(metavar="[WORD]", help="Only components that mention this word.")
+    ] = "",
     kind: Annotated[str, typer.Option(help="Only this kind, such as loss.")] = "",
     output: FormatOption = Format.table,
 ) -> None:
-    """List every component: kind, name, where it comes from.
+    """List the installed components by kind; third-party components name their plugin.
 
-    Example: toolkit plugins list --kind loss
+    Examples:
+      toolkit plugins list
+
+      toolkit plugins list --kind loss
+
+      toolkit plugins list edges
     """
     from toolkit.component import KINDS
 
     registry = load_registry()
     if kind and kind not in KINDS:
         raise UnknownComponentError(f"There is no kind {kind!r}.", f"Kinds: {', '.join(KINDS)}.")
-    chosen = [component for component in registry.components() if kind in ("", component.kind)]
+    chosen = [
+        component
+        for component in registry.components(kind or None)
+        if word.lower() in " ".join(map(str, _summary(component, registry).values())).lower()
+    ]
     if output is Format.json:
         notices = [{"distribution": n.distribution, "reason": n.reason} for n in registry.notices]
         rows = [_summary(component, registry) for component in chosen]
         show_json({"components": rows, "notices": notices})
-        return
+    elif not chosen:
+        note(f"No component mentions {word!r}. To see all of them: toolkit plugins list")
+    else:
+        _print_list(chosen, registry)
+
+
+def _print_list(components: list[Component], registry: Registry) -> None:
+    """Prints a line per component, grouped by kind."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Kind", "Name", "What it is", "From"):
-        table.add_column(column, no_wrap=column != "What it is")
-    for component in chosen:
-        source = registry.provider(component)
-        table.add_row(component.kind, component.name, component.summary, source)
-    Console().print(table)
+    from toolkit.discovery import is_own
+
+    width = max(len(component.name) for component in components)
+    console = Console()
+    for kind, group in itertools.groupby(components, key=lambda component: component.kind):
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, min_width=width + 2)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(no_wrap=True, style="cyan")
+        for component in group:
+            provider = registry.provider(component)
+            third = "" if is_own(provider) else provider
+            table.add_row(Text(f"  {component.name}"), Text(component.summary), Text(third))
+        console.print(f"[bold]{kind}[/]")
+        console.print(table)
 
 
 @plugins.command("show")
@@ -55,7 +84,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A component, such as nad or loss/dists.")],
     output: FormatOption = Format.table,
 ) -> None:
-    """Show a component: its options with their defaults, its paper, its licence.
+    """Show a component: options with their defaults, paper and licence.
 
     Example: toolkit plugins show nad
     """
@@ -72,7 +101,7 @@ def show(
 
 
 def _named(name: str, registry: Registry) -> list[Component]:
-    """The components of a name, of whatever kind; `kind/name` says which."""
+    """Returns the components of a name, `name` or `kind/name`."""
     kind, _, bare = name.rpartition("/")
     found = [c for c in registry.components() if c.name == bare and kind in ("", c.kind)]
     if not found:
@@ -130,7 +159,7 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
         table.add_column(column)
     for name, field in fields.items():
         default = "required" if field.is_required() else str(field.get_default())
-        meaning = field.description or ""
+        meaning = " ".join((field.description or "").split())
         if name == component.variant:
             meaning += f" (as {component.name}:{'|'.join(variants(component)) or '…'})"
         table.add_row(name, default, meaning)

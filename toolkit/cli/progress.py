@@ -16,20 +16,20 @@ from toolkit.cli.output import note, working
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from toolkit.bench.runner import Event
+    from toolkit.tables.run import Event
     from toolkit.training.loop import Report
 
 P = TypeVar("P")
 T = TypeVar("T")
 
 _SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_BETWEEN_JOB_LINES = 60.0
+_SECONDS_BETWEEN_MEASUREMENT_LINES = 60.0
 
 
 def _working(
     progress: Callable[[P], AbstractContextManager[T]],
 ) -> Callable[[P], AbstractContextManager[T]]:
-    """What is printed meanwhile goes to stderr, too."""
+    """Prints to stderr above the progress bar."""
 
     @functools.wraps(progress)
     @contextmanager
@@ -43,7 +43,7 @@ def _working(
 @_working
 @contextmanager
 def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
-    """Shows every loss, the rate and the time that is left."""
+    """Shows losses, speed and remaining time."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -89,19 +89,19 @@ def _figures(losses: Mapping[str, float]) -> str:
 
 
 class _Pace:
-    """Rate and time left, counted from the first step that was seen, which a resume makes late."""
+    """Speed and remaining time, measured from the first step since the start or resume."""
 
     def __init__(self) -> None:
         self._first: int | None = None
         self._begun = 0.0
 
     def rate(self, step: int) -> str:
-        """Steps a second."""
+        """Steps per second."""
         done, passed = self._since(step)
         return f"{done / passed:.2f} steps/s" if done and passed else "… steps/s"
 
     def left(self, step: int, total: int) -> str:
-        """Hours, minutes and seconds to the last step."""
+        """Remaining time until the last step, as hours, minutes and seconds."""
         done, passed = self._since(step)
         if not done:
             return "… left"
@@ -118,7 +118,7 @@ class _Pace:
 @_working
 @contextmanager
 def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows which of several images is at work: name, how many are done, how many there are."""
+    """Shows the current image, and how many of all images are done."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -141,13 +141,13 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
 
 @_working
 @contextmanager
-def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
-    """Shows where each of several jobs stands, and how many are done."""
+def measurements_progress(total: int) -> Iterator[Callable[[Event], None]]:
+    """Shows the stage of each running measurement, and how many are done."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _job_lines(total)
+        yield _measurement_lines(total)
         return
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -158,43 +158,43 @@ def jobs_progress(total: int) -> Iterator[Callable[[Event], None]]:
         tasks: dict[int, TaskID] = {}
 
         def show(event: Event) -> None:
-            key = id(event.job)
+            key = id(event.measurement)
             if event.stage in ("done", "failed"):
                 if key in tasks:
                     bar.remove_task(tasks.pop(key))
                 bar.advance(whole)
                 if event.reason:
                     bar.console.print(
-                        f"{_job_name(event)}: {event.reason}", highlight=False, markup=False
+                        f"{_measurement_name(event)}: {event.reason}", highlight=False, markup=False
                     )
                 return
             if key not in tasks:
-                name = escape(_job_name(event))
+                name = escape(_measurement_name(event))
                 tasks[key] = bar.add_task(name, total=event.total, what="")
             bar.update(tasks[key], completed=event.done, total=event.total, what=event.stage)
 
         yield show
 
 
-def _job_lines(total: int) -> Callable[[Event], None]:
-    """Of each job a line when it begins a stage, one every so often, and one at its end."""
+def _measurement_lines(total: int) -> Callable[[Event], None]:
+    """Prints a line when a measurement begins a stage, at intervals, and at its end."""
     shown: dict[int, tuple[str, float]] = {}
     ended = [0]
 
     def show(event: Event) -> None:
         now = time.monotonic()
-        stage, then = shown.get(id(event.job), ("", 0.0))
+        stage, then = shown.get(id(event.measurement), ("", 0.0))
         if event.stage in ("done", "failed"):
             ended[0] += 1
             more = f": {event.reason}" if event.reason else ""
-            note(f"{_job_name(event)} {event.stage}, {ended[0]}/{total}{more}")
-        elif event.stage != stage or now - then >= _SECONDS_BETWEEN_JOB_LINES:
-            shown[id(event.job)] = event.stage, now
-            note(f"{_job_name(event)} {event.stage} {event.done}/{event.total}")
+            note(f"{_measurement_name(event)} {event.stage}, {ended[0]}/{total}{more}")
+        elif event.stage != stage or now - then >= _SECONDS_BETWEEN_MEASUREMENT_LINES:
+            shown[id(event.measurement)] = event.stage, now
+            note(f"{_measurement_name(event)} {event.stage} {event.done}/{event.total}")
 
     return show
 
 
-def _job_name(event: Event) -> str:
-    seed = event.job.seed
-    return event.job.label if seed is None else f"{event.job.label}, seed {seed}"
+def _measurement_name(event: Event) -> str:
+    seed = event.measurement.seed
+    return event.measurement.label if seed is None else f"{event.measurement.label}, seed {seed}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toolkit import defaults
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UnknownComponentError, UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """What networks compute in; half of it halves the memory, and is faster on a GPU."""
+    """Precision of the networks; 16 bits halve the memory and are faster on a GPU."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -29,7 +30,7 @@ class Precision(StrEnum):
 
 
 class Colour(StrEnum):
-    """How the restored image gets the colours of its input."""
+    """Methods that match the colours of output and input."""
 
     wavelet = "wavelet"
     adain = "adain"
@@ -37,7 +38,7 @@ class Colour(StrEnum):
 
 
 class Existing(StrEnum):
-    """What becomes of a result that is there already."""
+    """Treatment of outputs that exist already."""
 
     skip = "skip"
     overwrite = "overwrite"
@@ -51,39 +52,39 @@ def restore(
     source: Annotated[
         str,
         typer.Option("--with", metavar="RUN|NAME",
-                     help="A restorer's name, or the folder of a run of your own."),
-    ] = "pocket",
+                     help="A restorer, or the folder of a run."),
+    ] = defaults.RESTORER,
     out: Annotated[
         Path | None,
         typer.Option(parser=user_path, metavar="DIR|FILE",
-                     help="Where to write; else beside the input, as NAME_x4."),
+                     help="Output file or folder.", show_default="NAME_x4 beside the input"),
     ] = None,
     tile: Annotated[
         int | None,
-        typer.Option(min=0, help="Side of the tiles in input pixels; 0 for the whole image; "
-                     "by default as the image's size asks for."),
+        typer.Option(min=0, help="Side of the tiles in input pixels; 0 for the whole image.",
+                     show_default="by the size of the image"),
     ] = None,
     colour: Annotated[
-        Colour, typer.Option(help="How the output gets the input's colours.")
+        Colour, typer.Option(help="Method that matches the output's colours to the input's.")
     ] = Colour.wavelet,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     precision: Annotated[
         Precision | None,
-        typer.Option(help="What a run's networks compute in; by default as the run's recipe says."),
+        typer.Option(help="Precision of the networks.", show_default="as in the recipe"),
     ] = None,
     existing: Annotated[
-        Existing, typer.Option(help="What to do where a result is there already.")
+        Existing, typer.Option(help="Skip or overwrite outputs that exist already.")
     ] = Existing.skip,
-    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
+    output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
+    = Format.table,
 ) -> None:  # fmt: skip
     """Restore photographs at four times their size.
 
-    Format, transparency, 16 bits, EXIF, density and colour profile are kept; a note says what is
-    not. Results that are there already are kept, too: a folder that was interrupted goes on where
-    it stopped.
+    Keeps format, transparency, 16 bits, EXIF, resolution and colour profile, and lists what could
+    not be kept. Existing outputs are skipped, so an interrupted folder resumes where it stopped.
 
-    The default, pocket, is quick and needs no network. Today the best result is that of
-    --with real-esrgan, in four times the time; it fetches its weights once.
+    The default, pocket, is fast and needs no network. --with real-esrgan gives the best results
+    today, takes four times as long, and downloads its weights once.
 
     Examples:
       toolkit restore photo.jpg
@@ -96,8 +97,8 @@ def restore(
     """
     registry = load_registry()
     from toolkit.contracts import move
+    from toolkit.devices import choose_device
     from toolkit.restoring.folder import plan_jobs, restore_files
-    from toolkit.training.build import choose_device
 
     jobs = plan_jobs(inputs, out)
     chosen = choose_device(device)
@@ -130,14 +131,14 @@ def restore(
         note(f"{len(failed)} of {len(results)} images could not be restored.")
     if stopped:
         note(f"Stopped: {len(jobs) - len(results)} of {len(jobs)} images are left.")
-        note("The same command goes on with them.")
+        note("Run the same command again to restore them.")
         sys.exit(130)
     if failed:
         sys.exit(1)
 
 
 def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
-    """A run by its folder, or a restorer by its name."""
+    """Returns a run by its folder, or a restorer by its name."""
     from toolkit.runs import Run
     from toolkit.specs import Selection
 
@@ -164,7 +165,7 @@ def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
 
 def _report(result: Restored) -> None:
     if result.kept:
-        print(f"{result.job.source}: {result.job.destination} is there already, and was kept")
+        print(f"{result.job.source}: {result.job.destination} exists already, and was skipped")
         print("  To restore it again: --existing overwrite")
         return
     if result.error or not result.sr_size or not result.lr_size:

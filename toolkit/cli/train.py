@@ -30,53 +30,59 @@ def _slot(meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
 def train(
     config: Annotated[
         Path | None, typer.Option(parser=user_path, metavar="PATH",
-                     help="A recipe to start from, such as another run's recipe.toml.")
+                     help="A recipe, such as the recipe.toml of a run.")
     ] = None,
-    gen: Annotated[str | None, _slot("What is trained, such as one-step.")] = None,
-    backbone: Annotated[str | None, _slot("The diffusion model under it, such as pocket.")] = None,
-    disc: Annotated[str | None, _slot("What it is trained against: nad, none.")] = None,
-    loss: Annotated[str | None, _slot("What is added to the pixels' error: ea-dists.")] = None,
-    degradation: Annotated[str | None, _slot("What makes LR of HR: realesrgan.")] = None,
-    data: Annotated[str | None, _slot("A dataset, or your photographs.", "NAME|DIR")] = None,
-    steps: Annotated[int | None, typer.Option(help="Training steps in all.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Images a step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    gen: Annotated[str | None, _slot("The generator, such as one-step.")] = None,
+    backbone: Annotated[str | None, _slot("Its diffusion model, such as pocket.")] = None,
+    disc: Annotated[str | None, _slot("The discriminator, such as nad or none.")] = None,
+    loss: Annotated[
+        list[str] | None,
+        _slot("A loss, with its weight if it is not 1. One is added to the mean squared error; "
+              "several are taken as they are.", "NAME[=WEIGHT]"),
+    ] = None,
+    degradation: Annotated[str | None, _slot("The degradation that makes LR images.")] = None,
+    data: Annotated[str | None, _slot("A dataset, or a folder of photographs.", "NAME|DIR")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps in all.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images per step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="RUN|NAME", help="A run to begin with the generator of, or pocket."),
+        typer.Option(metavar="RUN|NAME", help="Start from this run's generator, or from pocket."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(parser=user_path, metavar="PATH",
-                     help="Folder of the run; by default runs/DISC-LOSS.")
+                     help="Folder of the run.", show_default="runs/DISC-LOSS")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     accept: Annotated[
         bool,
-        typer.Option("--accept-changes", help="Resume although code or data is not the same."),
+        typer.Option("--accept-changes", help="Resume although code or data have changed."),
     ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SLOT.OPTION=VALUE",
-                     help="Any option of any part, such as disc.lora_rank=8 or train.lr=1e-4."),
+                     help="Set any option, such as disc.lora_rank=8 or train.lr=1e-4."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the full recipe and train nothing.")
     ] = False,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Say what memory and work a step needs, and train nothing."),
+        typer.Option("--plan", help="Print the memory and work of a step, and train nothing."),
     ] = False,
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="With --plan: which settings fit a memory, as 24GB."),
+        typer.Option(metavar="SIZE", help="With --plan: print settings that fit, such as 24GB."),
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="How to print the outcome.")]
+    output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
     = Format.table,
 ) -> None:  # fmt: skip
     """Train a one-step super-resolver. Every part is a plugin, chosen by name.
 
     Examples:
       toolkit train --disc nad --loss ea-dists
+
+      toolkit train --loss mse --loss ea-dists=0.5 --loss lattice=20
 
       toolkit train --data ~/photos --steps 5000 --out runs/mine
 
@@ -90,7 +96,7 @@ def train(
     from toolkit.runs import Run
 
     registry = load_registry()
-    slots = {"gen": gen, "backbone": backbone, "disc": disc, "loss": loss,
+    slots = {"gen": gen, "backbone": backbone, "disc": disc, "loss": loss or None,
              "degradation": degradation, "data": data and data_selection(data),
              "train.steps": steps, "train.batch": batch, "train.seed": seed,
              "train.start": start}  # fmt: skip
@@ -98,12 +104,10 @@ def train(
     if resume:
         run = _run_to_resume(out)
         recipe = _resumed_recipe(run, config, flags, overrides or [], registry)
-        if not (dry_run or plan or memory is not None):
-            _ask_about_changes(run, recipe, registry, accept=accept)
     else:
         base = read_recipe(config) if config else _begun(start, registry)
         recipe = resolve(compose(base, flags, overrides or []), registry)
-        run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.loss.name}")
+        run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.losses}")
         if not (dry_run or plan or memory is not None):
             run.check_free()
     if plan or memory is not None:
@@ -114,12 +118,12 @@ def train(
     if dry_run:
         show_json(recipe.model_dump(mode="json")) if output is Format.json else print(recipe.toml())
         return
-    outcome = _train(run, recipe, registry)
+    outcome = _train(run, recipe, registry, accept=accept)
     _conclude(run, recipe, outcome, output)
 
 
 def _begun(start: str | None, registry: Registry) -> dict[str, Any]:
-    """Without a recipe of its own, a run that begins with another's generator has its options."""
+    """Returns the backbone and generator of the run to start from."""
     from toolkit.runs import run_named
 
     tables = run_named(start, registry).recipe_tables() if start else {}
@@ -133,7 +137,7 @@ def _run_to_resume(out: Path | None) -> Run:
     found = Run(out) if out else newest_run()
     if found is None:
         raise UsageError(
-            "There is no run below runs/ to go on with.", "Name its folder: --resume --out DIR"
+            "There is no run below runs/ to resume.", "Name its folder: --resume --out DIR"
         )
     return found
 
@@ -141,64 +145,56 @@ def _run_to_resume(out: Path | None) -> Run:
 def _resumed_recipe(
     run: Run, config: Path | None, flags: dict[str, Any], overrides: list[str], registry: Registry
 ) -> Recipe:
-    """The run's own recipe; what would make it another run is refused."""
+    """Returns the run's recipe with the options that may change on resuming."""
     from toolkit.errors import UsageError
-    from toolkit.recipe import compose, difference, resolve
+    from toolkit.recipe import compose, resolve
+    from toolkit.training.resuming import check_recipe
 
     own = run.recipe_tables()
     if config:
-        raise UsageError("--resume goes on with the run's own recipe.", "Leave --config out.")
-    chosen, before = flags.get("data"), own.get("data")
-    if isinstance(chosen, dict) and isinstance(before, dict) and "folder" in before:
-        flags = {**flags, "data": {**before, "folder": chosen["folder"]}}  # where it is now
+        raise UsageError("--resume uses the run's own recipe.", "Leave --config out.")
     with run.naming_suppliers():
+        if "data" in flags:
+            flags = {**flags, "data": _moved(own.get("data"), flags["data"], registry)}
         recipe = resolve(compose(own, flags, overrides), registry)
-    changed = difference(resolve(own, registry), recipe)
-    if changed:
-        raise UsageError(
-            f"{run.folder} was trained with another {changed[0]}; resuming cannot change it.",
-            "Leave it out, or start another run: --out DIR",
-        )
+    check_recipe(run, recipe, registry)
     return recipe
 
 
-def _ask_about_changes(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> None:
-    """Other code or data than before makes other results: that wants a yes.
+def _moved(before: Any, now: str, registry: Registry) -> Any:
+    """Returns the run's own dataset in the folder that --data names."""
+    from toolkit import defaults
+    from toolkit.component import takes_path
 
-    Raises:
-        UsageError: There is nobody to ask, or the answer is no.
-    """
-    from toolkit.errors import UsageError
-    from toolkit.provenance import changed
-    from toolkit.training.material import changed_material, material_of, read_material
+    name, _, folder = now.partition(":")
+    if name != defaults.FOLDER or not isinstance(before, dict):
+        return now
+    dataset = registry.find("dataset", before["use"])
+    return {**before, dataset.variant: folder} if takes_path(dataset) else now
 
-    told = changed(run.recipe().provenance, recipe.provenance)
-    dataset = registry.make("dataset", recipe.data)
-    if files := changed_material(read_material(run.folder), material_of(dataset)):
-        told.append(files)
-    if not told:
-        return
-    message = f"{run.folder} was trained with something else: {'; '.join(told)}."
+
+def _confirm(message: str, *, accept: bool) -> bool:
+    """Asks on a terminal; with `accept` the answer is yes."""
     if accept:
         note(f"Notice: {message}")
-        return
+        return True
     if sys.stdin.isatty() and sys.stderr.isatty():
         note(message)
-        if typer.confirm("Go on all the same?", err=True):
-            return
-    words = ["toolkit", "train", "--resume", "--accept-changes", "--out", str(run.folder)]
-    raise UsageError(message, f"To go on all the same: {shlex.join(words)}")
+        return typer.confirm("Resume anyway?", err=True)
+    return False
 
 
-def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
+def _train(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> Outcome:
     from toolkit.cli.progress import training_progress
     from toolkit.training.loop import train
 
-    # A generator without a backbone of its own has no use for the recipe's.
-    under = f" on {recipe.backbone.name}" if "backbone" in recipe.gen.options else ""
+    # A generator that takes no backbone has no use for the recipe's.
+    takes = "backbone" in registry.find("generator", recipe.gen.name).options.model_fields
+    backbone = recipe.own_backbones().get("gen", recipe.backbone)
+    under = f" on {backbone.name}" if takes else ""
     note(
         f"Training {recipe.gen.name}{under} against {recipe.disc.name} "
-        f"with {recipe.loss.name}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
+        f"with {recipe.losses}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
     )
     terminals = _terminals()
     with _asked_to_stop(terminals) as asked, training_progress(recipe.train.steps) as show_report:
@@ -209,11 +205,18 @@ def _train(run: Run, recipe: Recipe, registry: Registry) -> Outcome:
             except OSError:  # the terminal is gone; the signal that says so may be on its way
                 _stop_printing(terminals)
 
-        return train(run, recipe, registry, on_step=show, should_stop=lambda: bool(asked))
+        return train(
+            run,
+            recipe,
+            registry,
+            on_step=show,
+            should_stop=lambda: bool(asked),
+            confirm=lambda message: _confirm(message, accept=accept),
+        )
 
 
 def _terminals() -> list[int]:
-    """Which of stdout and stderr are terminals, while they can be asked."""
+    """Returns the file descriptors of stdout and stderr that are terminals."""
     found = []
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -222,7 +225,7 @@ def _terminals() -> list[int]:
 
 
 def _stop_printing(terminals: list[int]) -> None:
-    """Sends to nowhere what would be printed on a terminal that is gone, as that would fail."""
+    """Redirects output to nowhere: printing on a closed terminal would fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for each in terminals:
         os.dup2(nowhere, each)
@@ -230,7 +233,7 @@ def _stop_printing(terminals: list[int]) -> None:
 
 @contextmanager
 def _asked_to_stop(terminals: list[int]) -> Iterator[list[int]]:
-    """Collects Ctrl-C and termination; a second Ctrl-C stops at once."""
+    """Yields a list that collects signals to stop; a second Ctrl-C raises at once."""
     asked: list[int] = []
 
     def ask(number: int, _frame: Any) -> None:
@@ -239,7 +242,7 @@ def _asked_to_stop(terminals: list[int]) -> Iterator[list[int]]:
         asked.append(number)
         if number == getattr(signal, "SIGHUP", None):
             _stop_printing(terminals)
-        note("\nStopping after this step, and saving. Ctrl-C again stops at once, without saving.")
+        note("\nStopping after this step. Press Ctrl-C again to stop at once, without saving.")
 
     # A terminal that is closed sends SIGHUP, where there is such a signal.
     names = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -268,7 +271,7 @@ def _conclude(run: Run, recipe: Recipe, outcome: Outcome, output: Format) -> Non
         )
     elif outcome.stopped:
         print(f"Stopped after step {outcome.step} of {recipe.train.steps}, and saved.")
-        print(f"Go on:   toolkit train --resume --out {shlex.quote(str(run.folder))}")
+        print(f"Resume:  toolkit train --resume --out {shlex.quote(str(run.folder))}")
     else:
         print(f"Trained {outcome.step} steps; the run is in {run.folder}.")
         print(f"Use it:  toolkit restore PHOTO.jpg --with {shlex.quote(str(run.folder))}")

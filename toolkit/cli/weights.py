@@ -1,4 +1,4 @@
-"""`toolkit weights`: which files of pretrained weights are needed, and getting them."""
+"""`toolkit weights`: lists, downloads and verifies pretrained weight files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from toolkit.errors import UsageError, WeightsError, did_you_mean
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
     from toolkit.registry import Registry
-    from toolkit.weights import Progress
+    from toolkit.weights import Progress, WeightFile
 
 weights = typer.Typer(
-    help="List, fetch and check files of pretrained weights.", no_args_is_help=True
+    help="List, download and verify pretrained weight files.", no_args_is_help=True
 )
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print it.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SHORT = 12
@@ -31,7 +30,7 @@ _SHORT = 12
 
 @weights.command("list")
 def list_files(output: FormatOption = Format.table) -> None:
-    """List every weight file: who needs it, where it may come from, whether it is here.
+    """List all weight files: their components, sources, and whether they are cached.
 
     Example: toolkit weights list
     """
@@ -52,7 +51,7 @@ def fetch_files(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="Files or components; by default all but the large."
+            metavar="[NAME]...", help="Files or components.", show_default="all but large ones"
         ),
     ] = None,
     place: Annotated[
@@ -61,11 +60,11 @@ def fetch_files(
             "--from",
             parser=user_path,
             metavar="PATH",
-            help="Your own copy: the file, its archive, or a folder of such.",
+            help="Your own copy: the file, its archive, or a folder.",
         ),
     ] = None,
 ) -> None:
-    """Fetch weight files that are missing, so that later work needs no network.
+    """Download missing weight files, so that later work needs no network.
 
     Examples:
       toolkit weights fetch
@@ -76,7 +75,7 @@ def fetch_files(
     """
     from toolkit.weights import fetch_all
 
-    # What is here already costs nothing to take, however large.
+    # Copying a local file is cheap, even for large files.
     files = _chosen(names or [], load_registry(), large=place is not None)
     if not files:
         note("No weight files are needed.")
@@ -92,7 +91,7 @@ def fetch_files(
 
 @weights.command("verify")
 def verify_files(output: FormatOption = Format.table) -> None:
-    """Check every cached file by its SHA-256.
+    """Verify the SHA-256 of all cached files.
 
     Example: toolkit weights verify
     """
@@ -120,7 +119,7 @@ def _verdict(state: str) -> str:
 
 
 def _needed(registry: Registry) -> dict[WeightFile, list[str]]:
-    """All files, each with the components that need it, as `kind/name`."""
+    """Returns all files, with the components that need them as `kind/name`."""
     needed: dict[WeightFile, list[str]] = {}
     for component in registry.components():
         for file in registry.weights(component):
@@ -129,7 +128,7 @@ def _needed(registry: Registry) -> dict[WeightFile, list[str]]:
 
 
 def _chosen(names: Iterable[str], registry: Registry, *, large: bool) -> list[WeightFile]:
-    """The files of these names: a file's own, or a component's with or without its kind.
+    """Returns the files of some names: file names, or components with or without a kind.
 
     Where there is no name all of them, if `large` also those that are otherwise only named.
     """
@@ -151,7 +150,7 @@ def _chosen(names: Iterable[str], registry: Registry, *, large: bool) -> list[We
 
 
 def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:
-    """Takes files from the user's own copy, and never from elsewhere."""
+    """Takes files from the user's own copy, without any download."""
     from toolkit.weights import path_of, supply
 
     found = supply(place, files)
@@ -185,7 +184,7 @@ def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
 
 
 def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
-    """A line of figures, then what is too long for a table."""
+    """Returns the lines that describe a file."""
     digits = f"{file.sha256[:_SHORT]}…" if _whole(file) else f"{file.sha256} (these digits only)"
     size = f"{file.size / 1e6:8.2f} MB"
     yield "  ".join((file.name.ljust(width), size, f"{_state(file):<7}", digits, file.licence))
@@ -198,7 +197,7 @@ def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
 def _origins(file: WeightFile) -> Iterator[str]:
     from urllib.parse import urlsplit
 
-    from toolkit.component import Mirrors
+    from toolkit.weights import Mirrors
 
     for source in file.sources:
         if isinstance(source, Mirrors):
@@ -214,7 +213,7 @@ def _whole(file: WeightFile) -> bool:
 
 
 def _state(file: WeightFile) -> str:
-    """By existence and size alone, which takes no time."""
+    """Returns the state of a file by existence and size, without hashing it."""
     from toolkit.weights import path_of
 
     path = path_of(file)
@@ -225,7 +224,7 @@ def _state(file: WeightFile) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A bar on a terminal, a line now and then elsewhere."""
+    """Shows a progress bar on a terminal, and occasional lines elsewhere."""
     from rich.console import Console
 
     console = Console(stderr=True)

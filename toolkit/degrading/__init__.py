@@ -1,1 +1,1 @@
-"""LR images from HR images: samples by number for training, and files for people to look at."""
+"""Makes LR images from HR images: numbered samples for training, and files for inspection."""

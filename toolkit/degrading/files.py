@@ -1,4 +1,4 @@
-"""Degrades image files: LR images, what was done to each as data, and sheets to look at."""
+"""Degrades image files: writes LR images, their histories, and comparison sheets."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from toolkit.abilities import Replayable, Steps
 from toolkit.colour_profiles import as_photo
 from toolkit.contracts import check_lr
-from toolkit.degrading.samples import Replayable, Steps, degrade
+from toolkit.degrading.samples import degrade
 from toolkit.degrading.sheet import draw_sheet
 from toolkit.errors import DataError, UsageError
+from toolkit.files import check_writable, write_atomically
 from toolkit.image_files import existing, some_images
 from toolkit.images import Picture, read_picture, write_picture
 from toolkit.interfaces import Degradation
 from toolkit.makers import border
-from toolkit.weights import write_atomically
 
 HISTORIES = "histories.json"
-"""The file, in the folder that is written to, of what was done to every image."""
+"""Name of the file in the output folder that records the history of every LR image."""
 _LR, _SHEETS = "lr", "sheets"
 
 
-class _Made(NamedTuple):
-    """An LR image, the sample's number if it has one, and what was done."""
+class _Sample(NamedTuple):
+    """An LR image, the index of its sample, and its history, as in `Variant`."""
 
     lr: Tensor
     number: int | None
@@ -40,9 +41,9 @@ class Photo(NamedTuple):
     """A file to degrade."""
 
     source: Path
-    """Where it is read."""
+    """The input file."""
     name: Path
-    """What its results are called, without a suffix, below the folder that is written to."""
+    """Path of its outputs relative to the output folder, without a suffix."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class Variant:
     """One LR image of a photograph.
 
     Attributes:
-        file: Where it was written.
-        index: The sample's number; None where a history was given instead.
-        history: What was done; None where the degradation cannot tell.
+        file: The output file.
+        index: Index of the sample; None if a history was applied instead.
+        history: Its processing steps; None if the degradation cannot describe them.
     """
 
     file: Path
@@ -62,15 +63,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Degraded:
-    """What became of one photograph.
+    """Result for one photograph.
 
     Attributes:
-        source: Where it was read.
-        hr_size: Width and height of what was degraded, in pixels; None if it could not be read.
+        source: The input file.
+        hr_size: Width and height of the cropped photograph in pixels; None if it could not be read.
         variants: Its LR images.
-        sheet: Where they are shown side by side; None for a single one.
-        notes: What the user should know, such as that rows were cut off.
-        error: Why there is nothing; None if there is something.
+        sheet: File that shows the variants side by side; None for a single variant.
+        notes: Warnings for the user, such as cropping.
+        error: The error that prevented the outputs; None on success.
     """
 
     source: Path
@@ -82,52 +83,53 @@ class Degraded:
 
 
 def plan_photos(inputs: Sequence[Path], out: Path) -> list[Photo]:
-    """Finds the images of all inputs; files keep their names, those of a folder their places in it.
+    """Finds the images of all inputs.
 
-    Results of an earlier run into the same folder are left out.
+    Outputs are named after the files, relative to an input folder. Results of an earlier run into
+    `out` are not taken as inputs.
 
     Raises:
-        DataError: One does not exist, or a folder holds no image.
-        UsageError: Two would have the same name, or one could be overwritten.
+        DataError: An input does not exist, or a folder contains no image.
+        UsageError: Two outputs would have the same name, or an input could be overwritten.
     """
-    photos = _apart([photo for each in inputs for photo in _photos(each, out)])
+    photos = _apart([photo for source in inputs for photo in _photos(source, out)])
     taken: dict[Path, Photo] = {}
     for photo in photos:
         if _lies_in(photo.source, out):
             raise UsageError(
-                f"{photo.source} lies where results are written", "Name another folder: --out DIR"
+                f"{photo.source} is in an output folder", "Name another folder: --out DIR"
             )
         other = taken.setdefault(photo.name, photo)
         if other is not photo:
             raise UsageError(
                 f"{other.source} and {photo.source} would both be written as {photo.name}.png",
-                "Degrade them one after the other, each with its own --out.",
+                "Degrade them in separate runs, with different --out.",
             )
     return photos
 
 
 def read_histories(path: Path) -> list[Steps]:
-    """The histories of a file: one, as `describe` gives it, or several, as HISTORIES has them.
+    """Reads a history, as `Replayable.describe` returns it, or a `HISTORIES` file of several.
 
     Raises:
-        UsageError: There is no such file, or it holds no histories.
+        UsageError: The file cannot be read, or contains no histories.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"Cannot read the histories {path}: {error.strerror}.") from None
     except ValueError as error:
-        raise UsageError(f"The histories {path} are no valid JSON: {error}.") from None
+        raise UsageError(f"The histories {path} are not valid JSON: {error}.") from None
     entries = data if isinstance(data, list) else [data]
-    if entries and all(isinstance(each, dict) and "step" in each for each in entries):
+    if entries and all(isinstance(entry, dict) and "step" in entry for entry in entries):
         return [entries]
-    found: list[Any] = [each.get("history") for each in entries if isinstance(each, dict)]
-    if not found or not all(isinstance(each, list) for each in found):
+    histories: list[Any] = [entry.get("history") for entry in entries if isinstance(entry, dict)]
+    if not histories or not all(isinstance(history, list) for history in histories):
         raise UsageError(
-            f"{path} holds no histories.",
+            f"{path} contains no histories.",
             f"Give a {HISTORIES} that toolkit degrade wrote, or one list of steps.",
         )
-    return found
+    return histories
 
 
 def degrade_files(
@@ -141,72 +143,72 @@ def degrade_files(
     device: torch.device | str = "cpu",
     on_photo: Callable[[Photo, int], None] = lambda _photo, _index: None,
 ) -> list[Degraded]:
-    """Degrades every photograph; one that fails never stops the others.
+    """Degrades photographs; one that fails does not stop the others.
 
-    Writes `out/lr/NAME.png`, or `NAME_INDEX.png` where there are several, `out/sheets/NAME.png`
+    Writes `out/lr/NAME.png`, or for several variants `NAME_INDEX.png` and `out/sheets/NAME.png`,
     and `out/histories.json`.
 
     Args:
         degradation: Makes the LR images.
         photos: From `plan_photos`.
-        out: The folder.
-        seed: Of the samples.
-        first: Number of the first sample; all images of all photographs have different ones.
-        variants: LR images of each photograph: how many samples, or histories to apply.
-        device: Where.
-        on_photo: Told of each photograph before its turn, and of its place.
+        out: The output folder.
+        seed: Seed of the samples.
+        first: Index of the first sample; indices increase over all images of all photographs.
+        variants: Number of samples of each photograph, or histories to apply to it.
+        device: Device to compute on.
+        on_photo: Called with each photograph and its index before it is processed.
 
     Raises:
-        UsageError: The folder cannot be made.
+        UsageError: The folder cannot be created.
     """
-    _make_folder(out / _LR)
+    check_writable(out / _LR, "Cannot create the folder")
     results = []
     count = variants if isinstance(variants, int) else len(variants)
     try:
-        for place, photo in enumerate(photos):
-            on_photo(photo, place)
-            indices = range(first + place * count, first + (place + 1) * count)
+        for position, photo in enumerate(photos):
+            on_photo(photo, position)
+            indices = range(first + position * count, first + (position + 1) * count)
             result = Degraded(photo.source)
             try:
                 hr, notes = _read(photo.source, degradation.scale)
                 result = replace(result, hr_size=(hr.shape[2], hr.shape[1]), notes=notes)
                 if isinstance(variants, int):
-                    made = _sampled(degradation, hr.to(device), seed, indices)
+                    samples = _sampled(degradation, hr.to(device), seed, indices)
                 else:
-                    made = _applied(degradation, hr.to(device), variants)
-                result = _write(result, photo, hr, made, out)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+                    samples = _applied(degradation, hr.to(device), variants)
+                result = _write(result, photo, hr, samples, out)
+            except Exception as error:  # noqa: BLE001 - reported; the other images continue
                 result = replace(result, error=error)
             results.append(result)
-    finally:  # also of those that were done when someone stopped it
+    finally:  # also if interrupted
         _write_histories(results, out, seed if isinstance(variants, int) else None)
     return results
 
 
-def _sampled(degradation: Degradation, hr: Tensor, seed: int, indices: range) -> list[_Made]:
+def _sampled(degradation: Degradation, hr: Tensor, seed: int, indices: range) -> list[_Sample]:
     lr = degrade(degradation, hr.expand(len(indices), -1, -1, -1), seed, indices).cpu()
-    told: list[Steps | None] = [None] * len(indices)
+    histories: list[Steps | None] = [None] * len(indices)
     if isinstance(degradation, Replayable):
         with border(degradation):
-            told = [degradation.describe(seed, index) for index in indices]
-            json.dumps(told)
-    return [_Made(*each) for each in zip(lr, indices, told, strict=True)]
+            histories = [degradation.describe(seed, index) for index in indices]
+            json.dumps(histories)  # raises if they are not plain data
+    return [_Sample(*values) for values in zip(lr, indices, histories, strict=True)]
 
 
-def _applied(degradation: Degradation, hr: Tensor, histories: Sequence[Steps]) -> list[_Made]:
+def _applied(degradation: Degradation, hr: Tensor, histories: Sequence[Steps]) -> list[_Sample]:
     if not isinstance(degradation, Replayable):
         raise UsageError(
-            "This degradation cannot apply a history.", "Take another: --with realesrgan"
+            "This degradation cannot apply a history.", "Use another: --with realesrgan"
         )
     with border(degradation):
-        made = [degradation.apply(hr, each) for each in histories]
-    for lr in made:
+        images = [degradation.apply(hr, history) for history in histories]
+    for lr in images:
         check_lr(degradation, lr[None], hr[None])
-    return [_Made(lr.cpu(), None, each) for lr, each in zip(made, histories, strict=True)]
+    return [_Sample(lr.cpu(), None, steps) for lr, steps in zip(images, histories, strict=True)]
 
 
 def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:
-    """The photograph, cut at its right and bottom to multiples of the scale."""
+    """Reads a photograph, cropped at the right and bottom to multiples of the scale."""
     picture = read_picture(path)
     photo = as_photo(picture)
     height, width = (side - side % scale for side in photo.shape[1:])
@@ -217,43 +219,34 @@ def _read(path: Path, scale: int) -> tuple[Tensor, tuple[str, ...]]:
         )
     if (height, width) == tuple(photo.shape[1:]):
         return photo, picture.notes
-    note = f"cut to {width}x{height}, multiples of {scale}"
+    note = f"cropped to {width}x{height}, multiples of {scale}"
     return photo[:, :height, :width], (*picture.notes, note)
 
 
 def _write(
-    result: Degraded, photo: Photo, hr: Tensor, made: Sequence[_Made], out: Path
+    result: Degraded, photo: Photo, hr: Tensor, samples: Sequence[_Sample], out: Path
 ) -> Degraded:
     variants = []
-    for place, (lr, index, history) in enumerate(made):
-        number = "" if len(made) == 1 else f"_{place if index is None else index}"
+    for position, (lr, index, history) in enumerate(samples):
+        number = "" if len(samples) == 1 else f"_{position if index is None else index}"
         file = out / _LR / photo.name.with_name(f"{photo.name.name}{number}.png")
         _write_image(lr, file)
         variants.append(Variant(file, index, history))
     sheet = None
-    if len(made) > 1:
+    if len(samples) > 1:
         sheet = out / _SHEETS / photo.name.with_name(f"{photo.name.name}.png")
-        _write_image(draw_sheet(hr, made), sheet)
+        _write_image(draw_sheet(hr, samples), sheet)
     return replace(result, variants=tuple(variants), sheet=sheet)
 
 
 def _write_image(image: Tensor, path: Path) -> None:
-    _make_folder(path.parent)
+    check_writable(path.parent, "Cannot create the folder")
     write_picture(Picture(image), path)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot make the folder {folder}: {error.strerror}", "Name another: --out DIR"
-        ) from error
-
-
 def _lies_in(path: Path, out: Path) -> bool:
-    places = ((out / name).resolve() for name in (_LR, _SHEETS))
-    return any(path.resolve().is_relative_to(place) for place in places)
+    folders = ((out / name).resolve() for name in (_LR, _SHEETS))
+    return any(path.resolve().is_relative_to(folder) for folder in folders)
 
 
 def _write_histories(results: Iterable[Degraded], out: Path, seed: int | None) -> None:
@@ -274,7 +267,7 @@ def _write_histories(results: Iterable[Degraded], out: Path, seed: int | None) -
 
 
 def _apart(photos: list[Photo]) -> list[Photo]:
-    """Names with their suffix where `a.jpg` lies beside `a.png`, so that results have two names."""
+    """Names outputs with the input's suffix if two would clash, such as of `a.jpg` and `a.png`."""
     counts = Counter(photo.name for photo in photos)
     return [
         Photo(photo.source, photo.name.with_name(photo.name.name + photo.source.suffix))
@@ -288,6 +281,6 @@ def _photos(source: Path, out: Path) -> Iterator[Photo]:
     if not existing(source).is_dir():
         yield Photo(source, Path(source.stem))
         return
-    own = _lies_in(source, out)
-    for path in some_images(source, lambda path: own or not _lies_in(path, out)):
+    inside = _lies_in(source, out)
+    for path in some_images(source, lambda path: inside or not _lies_in(path, out)):
         yield Photo(path, path.relative_to(source).with_suffix(""))

@@ -1,4 +1,4 @@
-"""A sheet of variants: the same part of a photograph, degraded in different ways, side by side."""
+"""Comparison sheets: one part of a photograph, degraded in different ways, side by side."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toolkit.degrading.samples import Steps
+from toolkit.abilities import Steps
 from toolkit.images import bicubic_resize
 
 _PART: Final = 160
-"""Largest side of the part that is shown, in LR pixels."""
+"""Largest side of the part shown, in LR pixels."""
 _CELL: Final = 400
-"""About the longer side of a cell."""
+"""Approximate length of a cell's longer side, in pixels."""
 _TEXT: Final = 200
-"""Width that a cell has at least, for the text below it."""
+"""Minimum width of a cell, for the text below it."""
 _GAP: Final = 8
 _LINE: Final = 15
 _FONT: Final = 12
 _LETTERS: Final = 6.2
-"""Mean width of a letter in pixels."""
+"""Mean width of a letter, in pixels."""
 
 
 def draw_sheet(hr: Tensor, variants: Sequence[tuple[Tensor, int | None, Steps | None]]) -> Tensor:
-    """Draws the middle of HR, and of every LR image in big pixels, with what was done below it.
+    """Draws the middle of the HR and LR images, with the histories below the latter.
 
     Args:
         hr: `[3, h, w]`, in [0, 1].
-        variants: LR image, `[3, h/scale, w/scale]`, the sample's number, and what was done.
+        variants: LR image, `[3, h/scale, w/scale]`, sample index, and history, as in `Variant`.
 
     Returns:
         `[3, H, W]`, in [0, 1].
@@ -45,19 +45,19 @@ def draw_sheet(hr: Tensor, variants: Sequence[tuple[Tensor, int | None, Steps | 
     scale = hr.shape[1] // height
     cells = [_enlarged(hr, top * scale, left * scale, part[0] * scale, part[1] * scale, size)]
     labels = ["HR"]
-    for number, (lr, index, history) in enumerate(variants):
+    for position, (lr, index, history) in enumerate(variants):
         window = lr[:, top : top + part[0], left : left + part[1]]
         cells.append(window.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2))
-        labels.append(f"#{number if index is None else index}  {tell(history)}")
+        labels.append(f"#{position if index is None else index}  {summarise(history)}")
     return _grid(cells, labels)
 
 
-def tell(history: Steps | None) -> str:
-    """A history in one line, its numbers short.
+def summarise(history: Steps | None) -> str:
+    """Formats a history in one line, with short numbers.
 
     Example:
-        >>> tell([{"step": "blur", "sigma": [0.512345, 2]}, {"step": "jpeg", "quality": 61.234}])
-        'blur 0.512/2, jpeg 61.2'
+        >>> summarise([{"step": "blur", "sigma": [0.512345, 2]}, {"step": "jpeg", "quality": 61}])
+        'blur 0.512/2, jpeg 61'
     """
     return ", ".join(" ".join(_words(step)) for step in history or ())
 
@@ -67,7 +67,7 @@ def _words(step: Any) -> list[str]:
     for name, value in step.items():
         if isinstance(value, bool):
             words += [name] if value else []
-        elif name not in {"step", "seed"} and value not in (0, 1):  # which mostly do nothing
+        elif name not in {"step", "seed"} and value not in (0, 1):  # mostly without effect
             words.append(_short(value))
     return words
 
@@ -76,7 +76,7 @@ def _short(value: Any) -> str:
     if isinstance(value, float | int):
         return f"{value:.3g}"
     if isinstance(value, list | tuple):
-        return "/".join(_short(each) for each in value)
+        return "/".join(_short(item) for item in value)
     return str(value)
 
 
@@ -97,8 +97,8 @@ def _grid(cells: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
     down = math.ceil(len(cells) / across)
     sheet = Image.new("RGB", (across * (width + _GAP) + _GAP, down * tall + _GAP), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    for place, (cell, lines) in enumerate(zip(cells, texts, strict=True)):
-        row, column = divmod(place, across)
+    for index, (cell, lines) in enumerate(zip(cells, texts, strict=True)):
+        row, column = divmod(index, across)
         left, top = _GAP + column * (width + _GAP), _GAP + row * tall
         pixels = (cell * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
         sheet.paste(Image.fromarray(pixels), (left, top))

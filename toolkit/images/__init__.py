@@ -1,6 +1,7 @@
-"""Files to tensors and back, losing nothing that a photographer would miss without a word.
+"""Reads and writes image files as tensors; anything that a format cannot keep is reported.
 
-Pixels are float32 RGB in [0, 1]. Alpha, 16 bits, grey, EXIF, XMP, ICC and density travel with them.
+Pixels are float32 RGB in [0, 1]. Alpha, 16-bit depth, greyscale, EXIF, XMP, ICC profile and density
+are preserved.
 """
 
 import cv2
@@ -20,5 +21,5 @@ __all__ = [
     "write_picture",
 ]
 
-# What OpenCV would print is raised as an ImageError.
+# Decoding errors are raised as ImageError; OpenCV would print them, too.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

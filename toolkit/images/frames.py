@@ -1,4 +1,4 @@
-"""How many pages or frames a file has, as only the first is read."""
+"""Counts the pages or frames of a file, of which only the first is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toolkit.images.tags import parse
 
 
 def note_on_frames(data: bytes) -> tuple[str, ...]:
-    """A note where there is more than one."""
+    """Returns a note if the file has several pages or frames."""
     count = _count(data)
     return (f"only the first of {count} pages or frames was read",) if count > 1 else ()
 

@@ -1,4 +1,4 @@
-"""JPEG's segments: what they say, whether the scans are whole, and metadata of any size."""
+"""JPEG segments: metadata of any size, and detection of truncated scans."""
 
 from __future__ import annotations
 
@@ -25,61 +25,63 @@ _LONG_XMP = "the extended part of XMP was dropped"
 _ICC_HEAD = b"ICC_PROFILE\0"
 _FURTHER_HEAD = b"MPF\0"
 _IPTC_HEAD, _IPTC = b"Photoshop 3.0\0", b"8BIM\x04\x04"
-_MOST = 65533
-"""Bytes in a segment."""
-_FRAMES = {0xC0 + each for each in range(16)} - {0xC4, 0xC8, 0xCC}
+_MAX_BYTES = 65533
+"""Size limit of a segment's content."""
+_FRAMES = {0xC0 + number for number in range(16)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
-# In a scan, 0xFF stands before 0 where it is a value, and before 0xD0 to 0xD7 to start anew.
+# In a scan, 0xFF 0x00 is a literal 0xFF, and 0xFF 0xD0 to 0xD7 are restart markers.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _PROBE = bytes(range(1, 251))
-_PROBES = _PROBE + b"".join(bytes([0xFF, 0xD0 + each]) + _PROBE for each in range(8))
-"""Data, and data after each restart marker that a decoder may wait for."""
+_PROBES = _PROBE + b"".join(bytes([0xFF, 0xD0 + number]) + _PROBE for number in range(8))
+"""Scan data, repeated after each restart marker that a decoder may be waiting for."""
 
 
 class _Segment(NamedTuple):
     marker: int
     start: int
-    """Where its marker begins, with any fill bytes."""
+    """Offset of its marker, including fill bytes."""
     body: int
     end: int
 
 
 def lacks_end(data: bytes) -> bool:
-    """Whether no end marker follows the scans; thumbnails, which have their own, are skipped."""
-    return all(each.marker != _END for each in _segments(data))
+    """Whether the end marker is missing; those of embedded thumbnails do not count."""
+    return all(segment.marker != _END for segment in _segments(data))
 
 
 def cut_short(data: bytes, pixels: Pixels) -> bool:
-    """Whether the scans are cut short in front of an end that was added later.
+    """Whether scan data are missing although an end marker follows.
 
-    Decoders fill what is missing with the last colour, or, in progressive files, leave it blurred.
-    Where the pixels `[h, w, c]` may be that, a smaller version is decoded with and without further
-    data before the end: they change nothing where the scans are whole.
+    Decoders fill a missing part with the last colour or, in progressive files, leave it blurred. If
+    the pixels, `[h, w, c]`, look suspicious, a smaller version is decoded with and without extra
+    scan data before the end marker: they make a difference only if the scans are incomplete.
     """
     segments = list(_segments(data))
-    scans = sum(each.marker == _SCAN for each in segments)
+    scans = sum(segment.marker == _SCAN for segment in segments)
     if not scans or (scans == 1 and not _ends_flat(pixels)):
         return False
     end = segments[-1].start
-    share = 8 if scans == 1 else 2  # an eighth shows each block's mean, which the first scan has
-    seen, other = (_preview(each, share) for each in (data, data[:end] + _PROBES + data[end:]))
-    return seen is not None and other is not None and not np.array_equal(seen, other)
+    # An eighth shows the mean of each block, which the first of several scans may already contain.
+    reduction = 8 if scans == 1 else 2
+    before = _preview(data, reduction)
+    after = _preview(data[:end] + _PROBES + data[end:], reduction)
+    return before is not None and after is not None and not np.array_equal(before, after)
 
 
 def channels(data: bytes) -> int:
-    """How many there are; 4 are CMYK."""
-    for each in _segments(data):
-        if each.marker in _FRAMES:
-            return data[each.body + 5] if each.body + 5 < each.end else 0
+    """Returns the number of colour channels (4 for CMYK); 0 if unknown."""
+    for segment in _segments(data):
+        if segment.marker in _FRAMES:
+            return data[segment.body + 5] if segment.body + 5 < segment.end else 0
     return 0
 
 
 def metadata_of(data: bytes) -> Metadata:
-    """What the segments say."""
+    """Returns the metadata in the segments before the first scan."""
     exif = xmp = b""
     dpi = None
     profile: dict[int, bytes] = {}
-    for marker, body in _told(data):
+    for marker, body in _header_segments(data):
         if marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
             unit, across, down = struct.unpack_from(">BHH", body, 7)
             dpi = density(across, down, 2.54 if unit == 2 else 1.0) if unit else None
@@ -89,7 +91,7 @@ def metadata_of(data: bytes) -> Metadata:
             xmp = xmp or body.removeprefix(_XMP_HEAD)
         elif marker == 0xE2 and body.startswith(_ICC_HEAD) and len(body) > 14:
             profile[body[12]] = body[14:]
-    icc = b"".join(profile[each] for each in sorted(profile))
+    icc = b"".join(profile[number] for number in sorted(profile))
     lost = _lost(data)
     if _LONG_XMP in lost:
         xmp = _HAS_LONG_XMP.sub(b"", xmp)
@@ -97,40 +99,45 @@ def metadata_of(data: bytes) -> Metadata:
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """A JPEG file with metadata, profiles of any size too, and notes on what is too large."""
+    """Adds metadata to a JPEG file; notes tell what is too large for it.
+
+    Profiles may span several segments.
+    """
     notes = []
     parts = []
-    for name, head, what in (
+    for name, head, content in (
         ("EXIF data", _EXIF_HEAD, metadata.exif),
         ("XMP data", _XMP_HEAD, metadata.xmp),
     ):
-        if len(head + what) > _MOST:
-            notes.append(f"{name} of {len(what)} bytes were dropped, as JPEG holds at most 64 KB")
-        elif what:
-            parts.append(_segment(0xE1, head + what))
-    room = _MOST - len(_ICC_HEAD) - 2
-    pieces = [metadata.icc[at : at + room] for at in range(0, len(metadata.icc), room)]
+        if len(head + content) > _MAX_BYTES:
+            notes.append(
+                f"{name} of {len(content)} bytes were dropped, as JPEG holds at most 64 KB"
+            )
+        elif content:
+            parts.append(_segment(0xE1, head + content))
+    size = _MAX_BYTES - len(_ICC_HEAD) - 2
+    pieces = [metadata.icc[at : at + size] for at in range(0, len(metadata.icc), size)]
     if len(pieces) > 255:
         notes.append(
             f"a colour profile of {len(metadata.icc)} bytes was dropped, too large for JPEG"
         )
         pieces = []
-    for place, piece in enumerate(pieces, start=1):
-        parts.append(_segment(0xE2, _ICC_HEAD + bytes([place, len(pieces)]) + piece))
-    first = next(_segments(data))  # JFIF, which comes before all others
-    across, down = (round(each) for each in metadata.dpi or (0, 0))
+    for number, piece in enumerate(pieces, start=1):
+        parts.append(_segment(0xE2, _ICC_HEAD + bytes([number, len(pieces)]) + piece))
+    first = next(_segments(data))  # JFIF, which must come first
+    across, down = (round(value) for value in metadata.dpi or (0, 0))
     unit = int(min(across, down) > 0 and max(across, down) < 2**16)
-    told = struct.pack(">BHH", unit, across if unit else 1, down if unit else 1)
-    head = data[: first.body + 7] + told
+    density_bytes = struct.pack(">BHH", unit, across if unit else 1, down if unit else 1)
+    head = data[: first.body + 7] + density_bytes
     rest = data[first.body + 12 :]
     size = first.end - first.body - 12
     return head + rest[:size] + b"".join(parts) + rest[size:], tuple(notes)
 
 
 def _lost(data: bytes) -> tuple[str, ...]:
-    """Notes on what is not read."""
+    """Returns notes on metadata that are not read."""
     notes = []
-    for marker, body in _told(data):
+    for marker, body in _header_segments(data):
         if marker == 0xE1 and body.startswith(_LONG_XMP_HEAD):
             notes.append(_LONG_XMP)
         elif marker == 0xE2 and body.startswith(_FURTHER_HEAD):
@@ -140,12 +147,12 @@ def _lost(data: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _told(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of each segment before the first scan."""
-    for each in _segments(data):
-        if each.marker == _SCAN:
+def _header_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields marker and body of each segment before the first scan."""
+    for segment in _segments(data):
+        if segment.marker == _SCAN:
             return
-        yield each.marker, data[each.body : each.end]
+        yield segment.marker, data[segment.body : segment.end]
 
 
 def _segment(marker: int, body: bytes) -> bytes:
@@ -153,32 +160,32 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """All segments in turn, the data of scans passed over; the last is the end, if it is there."""
+    """Yields the segments up to and including the end marker; scan data are skipped."""
     at = len(_START) if data.startswith(_START) else len(data)
-    while found := _MARKER.search(data, at):
-        marker, body = found[1][0], found.end() + 2
+    while match := _MARKER.search(data, at):
+        marker, body = match[1][0], match.end() + 2
         if marker == _END:
-            yield _Segment(marker, found.start(), found.end(), found.end())
+            yield _Segment(marker, match.start(), match.end(), match.end())
             return
-        if marker in {0x01, 0xD8}:  # these stand alone
-            at = found.end()
+        if marker in {0x01, 0xD8}:  # markers without a body
+            at = match.end()
             continue
-        at = found.end() + max(2, int.from_bytes(data[found.end() : body], "big"))
-        yield _Segment(marker, found.start(), body, at)
+        at = match.end() + max(2, int.from_bytes(data[match.end() : body], "big"))
+        yield _Segment(marker, match.start(), body, at)
 
 
 def _ends_flat(pixels: Pixels) -> bool:
-    """Whether the last block has a single colour."""
+    """Whether the bottom right block has a single colour."""
     height, width = pixels.shape[:2]
     corner = pixels[-min(4, (height - 1) % 8 + 1) :, -min(4, (width - 1) % 8 + 1) :]
     return bool((corner == corner[-1:, -1:]).all())
 
 
-def _preview(data: bytes, share: int) -> Pixels | None:
-    """A version of a share of each side: the scans are read whole, but much of the rest is not."""
+def _preview(data: bytes, reduction: int) -> Pixels | None:
+    """Decodes at reduced size, which reads all scan data but skips most of the computation."""
 
     def smaller(image: Image) -> Pixels:
-        image.draft(None, (image.width // share, image.height // share))
+        image.draft(None, (image.width // reduction, image.height // reduction))
         return np.array(image)
 
     return with_pillow(data, smaller)

@@ -1,4 +1,4 @@
-"""EXIF, XMP and density, whichever format they come from."""
+"""EXIF, XMP and density, shared by all formats."""
 
 from __future__ import annotations
 
@@ -29,46 +29,46 @@ DESCRIBING = frozenset(
     {0x010E, 0x010F, 0x0110, ORIENTATION, _ACROSS, _DOWN, _UNIT, 0x0131, 0x0132, 0x013B, 0x013C}
     | {0x4746, 0x4749, 0x8298, 0x8769, 0x8825, *range(0x9C9B, 0x9CA0)}
 )
-"""Tags that describe a photograph, and not how a file holds its pixels."""
+"""Tags that describe the photograph rather than the layout of its pixels."""
 
 
 def take_orientation(exif: bytes) -> tuple[int, bytes]:
-    """The orientation, and EXIF in which it is 1, so that no viewer turns the image again."""
+    """Returns the orientation, and EXIF that says 1, lest viewers rotate the upright image."""
     tiff = parse(exif)
     if tiff is None or ORIENTATION not in tiff.directories[0]:
         return 1, exif
-    found = orientation_of(tiff.directories[0])
-    place = _entry(exif, tiff.form, ORIENTATION)
-    kind, order = struct.unpack_from(f"{tiff.form.order}H", exif, place + 2)[0], tiff.form.order
+    orientation = orientation_of(tiff.directories[0])
+    entry, order = _entry(exif, tiff.form, ORIENTATION), tiff.form.order
+    (kind,) = struct.unpack_from(f"{order}H", exif, entry + 2)
     if kind not in {SHORT, LONG}:
-        return found, exif
-    one = struct.pack(f"{order}{'H' if kind == SHORT else 'I'}", 1)
-    return found, exif[: place + 8] + one + exif[place + 8 + len(one) :]
+        return orientation, exif
+    upright = struct.pack(f"{order}{'H' if kind == SHORT else 'I'}", 1)
+    return orientation, exif[: entry + 8] + upright + exif[entry + 8 + len(upright) :]
 
 
 def orientation_of(directory: Directory) -> int:
-    """The orientation that a directory gives, 1 where it gives none."""
+    """Returns a directory's orientation, 1 by default."""
     return int(number(directory, ORIENTATION, 1))
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """XMP in which the orientation, where it has one, is 1."""
+    """Sets the orientation in XMP to 1 if it has one."""
     return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def number(directory: Directory, tag: int, default: float) -> float:
-    """The first value of a tag, or the default where there is none."""
+    """Returns the first value of a tag, or the default."""
     values = directory[tag].numbers() if tag in directory else []
     return values[0] if values else default
 
 
 def describing(directory: Directory) -> dict[int, Field]:
-    """What of a directory describes the photograph."""
-    return {tag: each for tag, each in directory.items() if tag in DESCRIBING}
+    """Returns the fields that describe the photograph."""
+    return {tag: entry for tag, entry in directory.items() if tag in DESCRIBING}
 
 
 def density_of(directory: Directory) -> tuple[float, float] | None:
-    """Pixels an inch, across and down; None where the directory does not say, or without a unit."""
+    """Returns pixels per inch, across and down; None if missing or without a unit."""
     unit = number(directory, _UNIT, _INCH)
     across = number(directory, _ACROSS, 0)
     down = number(directory, _DOWN, across)
@@ -78,39 +78,40 @@ def density_of(directory: Directory) -> tuple[float, float] | None:
 
 
 def density(across: float, down: float, to_inch: float) -> tuple[float, float] | None:
-    """Pixels an inch from those of another unit; None where they are none.
+    """Converts a density to pixels per inch; None if it is not positive.
 
-    Formats that count a metre's or a centimetre's round: what is nearly whole is taken for that.
+    Values within 0.013 of an integer are rounded to it: formats that count per metre or centimetre
+    do not store them exactly.
     """
     pair = across * to_inch, down * to_inch
     if min(pair) <= 0:
         return None
     first, second = (
-        float(round(each)) if abs(each - round(each)) < 0.013 else each for each in pair
+        float(round(value)) if abs(value - round(value)) < 0.013 else value for value in pair
     )
     return first, second
 
 
 def exif_density(exif: bytes) -> tuple[float, float] | None:
-    """The density that EXIF gives."""
+    """Returns the density in EXIF; None if it has none."""
     tiff = parse(exif)
     return density_of(tiff.directories[0]) if tiff else None
 
 
 def density_fields(dpi: tuple[float, float]) -> dict[int, Field]:
-    """The fields that say a density."""
-    across, down = (field(RATIONAL, round(each * 10000), 10000) for each in dpi)
+    """Returns the fields for a density."""
+    across, down = (field(RATIONAL, round(value * 10000), 10000) for value in dpi)
     return {_ACROSS: across, _DOWN: down, _UNIT: field(SHORT, _INCH)}
 
 
 def with_density(exif: bytes, dpi: tuple[float, float]) -> bytes:
-    """EXIF that says a density, for formats without a place of their own for it."""
+    """Adds a density to EXIF, for formats that cannot store it elsewhere."""
     tiff = parse(exif)
     return exif_bytes({**(tiff.directories[0] if tiff else {}), **density_fields(dpi)})
 
 
 def dpi_of_bmp(data: bytes) -> tuple[float, float] | None:
-    """Pixels an inch that a BMP file gives."""
+    """Returns the pixels per inch of a BMP file; None if missing."""
     if len(data) < 46 or int.from_bytes(data[14:18], "little") < 40:
         return None
     across, down = struct.unpack_from("<ii", data, 38)
@@ -118,13 +119,13 @@ def dpi_of_bmp(data: bytes) -> tuple[float, float] | None:
 
 
 def with_bmp_dpi(data: bytes, dpi: tuple[float, float]) -> bytes:
-    """A BMP file that says a density."""
-    across, down = (min(round(each / _METRE), 2**31 - 1) for each in dpi)
+    """Sets the density of a BMP file."""
+    across, down = (min(round(value / _METRE), 2**31 - 1) for value in dpi)
     return data[:38] + struct.pack("<ii", across, down) + data[46:]
 
 
 def _entry(data: bytes, form: Form, tag: int) -> int:
-    """Where the entry of a tag lies in the first directory, which has it."""
+    """Returns the offset of a tag's entry in the first directory, which must have it."""
     (start,) = struct.unpack_from(form.word, data, form.root)
     at = int(start) + struct.calcsize(form.amount)
     size = struct.calcsize(form.head) + struct.calcsize(form.word)

@@ -1,4 +1,4 @@
-"""A picture and what its file says of it."""
+"""An image with its alpha and metadata."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says besides its pixels, as raw bytes; empty where it says nothing.
+    """A file's metadata as raw bytes; empty if missing.
 
     Attributes:
-        exif: As TIFF, without JPEG's `Exif` head.
+        exif: As TIFF, without JPEG's `Exif` prefix.
         xmp: The packet.
         icc: A profile for RGB or grey.
-        dpi: Pixels an inch, across and down; None where nothing says so.
-        lost: Notes on what the file said and is not kept.
+        dpi: Pixels per inch, across and down; None if unknown.
+        lost: Notes on metadata that were not kept.
     """
 
     exif: bytes = b""
@@ -36,11 +36,11 @@ class Picture:
     Attributes:
         rgb: `[3, h, w]`, float32, in [0, 1]; straight, not multiplied by alpha.
         alpha: `[1, h, w]`, float32, in [0, 1], 1 for opaque; None if the file has none.
-        bits: 8 or 16 for each channel of the file.
+        bits: Bits per channel of the file, 8 or 16.
         grey: Whether the three channels are equal everywhere.
         metadata: EXIF and XMP (their orientation reset), ICC, and density.
-        path: Where it was read; None for one made in memory.
-        notes: What of the file's pixels is not here as it was, such as further pages.
+        path: The file that it was read from; None if it was made in memory.
+        notes: Notes on pixels that were changed or left out, such as further pages.
     """
 
     rgb: Tensor
@@ -56,12 +56,12 @@ Pixels = np.ndarray[Any, Any]
 
 
 class Decoded(NamedTuple):
-    """Pixels as a file has them, before they are turned upright."""
+    """Decoded pixels, not yet turned upright."""
 
     colours: Pixels
-    """`[h, w, 1]` grey or `[h, w, 3]` RGB, 8 or 16 bits."""
+    """`[h, w, 1]` grey or `[h, w, 3]` RGB, uint8 or uint16."""
     alpha: Pixels | None = None
-    """`[h, w]`, of the same bits."""
+    """`[h, w]`, of the same dtype."""
     multiplied: bool = False
-    """Whether the colours are multiplied by alpha."""
+    """Whether the colours are premultiplied by alpha."""
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Pillow, for what OpenCV does not read."""
+"""Pillow, for files that OpenCV does not read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 def with_pillow(data: bytes, work: Callable[[Image], T]) -> T | None:
-    """What `work` makes of an image file; None where Pillow cannot read it.
+    """Returns what `work` returns for an image file; None if Pillow cannot read it.
 
-    Its warnings, of size and of damaged metadata, are not shown.
+    Pillow's warnings about large images and damaged metadata are suppressed.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Reads image files: pixels upright, and whatever else they say."""
+"""Reads image files: upright pixels and metadata."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from toolkit.images.tags import parse
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_EXIF_HEAD = b"Exif\0\0"  # of JPEG; some programs write it in other formats too
+_EXIF_HEAD = b"Exif\0\0"  # JPEG's prefix, which some programs write in other formats, too
 _AGAIN = "Copy or download the file again"
 
 
 def read_picture(path: str | Path) -> Picture:
     """Reads an image file and turns it upright by its EXIF orientation.
 
-    CMYK and Lab become sRGB. What cannot be kept, such as further pages, is told in the picture's
-    `notes` or its metadata's `lost`.
+    CMYK and Lab are converted to sRGB. Anything that cannot be kept, such as further pages, is
+    noted in the picture's `notes` or its metadata's `lost`.
 
     Raises:
-        ImageError: It is missing, a folder, empty, truncated, not an image, or not of 8 or 16 bits.
+        ImageError: The file is missing, a folder, empty, truncated, not an image, or not of 8 or 16
+            bits per channel.
     """
     path = Path(path)
     data = _read_bytes(path)
@@ -60,7 +61,7 @@ def read_picture(path: str | Path) -> Picture:
 
 
 def read_rgb(path: str | Path) -> Tensor:
-    """Reads an image file's colours alone, `[3, h, w]`, as `read_picture` does."""
+    """Reads the colours of an image file, `[3, h, w]`; see `read_picture`."""
     return read_picture(path).rgb
 
 
@@ -69,21 +70,21 @@ def _read_bytes(path: Path) -> bytes:
     if reason:
         raise ImageError(f"{path} is {reason}", way_out or f"Give a {READ} file")
     data = path.read_bytes()
-    # Checked here because some decoders fill the missing part with grey.
+    # Some decoders fill a missing part with grey, without an error.
     is_jpeg = data.startswith(b"\xff\xd8")
     if (is_jpeg and jpeg.lacks_end(data)) or (data.startswith(b"\x89PNG") and b"IEND" not in data):
-        raise ImageError(f"{path} is cut short: its end is missing", _AGAIN)
+        raise ImageError(f"{path} is truncated: its end is missing", _AGAIN)
     return data
 
 
 def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
-    """Pixels, metadata and orientation of a TIFF file; None for other formats."""
+    """Returns pixels, metadata and orientation of a TIFF file; None for other formats."""
     parsed = parse(data)
     if parsed is None:
         return None
     decoded = tiff.decode(data, parsed) or tiff.decode_otherwise(data, parsed)
     if decoded is None:
-        _decode(path, data)  # says what is wrong
+        _decode(path, data)  # raises a more specific error if it can
         raise ImageError(f"{path} is a TIFF file of a kind that cannot be read", "Save it as PNG")
     orientation, metadata = tiff.metadata_of(parsed)
     if orientation != 1:
@@ -92,15 +93,15 @@ def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
 
 
 def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
-    """Pixels, metadata and orientation of any other format."""
-    pixels, found = _decode(path, data)
+    """Returns pixels, metadata and orientation of any other format."""
+    pixels, from_opencv = _decode(path, data)
     is_jpeg = data.startswith(b"\xff\xd8")
     if is_jpeg and jpeg.cut_short(data, pixels):
-        raise ImageError(f"{path} is cut short: a part of the image is missing", _AGAIN)
-    metadata = jpeg.metadata_of(data) if is_jpeg else _metadata(data, found)
+        raise ImageError(f"{path} is truncated: part of the image is missing", _AGAIN)
+    metadata = jpeg.metadata_of(data) if is_jpeg else _metadata(data, from_opencv)
     orientation, exif = take_orientation(metadata.exif)
-    if found.exif and not is_jpeg:  # Pillow writes AVIF's anew, which costs letters beyond ASCII
-        _, exif = take_orientation(found.exif)
+    if from_opencv.exif and not is_jpeg:  # Pillow's is re-encoded without non-ASCII characters
+        _, exif = take_orientation(from_opencv.exif)
     xmp = upright_xmp(metadata.xmp) if orientation != 1 else metadata.xmp
     dpi = metadata.dpi or exif_density(exif)
     cmyk = is_jpeg and jpeg.channels(data) == 4
@@ -108,17 +109,17 @@ def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
     return decoded, _usable(replace(metadata, exif=exif, xmp=xmp, dpi=dpi)), orientation
 
 
-def _metadata(data: bytes, found: Metadata) -> Metadata:
-    """What a file that is neither TIFF nor JPEG says, beyond what OpenCV found."""
-    if found == Metadata() or data[4:8] == b"ftyp":
-        found = with_pillow(data, _as_pillow_has_it) or found
+def _metadata(data: bytes, metadata: Metadata) -> Metadata:
+    """Completes the metadata that OpenCV read from a file that is neither TIFF nor JPEG."""
+    if metadata == Metadata() or data[4:8] == b"ftyp":
+        metadata = with_pillow(data, _pillow_metadata) or metadata
     if data.startswith(b"\x89PNG"):
-        return replace(found, dpi=png.dpi_of(data), lost=png.lost(data))
-    return replace(found, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else found
+        return replace(metadata, dpi=png.dpi_of(data), lost=png.lost(data))
+    return replace(metadata, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else metadata
 
 
 def _split(pixels: Pixels, data: bytes) -> Decoded:
-    """Colours and alpha of what OpenCV decoded."""
+    """Splits OpenCV's pixels into colours and alpha."""
     if pixels.shape[2] == 1:
         is_png = data.startswith(b"\x89PNG")
         return Decoded(pixels, png.grey_alpha(data, pixels[..., 0]) if is_png else None)
@@ -126,7 +127,7 @@ def _split(pixels: Pixels, data: bytes) -> Decoded:
 
 
 def _read_cmyk(path: Path, data: bytes, icc: bytes) -> Decoded:
-    """A JPEG file of four inks, which OpenCV converts without their profile."""
+    """Decodes a CMYK JPEG file; OpenCV would ignore its profile."""
     inks = with_pillow(data, lambda image: np.array(image.convert("CMYK")))
     if inks is None:
         raise ImageError(f"{path} is a CMYK file that cannot be decoded", "Save it as RGB")
@@ -134,20 +135,20 @@ def _read_cmyk(path: Path, data: bytes, icc: bytes) -> Decoded:
     return Decoded(rgb, notes=(note,))
 
 
-def _as_pillow_has_it(image: Image) -> Metadata:
-    """Metadata, for AVIF and animated PNG, of which OpenCV reads none or a part."""
+def _pillow_metadata(image: Image) -> Metadata:
+    """Returns Pillow's metadata; OpenCV's are incomplete for AVIF and animated PNG."""
     exif, xmp, icc = (image.info.get(name) or b"" for name in ("exif", "xmp", "icc_profile"))
     return Metadata(exif.removeprefix(_EXIF_HEAD), xmp, icc)
 
 
 def _usable(metadata: Metadata) -> Metadata:
-    """Without a profile of a space that the pixels are not in, as they were converted."""
-    known = metadata.icc[16:20] in {b"RGB ", b"GRAY"}
-    return metadata if known else replace(metadata, icc=b"")
+    """Drops a profile of another colour space: the pixels were converted to RGB."""
+    supported = metadata.icc[16:20] in {b"RGB ", b"GRAY"}
+    return metadata if supported else replace(metadata, icc=b"")
 
 
 def _decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
-    """Pixels `[h, w, c]`, blue first, and metadata, as OpenCV has them."""
+    """Returns OpenCV's pixels, `[h, w, c]` in BGR order, and metadata."""
     try:
         buffer = np.frombuffer(data, np.uint8)
         decoded = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED)
@@ -156,25 +157,25 @@ def _decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
     pixels: Pixels | None = decoded[0]
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         fault = "damaged or not an image" if pixels is None else f"of {pixels.dtype} values"
-        hint = f"Give a {READ} file with 8 or 16 bits a channel"
+        hint = f"Give a {READ} file with 8 or 16 bits per channel"
         raise ImageError(f"{path} is {fault}", hint=hint)
-    found = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
-    xmp = found.get(cv2.IMAGE_METADATA_XMP, b"")
+    chunks = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
+    xmp = chunks.get(cv2.IMAGE_METADATA_XMP, b"")
     return pixels.reshape(*pixels.shape[:2], -1), Metadata(
-        exif=found.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
+        exif=chunks.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
         xmp=xmp[: xmp.rfind(b">") + 1],  # OpenCV 5.0 reads past the end of a PNG's packet
-        icc=found.get(cv2.IMAGE_METADATA_ICCP, b""),
+        icc=chunks.get(cv2.IMAGE_METADATA_ICCP, b""),
     )
 
 
 def _tensor(pixels: Pixels, orientation: int, full: int) -> Tensor:
-    """`[c, h, w]` in [0, 1], upright, of `[h, w, c]`."""
+    """Turns `[h, w, c]` upright and converts it to `[c, h, w]` in [0, 1]."""
     channels = _turned(pixels, orientation).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    """`[h, w, c]` upright, from one of EXIF's eight orientations."""
+    """Turns `[h, w, c]` upright, given one of EXIF's eight orientations."""
     if orientation in {5, 6, 7, 8}:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in {2, 3, 6, 7}:

@@ -1,4 +1,4 @@
-"""Colours of CMYK and Lab as sRGB, which is all that networks know."""
+"""Conversion of CMYK and Lab to sRGB, which the networks expect."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _FROM_XYZ = np.array(
     ],
     np.float32,
 )
-"""To linear sRGB from XYZ under D50; Bradford adaptation, as on brucelindbloom.com."""
+"""XYZ (D50) to linear sRGB, with Bradford adaptation, from brucelindbloom.com."""
 _WHITE = np.array([0.96422, 1.0, 0.82521], np.float32)
 _ROWS = 256
-"""Rows that are converted at once."""
+"""Rows converted at a time, to save memory."""
 
 
 def cmyk_to_rgb(cmyk: Pixels, icc: bytes) -> tuple[Pixels, str]:
-    """Converts CMYK inks by their profile, or plainly where it is missing or of no use.
+    """Converts CMYK by its profile, or by a simple formula if that is missing or unusable.
 
     Args:
         cmyk: `[h, w, 4]`, 8 bits, 255 for full ink.
         icc: The file's profile.
 
     Returns:
-        RGB, `[h, w, 3]`, 8 bits, and a note on how it came about.
+        RGB, `[h, w, 3]`, 8 bits, and a note on the conversion.
     """
     if icc[16:20] == b"CMYK":
         from PIL import Image, ImageCms
@@ -58,11 +58,11 @@ def lab_to_rgb(lab: Pixels, shifted: bool) -> Pixels:
     """Converts CIE L*a*b* under D50 to sRGB, clipped to its gamut.
 
     Args:
-        lab: `[h, w, 3]`, 8 or 16 bits, as TIFF has it.
-        shifted: Whether a* and b* are ICC's, 128 more, and not signed.
+        lab: `[h, w, 3]`, uint8 or uint16, in TIFF's encoding.
+        shifted: Whether a* and b* are offset by 128, as in ICCLab, instead of signed.
 
     Returns:
-        RGB, `[h, w, 3]`, of the same bits.
+        RGB, `[h, w, 3]`, of the same dtype.
 
     Source: TIFF 6.0, section 23; TIFF Technical Note 4 on ICCLab.
     """
@@ -84,7 +84,7 @@ def lab_to_rgb(lab: Pixels, shifted: bool) -> Pixels:
 
 
 def _srgb(light: Pixels, ab: Pixels) -> Pixels:
-    """Encoded sRGB in [0, 1] of L* `[h, w, 1]`, a* and b* `[h, w, 2]`."""
+    """Converts L*, `[h, w, 1]`, and a* and b*, `[h, w, 2]`, to encoded sRGB in [0, 1]."""
     middle = (light + 16) / 116
     roots = np.concatenate([middle + ab[..., :1] / 500, middle, middle - ab[..., 1:] / 200], axis=2)
     xyz = np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841)) * _WHITE

@@ -1,7 +1,7 @@
-"""TIFF: samples of any layout read as they are, and metadata in its own tags.
+"""TIFF: samples of any layout, and metadata in TIFF's own tags.
 
-OpenCV's reader guesses at layouts that it does not know, without a word. Here it only decompresses:
-each page is shown to it as grey, and what the samples mean is decided by the tags.
+OpenCV silently misreads layouts that it does not support. Here it only decompresses: it is given
+pages of a single grey channel, and the tags decide what the samples mean.
 """
 
 from __future__ import annotations
@@ -46,30 +46,30 @@ _MULTIPLIED, _STRAIGHT = 1, 2
 """Kinds of alpha among the extra samples."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _INKS, _LAB, _ICC_LAB = 0, 1, 2, 5, 8, 9
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _INKS: 4, _LAB: 3, _ICC_LAB: 3}
-"""How many samples of a pixel are its colour."""
+"""Number of colour samples per pixel."""
 _LOSSLESS = {1, 5, 8, 32773, 32946, 34925, 50000}
-"""Nothing, LZW, Deflate, PackBits, Deflate once more, LZMA and ZSTD: samples stay what they are."""
+"""Lossless compression: none, LZW, Deflate, PackBits, Deflate (old number), LZMA and ZSTD."""
 
 
 def pages(tiff: Tiff) -> int:
-    """How many there are; smaller copies of others do not count."""
-    reduced = sum(int(number(each, _SUBFILE, 0)) & 1 for each in tiff.directories[1:])
+    """Returns the number of pages, without reduced copies such as thumbnails."""
+    reduced = sum(int(number(page, _SUBFILE, 0)) & 1 for page in tiff.directories[1:])
     return len(tiff.directories) - reduced
 
 
 def metadata_of(tiff: Tiff) -> tuple[int, Metadata]:
-    """The orientation, and what the tags of the first page say; EXIF's orientation is 1."""
+    """Returns orientation and metadata of the first page; EXIF's orientation is set to 1."""
     page = tiff.directories[0]
-    told = describing(page)
-    if ORIENTATION in told:
-        told[ORIENTATION] = field(SHORT, 1)
+    exif = describing(page)
+    if ORIENTATION in exif:
+        exif[ORIENTATION] = field(SHORT, 1)
     lost = ("IPTC data were dropped",) if _IPTC in page else ()
     xmp, icc = (page[tag].data if tag in page else b"" for tag in (_XMP, _ICC))
-    return orientation_of(page), Metadata(exif_bytes(told), xmp, icc, density_of(page), lost)
+    return orientation_of(page), Metadata(exif_bytes(exif), xmp, icc, density_of(page), lost)
 
 
 def decode(data: bytes, tiff: Tiff) -> Decoded | None:
-    """Pixels of the first page, not turned; None where their layout is left to OpenCV."""
+    """Decodes the first page; None for layouts that `decode_otherwise` handles."""
     page = tiff.directories[0]
     photometric = int(number(page, _PHOTOMETRIC, -1))
     count, colours = int(number(page, _SAMPLES, 1)), _COLOURS.get(photometric, 0)
@@ -81,45 +81,46 @@ def decode(data: bytes, tiff: Tiff) -> Decoded | None:
     samples = _samples(data, tiff, count)
     if samples is None:
         return None
-    found, notes = _as_rgb(samples[..., :colours], photometric, page)
-    place, kind = _alpha(page, count, colours)
+    rgb, notes = _as_rgb(samples[..., :colours], photometric, page)
+    alpha_index, kind = _alpha(page, count, colours)
     alpha = None
-    if place is not None:
-        alpha = samples[..., place]
-        if alpha.dtype != found.dtype:
+    if alpha_index is not None:
+        alpha = samples[..., alpha_index]
+        if alpha.dtype != rgb.dtype:
             alpha = (alpha // 257).astype(np.uint8)
     if count - colours > (alpha is not None):
         notes += ("channels besides colour and transparency were left out",)
-    return Decoded(found, alpha, kind == _MULTIPLIED, notes)
+    return Decoded(rgb, alpha, kind == _MULTIPLIED, notes)
 
 
 def decode_otherwise(data: bytes, tiff: Tiff) -> Decoded | None:
-    """Pixels of the first page as OpenCV understands them, not turned; None where it does not."""
+    """Decodes the first page by OpenCV's own reading of its layout; None if that fails."""
     page = tiff.directories[0]
-    bare = {tag: each for tag, each in page.items() if tag != ORIENTATION and not each.below}
+    bare = {tag: entry for tag, entry in page.items() if tag != ORIENTATION and not entry.directory}
     pixels = _decompressed(with_directory(data, tiff.form, bare))
     if pixels is None or pixels.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         return None
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     photometric, count = (int(number(page, tag, 1)) for tag in (_PHOTOMETRIC, _SAMPLES))
-    place, kind = _alpha(page, count, _COLOURS.get(photometric, 3))
+    alpha_index, kind = _alpha(page, count, _COLOURS.get(photometric, 3))
     rgb = pixels[..., 2::-1] if pixels.shape[2] > 1 else pixels
     if photometric == _INKS:
         return Decoded(rgb, notes=("CMYK was converted to RGB without a profile",))
-    if place is None:
+    if alpha_index is None:
         return Decoded(rgb)
     if pixels.shape[2] < 4:
         return Decoded(rgb, notes=("transparency was left out, as it is stored unusually",))
-    made_so = kind == _STRAIGHT and _EXTRA in page and pixels.dtype == np.uint8  # by libtiff
-    return Decoded(rgb, pixels[..., 3], kind == _MULTIPLIED or made_so)
+    # libtiff premultiplies 8-bit colours.
+    by_libtiff = kind == _STRAIGHT and _EXTRA in page and pixels.dtype == np.uint8
+    return Decoded(rgb, pixels[..., 3], kind == _MULTIPLIED or by_libtiff)
 
 
 def with_metadata(data: bytes, metadata: Metadata, alpha: bool) -> tuple[bytes, tuple[str, ...]]:
-    """A TIFF file as OpenCV writes it, with metadata and the kind of its alpha."""
+    """Adds metadata and the kind of alpha to a TIFF file that OpenCV wrote; also returns notes."""
     tiff, exif = parse(data), parse(metadata.exif)
     if tiff is None:
         return data, ()
-    told = describing(exif.directories[0]) if exif else {}
+    described = describing(exif.directories[0]) if exif else {}
     added: dict[int, Field] = {}
     if alpha:
         added[_EXTRA] = field(SHORT, _STRAIGHT)
@@ -128,14 +129,14 @@ def with_metadata(data: bytes, metadata: Metadata, alpha: bool) -> tuple[bytes, 
     if metadata.icc:
         added[_ICC] = Field(UNDEFINED, metadata.icc)
     if metadata.dpi:
-        told |= density_fields(metadata.dpi)
+        described |= density_fields(metadata.dpi)
     notes = ("EXIF data were dropped, as they are damaged",) if metadata.exif and not exif else ()
-    directory = {**told, **tiff.directories[0], **added}
+    directory = {**described, **tiff.directories[0], **added}
     return with_directory(data, tiff.form, directory), notes
 
 
 def _as_rgb(colours: Pixels, photometric: int, page: Directory) -> tuple[Pixels, tuple[str, ...]]:
-    """Grey or RGB of colour samples, and notes."""
+    """Converts colour samples to grey or RGB; also returns notes."""
     if photometric == _WHITE_IS_ZERO:
         return np.iinfo(colours.dtype).max - colours, ()
     if photometric == _INKS:
@@ -149,30 +150,33 @@ def _as_rgb(colours: Pixels, photometric: int, page: Directory) -> tuple[Pixels,
 
 
 def _alpha(page: Directory, count: int, colours: int) -> tuple[int | None, int]:
-    """Which sample is alpha, and its kind; without any word of it, a single further one is."""
+    """Returns the index of the alpha sample and its kind.
+
+    A single extra sample that the tags do not describe is taken for alpha.
+    """
     if _EXTRA in page:
-        for place, kind in enumerate(page[_EXTRA].numbers(), start=colours):
-            if kind in {_MULTIPLIED, _STRAIGHT} and place < count:
-                return place, int(kind)
+        for index, kind in enumerate(page[_EXTRA].numbers(), start=colours):
+            if kind in {_MULTIPLIED, _STRAIGHT} and index < count:
+                return index, int(kind)
     elif count == colours + 1:
         return colours, _STRAIGHT
     return None, 0
 
 
 def _samples(data: bytes, tiff: Tiff, count: int) -> Pixels | None:
-    """All samples of a page, `[h, w, count]`, as they are."""
+    """Returns all samples of the first page unconverted, `[h, w, count]`."""
     page = tiff.directories[0]
     width, height = (int(number(page, tag, 0)) for tag in (_WIDTH, _HEIGHT))
     bits = int(number(page, _BITS, 8))
     same = {_SAMPLES: field(SHORT, 1), _PHOTOMETRIC: field(SHORT, 1), _BITS: field(SHORT, bits)}
-    layout = {tag: each for tag, each in page.items() if tag in _LAYOUT} | same
+    layout = {tag: entry for tag, entry in page.items() if tag in _LAYOUT} | same
     if count == 1 or int(number(page, _PLANAR, 1)) == 2:
         planes = [
-            _grey(data, tiff, {**layout, **_plane(page, place, count)}, (height, width))
-            for place in range(count)
+            _grey(data, tiff, {**layout, **_plane(page, index, count)}, (height, width))
+            for index in range(count)
         ]
-        whole = [each for each in planes if each is not None]
-        return np.stack(whole, axis=2) if len(whole) == count else None
+        decoded = [plane for plane in planes if plane is not None]
+        return np.stack(decoded, axis=2) if len(decoded) == count else None
     for tag in {_WIDTH, _TILE_WIDTH} & layout.keys():
         layout[tag] = field(4, int(number(page, tag, 0)) * count)
     predictor = int(number(page, _PREDICTOR, 1))
@@ -181,7 +185,7 @@ def _samples(data: bytes, tiff: Tiff, count: int) -> Pixels | None:
     if flat is None or predictor not in {1, 2}:
         return None
     samples = flat.reshape(height, width, count)
-    if predictor == 2:  # each is the difference to its neighbour on the left
+    if predictor == 2:  # samples are differences to their left neighbours
         step = int(number(page, _TILE_WIDTH, width)) or width
         for left in range(0, width, step):
             tile = samples[:, left : left + step]
@@ -189,23 +193,23 @@ def _samples(data: bytes, tiff: Tiff, count: int) -> Pixels | None:
     return samples
 
 
-def _plane(page: Directory, place: int, count: int) -> dict[int, Field]:
-    """The strips or tiles of one of several planes."""
-    found = {}
+def _plane(page: Directory, index: int, count: int) -> dict[int, Field]:
+    """Returns the fields for the strips or tiles of one of several planes."""
+    fields = {}
     for tag in (_OFFSETS, _SIZES, _TILE_OFFSETS, _TILE_SIZES):
         if tag in page:
-            each = page[tag]
-            size = len(each.data) // count
-            found[tag] = each._replace(data=each.data[place * size : (place + 1) * size])
-    return found
+            data = page[tag].data
+            size = len(data) // count
+            fields[tag] = page[tag]._replace(data=data[index * size : (index + 1) * size])
+    return fields
 
 
 def _grey(data: bytes, tiff: Tiff, directory: Directory, shape: tuple[int, int]) -> Pixels | None:
-    """A page with a single sample a pixel, `[h, w]`, decompressed."""
-    shown = with_directory(data, tiff.form, directory)
-    pixels = _decompressed(shown)
+    """Decompresses a page of one sample per pixel, `[h, w]`."""
+    file = with_directory(data, tiff.form, directory)
+    pixels = _decompressed(file)
     if pixels is None:
-        pixels = _decompressed_by_pillow(shown)
+        pixels = _decompressed_by_pillow(file)
     return pixels if pixels is not None and pixels.shape == shape else None
 
 
@@ -217,7 +221,7 @@ def _decompressed(data: bytes) -> Pixels | None:
 
 
 def _decompressed_by_pillow(data: bytes) -> Pixels | None:
-    """As `_decompressed`; Pillow's libtiff knows ZSTD and LZMA too."""
+    """Like `_decompressed`; Pillow's libtiff also supports ZSTD and LZMA."""
     pixels = with_pillow(data, np.array)
     if pixels is None or pixels.dtype.kind != "u":
         return None

@@ -1,1 +1,1 @@
-"""From a restorer to restored files: tiles, colour, folders."""
+"""Applies restorers to files: tiling, colour correction, folders."""

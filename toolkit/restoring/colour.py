@@ -1,4 +1,4 @@
-"""The LR image's colours for an SR image that has drifted from them."""
+"""Corrects colours of SR images that drifted from their LR images."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ COLOUR_METHODS: tuple[ColourMethod, ...] = get_args(ColourMethod)
 
 
 _STRIP = 96
-"""Rows that are worked on at once."""
+"""Rows processed at a time, to save memory."""
 _LEVELS = 5
 _REACH = 2**_LEVELS - 1
-"""Rows beyond a strip that its low frequencies depend on."""
+"""Radius in rows of the low-pass filter."""
 _KERNEL = 3
-"""LR rows beyond a strip that enlarging it depends on, and one to spare."""
+"""Radius in LR rows of bicubic enlarging, plus one."""
 
 
 def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
-    """Gives `sr` the colours of `lr`, and keeps its detail.
+    """Gives `sr` the colours of `lr`, preserving its details.
 
-    - `wavelet`: `sr`'s details with `lr`'s low frequencies, split by five levels of the à trous
-      wavelet; local, so it also mends drifts of a part of the image.
-    - `adain`: each channel gets `lr`'s mean and standard deviation; global.
-    - `none`: `sr` itself.
+    - `wavelet`: `sr`'s details with `lr`'s low frequencies, separated by five levels of the à trous
+      wavelet; local, so that it also corrects drift in a part of the image.
+    - `adain`: scales and shifts each channel to `lr`'s mean and standard deviation; global.
+    - `none`: returns `sr`.
 
-    Idea: J. Wang et al., Exploiting Diffusion Prior for Real-World Image Super-Resolution, 2023
+    Source: J. Wang et al., Exploiting Diffusion Prior for Real-World Image Super-Resolution, 2023
     (wavelet); X. Huang and S. Belongie, Arbitrary Style Transfer in Real-time with Adaptive
     Instance Normalization, 2017 (adain).
 
     Args:
         sr: `[b, 3, H, W]`, in [0, 1].
-        lr: `[b, 3, h, w]`, in [0, 1], of any other size.
+        lr: `[b, 3, h, w]`, in [0, 1], of any size.
         method: One of `COLOUR_METHODS`.
 
     Returns:
@@ -57,7 +57,7 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
 
 
 def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
-    """As `match_colour`, in place: beside `sr`, memory is that of a strip of it."""
+    """Like `match_colour`, in place; needs extra memory for a strip of `sr` only."""
     check_method(method)
     if method == "none":
         return sr
@@ -69,9 +69,9 @@ def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
 
 
 def _match_low_frequencies(sr: Tensor, lr: Tensor) -> Tensor:
-    """Both splits are linear, so that one of the difference does for both."""
+    """Adds the low frequencies of `lr - sr`; the decomposition is linear, so one suffices."""
     height = sr.shape[2]
-    above = sr[:, :, :0]  # rows above the strip, as they were
+    above = sr[:, :, :0]  # rows above the strip, before their change
     for start in range(0, height, _STRIP):
         stop = min(start + _STRIP, height)
         end = min(stop + _REACH, height)
@@ -85,7 +85,7 @@ def _match_low_frequencies(sr: Tensor, lr: Tensor) -> Tensor:
 
 
 def _enlarged_rows(lr: Tensor, first: int, end: int, shape: torch.Size) -> Tensor:
-    """Rows `first` to `end - 1` of `lr`, enlarged to `shape`."""
+    """Returns rows `first` to `end - 1` of `lr` enlarged to `shape`."""
     scale, rest = divmod(shape[2], lr.shape[2])
     if rest:
         return bicubic_resize(lr, (shape[2], shape[3]))[:, :, first:end]
@@ -105,11 +105,11 @@ def check_method(method: str) -> None:
 
 
 def low_frequencies(image: Tensor, levels: int = _LEVELS) -> Tensor:
-    """What the à trous wavelet's `levels` leave: smoothed by [1 2 1] / 4, its holes doubling.
+    """Returns the residual of the à trous wavelet: smoothed by dilated kernels [1 2 1] / 4.
 
     Args:
-        image: `[b, c, h, w]`; edges are continued.
-        levels: The last level reaches `2 ** levels - 1` pixels.
+        image: `[b, c, h, w]`; its edges are replicated.
+        levels: Number of levels; the result depends on pixels up to `2 ** levels - 1` away.
 
     Source: M. Holschneider et al., A real-time algorithm for signal analysis with the help of the
     wavelet transform, 1989, with the linear spline.

@@ -1,4 +1,4 @@
-"""Restores files: one broken image never stops the others, and nothing of a file is lost."""
+"""Restores files; an image that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _FALLBACKS = (TILE, TILE // 2, TILE // 4)
 
 @dataclass(frozen=True)
 class Restored:
-    """What became of one job.
+    """Result of one job.
 
     Attributes:
-        job: Its source and destination; that may have become a PNG file.
+        job: The job; its destination may have been changed to PNG.
         lr_size: Width and height of the input in pixels; None if it could not be read.
         sr_size: Width and height of the output; None if there is none.
-        seconds: From opening the source to closing the destination.
-        notes: What the user should know, such as a loss of transparency.
-        kept: Whether the output was there already, and was left alone.
-        error: Why there is no output; None if there is one.
+        seconds: Time from opening the source to closing the destination.
+        notes: Warnings for the user, such as a loss of transparency.
+        kept: Whether an existing output was kept.
+        error: The error that prevented an output; None on success.
     """
 
     job: Job
@@ -65,15 +65,15 @@ class Restored:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the work stands; sent when a job starts, after each tile, and when a job ends.
+    """Progress, reported when a job starts, after each tile, and when a job ends.
 
     Attributes:
-        job: The present job.
-        index: Its place, from 0.
-        count: Of all jobs.
-        tile: Tiles of this image that are done.
-        tiles: Tiles of this image; 0 until the first is done.
-        result: What became of the job, at its end.
+        job: The current job.
+        index: Its index.
+        count: Number of jobs.
+        tile: Number of finished tiles of this image.
+        tiles: Number of tiles of this image; 0 until the first is finished.
+        result: Result of the job, once it has ended.
     """
 
     job: Job
@@ -94,40 +94,40 @@ def restore_files(
     existing: Existing = "overwrite",
     on_event: Callable[[Progress], None] | None = None,
 ) -> list[Restored]:
-    """Restores every job in turn and says what became of each, in their order.
+    """Restores images one after another; returns the results in the same order.
 
     Args:
         restorer: Already on `device`.
         jobs: From `plan_jobs`.
-        tile: As in `restore_tiled`.
-        colour: As in `match_colour`.
-        device: Where the restorer's network lies; None for the processor.
-        existing: Whether an output that is there already is kept, or written anew. Outputs are
-            written whole or not at all, so work that was interrupted goes on where it stopped.
-        on_event: Told of all progress.
+        tile: See `restore_tiled`.
+        colour: See `match_colour`.
+        device: Device of the restorer; None for the CPU.
+        existing: Whether existing outputs are kept or overwritten. Outputs are written atomically,
+            so that "skip" continues an interrupted run.
+        on_event: Called with all progress.
 
     Raises:
-        UsageError: An output folder cannot be written into, or `tile` or `colour` is impossible;
-            raised before any work is done.
+        UsageError: An output folder is not writable, or `tile` or `colour` is invalid; raised
+            before the first image is processed.
     """
     jobs = list(jobs)
     check_tiles(tile)
     check_method(colour)
     check_outputs(jobs)
-    tell = on_event or (lambda _: None)
+    report = on_event or (lambda _: None)
     results = []
     for index, job in enumerate(jobs):
         progress = Progress(job, index, len(jobs))
-        tell(progress)
+        report(progress)
 
         def on_tile(done: int, tiles: int, progress: Progress = progress) -> None:
-            tell(replace(progress, tile=done, tiles=tiles))
+            report(replace(progress, tile=done, tiles=tiles))
 
         if existing == "skip" and job.destination.exists():
             results.append(Restored(job, kept=True))
         else:
             results.append(_restore_file(restorer, job, tile, colour, device, on_tile))
-        tell(replace(progress, result=results[-1]))
+        report(replace(progress, result=results[-1]))
     return results
 
 
@@ -140,12 +140,12 @@ def restore_picture(
     device: torch.device | None = None,
     on_tile: Callable[[int, int], None] | None = None,
 ) -> tuple[Picture, tuple[str, ...]]:
-    """Restores a picture; alpha is enlarged by bicubic, grey, bits and metadata stay.
+    """Restores a picture; alpha is enlarged bicubically; greyscale, bits and metadata are kept.
 
-    Where memory does not suffice, it is tried again in ever smaller tiles.
+    If memory runs out, it is tried again in smaller tiles.
 
     Returns:
-        The restored picture, and notes such as that tiles were used.
+        The restored picture, and notes, such as on smaller tiles.
 
     Raises:
         ToolkitError: Memory does not suffice even for the smallest tiles, or see `restore_tiled`.
@@ -186,24 +186,23 @@ def _restore_file(
     try:
         picture = read_picture(job.source)
         result = replace(result, lr_size=_size(picture))
-        job, early = _fitting(job, picture, restorer.scale)
+        job, format_notes = _fitting(job, picture, restorer.scale)
         result = replace(result, job=job)
-        early = picture.notes + early
         restored, notes = restore_picture(
             restorer, picture, tile=tile, colour=colour, device=device, on_tile=on_tile
         )
-        notes += write_picture(restored, job.destination)
-        result = replace(result, sr_size=_size(restored), notes=early + notes)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+        notes = picture.notes + format_notes + notes + write_picture(restored, job.destination)
+        result = replace(result, sr_size=_size(restored), notes=notes)
+    except Exception as error:  # noqa: BLE001 - reported; the other images continue
         result = replace(result, error=error)
     return replace(result, seconds=time.perf_counter() - began)
 
 
 def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ...]]:
-    """The job, its output a PNG file where it is too large for the format that the input has.
+    """Changes a job's output to PNG if it is too large for its format; also returns notes.
 
     Raises:
-        ImageError: A user named that format.
+        ImageError: It is too large for a format that the user chose, or the PNG file exists.
     """
     width, height = (scale * side for side in _size(picture))
     channels = 1 if picture.grey else 3 if picture.alpha is None else 4
@@ -215,7 +214,7 @@ def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ..
     if job.fixed:
         raise ImageError(f"Cannot write {job.destination}: {reason}", f"Use --out {other}")
     if other.exists():
-        raise ImageError(f"{reason}, and {other} is there already", f"Use --out {other}")
+        raise ImageError(f"{reason}, and {other} exists already", f"Use --out {other}")
     return replace(job, destination=other), (f"{reason}: written as PNG",)
 
 
@@ -225,11 +224,11 @@ def _size(picture: Picture) -> tuple[int, int]:
 
 
 def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
-    """The tile asked for, then ever smaller ones."""
+    """Yields the requested tile size, then smaller ones."""
     yield tile
     automatic = TILE if height * width > WHOLE_PIXELS else 0
-    tried = (automatic if tile is None else tile) or max(height, width)
-    yield from (size for size in _FALLBACKS if size < tried)
+    first = (automatic if tile is None else tile) or max(height, width)
+    yield from (size for size in _FALLBACKS if size < first)
 
 
 def _release_memory() -> None:

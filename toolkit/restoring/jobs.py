@@ -1,16 +1,17 @@
-"""Which file is restored to where, settled before any work starts."""
+"""Pairs inputs with outputs before any work starts."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, UsageError
+from toolkit.files import check_writable
 from toolkit.image_files import IMAGE_SUFFIXES, existing, is_image_suffix, some_images
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ class Job:
     """One image to restore.
 
     Attributes:
-        source: Where it is read.
-        destination: Where its result goes.
-        fixed: Whether a user named that very file, so that its format must not be another.
+        source: The input file.
+        destination: The output file.
+        fixed: Whether the user named the output file, so that its format must not change.
     """
 
     source: Path
@@ -41,16 +42,16 @@ def plan_jobs(
     """Pairs every input image with its output.
 
     - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder.
-    - `out` with an image's suffix: the output of the one input image.
-    - Any other `out`: a folder, which gets the inputs' names, relative to the folder they are in.
+    - `out` with an image suffix: the output of a single input image.
+    - Any other `out`: a folder; outputs keep the names of the inputs, relative to their folder.
 
-    A format that is read but not written becomes PNG. Images inside of the output folder are not
-    taken as inputs, so that a second run finds the same ones. Nothing is written here.
+    Formats that can be read but not written become PNG. Images in the output folder are not taken
+    as inputs, so that a second run finds the same inputs. Nothing is written.
 
     Raises:
-        DataError: There is no input, one does not exist, or a folder holds no image.
-        UsageError: Two inputs would have one output, an input would be overwritten, or `out` names
-            a file where there are several inputs.
+        DataError: There are no inputs, an input does not exist, or a folder contains no image.
+        UsageError: Two inputs would have the same output, an input would be overwritten, or `out`
+            names a file for several inputs.
     """
     if not inputs:
         raise DataError("No image to restore", hint="Name image files or folders")
@@ -62,11 +63,11 @@ def plan_jobs(
             hint=f"Name a folder: --out {Path(str(out)).with_suffix('')}",
         )
     jobs: dict[Job, None] = {}
-    for each in map(Path, inputs):
+    for source in map(Path, inputs):
         if single and target is not None:
-            jobs[Job(existing(each), target, fixed=True)] = None
+            jobs[Job(existing(source), target, fixed=True)] = None
         else:
-            jobs.update(dict.fromkeys(_jobs_of(existing(each), target, f"_x{scale}")))
+            jobs.update(dict.fromkeys(_jobs_of(existing(source), target, f"_x{scale}")))
     planned = _apart(list(jobs))
     _refuse_long_names(planned)
     _refuse_collisions(planned)
@@ -74,22 +75,13 @@ def plan_jobs(
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:
-    """Makes the output folders and tries each, so that no work is lost to a full or closed disk.
+    """Creates the output folders and checks that they are writable.
 
     Raises:
-        UsageError: One cannot be made or written into.
+        UsageError: A folder cannot be created or written into.
     """
     for folder in sorted({job.destination.parent for job in jobs}):
-        probe = folder / f".{secrets.token_hex(8)}.part"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe.touch(exist_ok=False)
-            probe.unlink()
-        except OSError as error:
-            raise UsageError(
-                f"Cannot write into the folder {folder}: {error.strerror}",
-                hint="Name another folder with --out",
-            ) from error
+        check_writable(folder, "Cannot write into the folder")
 
 
 def _names_a_file(out: Path) -> bool:
@@ -97,10 +89,10 @@ def _names_a_file(out: Path) -> bool:
     if out.is_dir() or not _SUFFIX.fullmatch(suffix):
         return False
     if suffix not in IMAGE_SUFFIXES:
-        known = " ".join(sorted(IMAGE_SUFFIXES))
+        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
         raise UsageError(
             f"--out {out}: images cannot be written as '{suffix}'",
-            hint=f"Use one of {known}; if it is meant as a folder: mkdir {out}",
+            hint=f"Use one of {suffixes}; if it is a folder: mkdir {shlex.quote(str(out))}",
         )
     return True
 
@@ -115,13 +107,13 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
     root = named.with_name(f"{named.name}{mark}") if out is None else out
     skipped = root.resolve()
     same = skipped == source.resolve()
-    found = some_images(source, lambda path: same or not path.resolve().is_relative_to(skipped))
-    for path in found:
+    paths = some_images(source, lambda path: same or not path.resolve().is_relative_to(skipped))
+    for path in paths:
         yield Job(path, _writable(root / path.relative_to(source)))
 
 
 def _writable(path: Path) -> Path:
-    """As PNG where the suffix is of a format that is read only, or of none at all."""
+    """Changes the suffix to .png if its format cannot be written; appends it if there is none."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return path
     return path.with_suffix(".png") if is_image_suffix(path.suffix) else _as_png(path)
@@ -132,7 +124,7 @@ def _as_png(path: Path) -> Path:
 
 
 def _apart(jobs: list[Job]) -> list[Job]:
-    """Where `a.gif` would become `a.png` beside another, it becomes `a.gif.png`."""
+    """Names the output of `a.gif` `a.gif.png` if another input also becomes `a.png`."""
     counts = Counter(job.destination for job in jobs)
     return [
         Job(job.source, _as_png(job.destination.with_suffix(job.source.suffix)))
@@ -147,7 +139,7 @@ def _refuse_long_names(jobs: list[Job]) -> None:
         size = len(os.fsencode(job.destination.name))
         if size > _NAME_BYTES:
             raise UsageError(
-                f"The result of {job.source} would have a name of {size} bytes; file systems take "
+                f"The result of {job.source} would have a name of {size} bytes; file systems allow "
                 f"{_NAME_BYTES}",
                 hint="Give that image a shorter name, or name its result: --out FILE",
             )
@@ -157,15 +149,15 @@ def _refuse_collisions(jobs: list[Job]) -> None:
     sources = {job.source.resolve() for job in jobs}
     taken: dict[Path, Job] = {}
     for job in jobs:
-        place = job.destination.resolve()
-        if place in sources:
+        destination = job.destination.resolve()
+        if destination in sources:
             raise UsageError(
                 f"{job.source} would overwrite the input {job.destination}",
                 hint="Name another folder with --out",
             )
-        other = taken.setdefault(place, job)
+        other = taken.setdefault(destination, job)
         if other.source.resolve() != job.source.resolve():
             raise UsageError(
                 f"{other.source} and {job.source} would both be written to {job.destination}",
-                hint="Restore them one after the other, each with its own --out",
+                hint="Restore them in separate runs, with different --out",
             )

@@ -1,4 +1,4 @@
-"""Images of any size through a restorer, in tiles that blend into each other."""
+"""Restores images of any size in overlapping tiles that are blended."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
 
 WHOLE_PIXELS = 256 * 256
-"""LR pixels up to which an image goes whole through the restorer, where nothing else is asked."""
+"""Number of LR pixels up to which an image is not tiled by default."""
 TILE = 192
-"""Side of a tile in LR pixels, where nothing else is asked."""
+"""Default side of a tile, in LR pixels."""
 OVERLAP = 32
-"""LR pixels that neighbouring tiles share at least, where tiles are large enough."""
+"""Default minimum overlap of neighbouring tiles, in LR pixels; smaller for small tiles."""
 
 
 class Window(NamedTuple):
-    """One tile's place along one side of the image, in LR pixels.
+    """A tile's interval along one side of the image, in LR pixels.
 
-    Between `rise - ramp` and `rise + ramp` it fades in, around `fall` it fades out; infinite at
-    the image's own borders.
+    It fades in between `rise - ramp` and `rise + ramp`, and fades out around `fall`; `rise` and
+    `fall` are infinite at the image's borders.
     """
 
     start: int
@@ -39,13 +39,13 @@ class Window(NamedTuple):
     ramp: float
 
     def weights(self, scale: int) -> Tensor:
-        """Its share of each SR pixel, `[scale * (stop - start)]`, float32, in [0, 1].
+        """Returns its weight at each SR pixel, `[scale * (stop - start)]`, float32, in [0, 1].
 
-        The shares of all windows at a pixel sum to 1.
+        The weights of all windows sum to 1 at each pixel.
         """
-        place = (torch.arange(self.start * scale, self.stop * scale) + 0.5).double() / scale
-        share = _fade(place, self.rise, self.ramp) * (1 - _fade(place, self.fall, self.ramp))
-        return share.float()
+        positions = (torch.arange(self.start * scale, self.stop * scale) + 0.5).double() / scale
+        rising = _fade(positions, self.rise, self.ramp)
+        return (rising * (1 - _fade(positions, self.fall, self.ramp))).float()
 
 
 @torch.no_grad()
@@ -60,23 +60,23 @@ def restore_tiled(
 ) -> Tensor:
     """Restores `lr`, `[b, 3, h, w]` of any size, to `[b, 3, scale * h, scale * w]`.
 
-    Tiles equal the whole, up to rounding, where each SR pixel depends on no LR pixel further away
-    than a quarter of the overlap: that much of each tile is context alone. Over the middle half of
-    the overlap, one tile fades into the next. Beside the output, memory is that of one tile.
+    The outer quarter of each overlap is only context; neighbouring tiles blend over its middle
+    half. Up to rounding, tiling does not change the result if no SR pixel depends on LR pixels
+    further away than that quarter. Besides the output, memory for one tile is needed.
 
     Args:
-        restorer: What restores a tile.
-        lr: In [0, 1]; the output lies on its device.
+        restorer: Restores the tiles.
+        lr: In [0, 1]; the output is on its device.
         tile: Side of a tile in LR pixels; 0 for the whole image at once; None for the whole image
             up to `WHOLE_PIXELS`, and tiles of `TILE` beyond.
-        overlap: LR pixels that neighbours share at least, at most half a tile; None for `OVERLAP`,
-            or a quarter of a smaller tile.
-        device: Where the restorer's network lies; None for where `lr` lies.
-        on_tile: Told (done, all) after each tile.
+        overlap: Minimum overlap of neighbouring tiles in LR pixels, at most half a tile; None for
+            `OVERLAP`, or a quarter of a smaller tile.
+        device: Device of the restorer; None for that of `lr`.
+        on_tile: Called with (finished tiles, all tiles) after each tile.
 
     Raises:
         UsageError: `tile` is negative, or `overlap` is negative or more than half of it.
-        ToolkitError: The restorer returned another size, or values that are not finite.
+        ToolkitError: The restorer returned a wrong size, or values that are not finite.
     """
     height, width = lr.shape[-2:]
     if tile is None:
@@ -98,16 +98,16 @@ def restore_tiled(
 
 
 def check_tiles(tile: int | None, overlap: int = 0) -> None:
-    """Raises `UsageError` for a negative tile, and for an overlap of more than half a tile."""
+    """Raises `UsageError` for a negative tile, or an overlap of more than half a tile."""
     if tile is not None and (tile < 0 or overlap < 0 or (tile and overlap > tile // 2)):
         raise UsageError(
             f"Tiles of {tile} pixels that share {overlap} are not possible",
-            hint="Give tiles of 16 or more, such as --tile 192, or --tile 0 for whole images",
+            hint="Use tiles of 16 or more, such as --tile 192, or --tile 0 for whole images",
         )
 
 
 def windows(size: int, tile: int, overlap: int) -> Iterator[Window]:
-    """Evenly spaced windows of one length that cover `size` pixels, as few as will do.
+    """Yields evenly spaced windows of equal length, as few as cover `size` pixels.
 
     Example:
         >>> [(window.start, window.stop) for window in windows(100, 40, 8)]
@@ -116,17 +116,17 @@ def windows(size: int, tile: int, overlap: int) -> Iterator[Window]:
     count = 1 if size <= tile else math.ceil((size - overlap) / (tile - overlap))
     tile = min(tile, size)
     starts = [round(index * (size - tile) / max(1, count - 1)) for index in range(count)]
-    # Neighbours meet in the middle of what they share.
-    meets = [(left + tile + right) / 2 for left, right in pairwise(starts)]
-    meets = [-math.inf, *meets, math.inf]
-    for start, (rise, fall) in zip(starts, pairwise(meets), strict=True):
+    # Neighbours fade into each other at the middle of their overlap.
+    centres = [(left + tile + right) / 2 for left, right in pairwise(starts)]
+    centres = [-math.inf, *centres, math.inf]
+    for start, (rise, fall) in zip(starts, pairwise(centres), strict=True):
         yield Window(start, start + tile, rise, fall, ramp=overlap / 4)
 
 
-def _fade(place: Tensor, centre: float, ramp: float) -> Tensor:
-    """From 0 to 1 by half a cosine, within `ramp` of the centre."""
+def _fade(positions: Tensor, centre: float, ramp: float) -> Tensor:
+    """Rises from 0 to 1 as half a cosine, within `ramp` of the centre."""
     if math.isinf(centre):
-        return torch.full_like(place, float(centre < 0))
+        return torch.full_like(positions, float(centre < 0))
     if ramp == 0:
-        return (place >= centre).to(place)
-    return 0.5 - 0.5 * torch.cos(((place - centre) / ramp).clamp(-1, 1).add(1) * (math.pi / 2))
+        return (positions >= centre).to(positions)
+    return 0.5 - 0.5 * torch.cos(((positions - centre) / ramp).clamp(-1, 1).add(1) * (math.pi / 2))

@@ -1,9 +1,9 @@
-"""The conformance kit: what every component must do, for plugin authors' own tests.
+"""Conformance checks for components, for the tests of plugins.
 
 Example:
     >>> import pytest
     >>> from toolkit.testing import check_component, components_of
-    >>> OURS = components_of("restoration-toolkit-losses")  # your own distribution
+    >>> OURS = components_of("restoration-toolkit-losses")  # your distribution
     >>> @pytest.mark.parametrize("component", OURS, ids=lambda c: c.name)
     ... def test_component(component):
     ...     check_component(component)

@@ -1,26 +1,26 @@
-"""The components of one distribution, so that its tests cannot pass with nothing tested."""
+"""Collects the components of a distribution for its tests."""
 
 from __future__ import annotations
 
 import warnings
 
 from toolkit.component import Component
+from toolkit.discovery import installed
 from toolkit.errors import PluginWarning
-from toolkit.registry import installed
 
 
 def components_of(distribution: str) -> list[Component]:
-    """The components of a distribution, to parametrise its tests over; never none.
+    """Returns the components of a distribution, at least one, to parametrise its tests.
 
-    `toolkit.components()` lacks those of a plugin that failed to import, and a test that is
-    parametrised over what is left passes.
+    `toolkit.components()` omits plugins that failed to import; tests parametrised over it would
+    pass without testing anything.
 
     Args:
-        distribution: As `pip list` names it, such as `toolkit-example-plugin`.
+        distribution: Its name in `pip list`, such as `toolkit-example-plugin`.
 
     Raises:
-        AssertionError: Its plugin is set aside (raised from the plugin's own error), is not
-            installed, or supplies nothing.
+        AssertionError: Its plugin failed to load (the cause is the plugin's error), is not
+            installed, or supplies no component.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)
@@ -28,10 +28,10 @@ def components_of(distribution: str) -> list[Component]:
     for notice in registry.notices:
         if notice.distribution == distribution:
             raise AssertionError(str(notice)) from notice.error
-    found = [c for c in registry.components() if registry.provider(c) == distribution]
-    if not found:
-        known = sorted({registry.provider(each) for each in registry.components()})
+    components = [c for c in registry.components() if registry.provider(c) == distribution]
+    if not components:
+        loaded = sorted({registry.provider(component) for component in registry.components()})
         raise AssertionError(
-            f"No component comes from {distribution!r}; those that are loaded: {', '.join(known)}"
+            f"{distribution!r} supplies no component; loaded distributions: {', '.join(loaded)}"
         )
-    return found
+    return components

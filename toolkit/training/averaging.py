@@ -1,4 +1,4 @@
-"""The moving average of a generator's weights: trained as ever, kept smoother."""
+"""The exponential moving average of a generator's weights."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 class Stateful(Protocol):
-    """What is followed: a generator, or any network that gives and takes its weights by name."""
+    """A generator, or any network that returns and loads its weights by name."""
 
     def state(self) -> Mapping[str, Tensor]:
-        """Its weights, as they are now."""
+        """Returns its current weights."""
         ...
 
     def load_state(self, state: Mapping[str, Tensor]) -> Any:
-        """Takes over what `state` returned."""
+        """Loads what `state` returned."""
         ...
 
 
@@ -39,7 +39,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Follows the weights after step `step`, counted from 0."""
+        """Updates the average after step `step`, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
         for name, tensor in self._generator.state().items():
             kept = self.weights[name]
@@ -49,14 +49,14 @@ class Average:
                 kept.copy_(tensor)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Takes over an average that was saved."""
+        """Loads a saved average."""
         self.weights = {
             name: weights[name].to(own, copy=True) for name, own in self.weights.items()
         }
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The generator has the averaged weights within."""
+        """Loads the averaged weights into the generator for the duration of a block."""
         trained = {name: tensor.clone() for name, tensor in self._generator.state().items()}
         self._generator.load_state(self.weights)
         try:

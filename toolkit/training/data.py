@@ -1,4 +1,4 @@
-"""The order of the data: which photograph, crop and degradation each sample of a run has.
+"""Training data: which photograph, crop and degradation each sample of a run gets.
 
 Everything follows from (seed, number of the sample), so a resumed run goes on with the very
 samples that it would have had, and batches can be made ahead on other threads.
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from toolkit.abilities import is_recorded
 from toolkit.contracts import read, target
 from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError, ImageError
@@ -22,11 +23,11 @@ from toolkit.streams import stream
 
 _CACHE_BYTES = 1 << 30
 _CROPS = (512, 384, 256, 192, 128, 96, 64, 48, 32, 16)
-"""Sides of crops that may be advised."""
+"""Crop sizes that error messages suggest."""
 
 
 class Batch(NamedTuple):
-    """LR images and what they should become; `s` is the scale."""
+    """A batch of LR images and their targets; `s` is the scale."""
 
     lr: Tensor
     """`[b, 3, crop/s, crop/s]`, in [0, 1]."""
@@ -34,11 +35,11 @@ class Batch(NamedTuple):
     """`[b, 3, crop, crop]`, in [0, 1]."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
+        """Returns the batch on a device."""
         return Batch(self.lr.to(device), self.hr.to(device))
 
     def split(self, pieces: int) -> list[Batch]:
-        """The same in equal pieces, one after the other."""
+        """Splits the batch into equal pieces."""
         both = self.lr.chunk(pieces), self.hr.chunk(pieces)
         return [Batch(*each) for each in zip(*both, strict=True)]
 
@@ -78,7 +79,7 @@ class Pairs:
         self._crop = crop
         self._seed = seed
         self._device = device
-        self._recorded: bool = getattr(degradation, "recorded", False)
+        self._recorded = is_recorded(degradation)
         self._photos: dict[int, Sample] = {}
         self._spare = _CACHE_BYTES
         self._unusable: dict[int, tuple[str, str]] = {}
@@ -86,20 +87,20 @@ class Pairs:
 
     @property
     def dataset(self) -> Dataset:
-        """Where the photographs come from."""
+        """The dataset of photographs."""
         return self._dataset
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """What was set aside so far: (name, reason)."""
+        """Photographs that were skipped so far: (name, reason)."""
         return [*self._dataset.skipped, *dict.fromkeys(self._unusable.values())]
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step, counted from 0."""
+        """Returns the batch of a step, counted from 0."""
         return self._samples([step * size + i for i in range(size)])
 
     def sample(self, number: int) -> Batch:
-        """Sample `number` of the run, as a batch of one."""
+        """Returns sample `number` of the run as a batch of one."""
         return self._samples([number])
 
     def _samples(self, numbers: list[int]) -> Batch:
@@ -112,7 +113,7 @@ class Pairs:
         return Batch(lr, torch.stack([target(self._degradation, each) for each in hr]))
 
     def _crop_of(self, number: int) -> Sample:
-        """Where sample `number` looks, in HR, and in LR where that is recorded."""
+        """Returns the crops of sample `number`: of HR, and of LR if the dataset has LR images."""
         photo = self._usable_photo(number)
         scale, rng = self._degradation.scale, stream(self._seed, "crop", number)
         # In steps of an LR pixel where the LR image is recorded, so that both crops agree.
@@ -132,7 +133,7 @@ class Pairs:
         self._usable_photo(0)
 
     def _usable_photo(self, number: int) -> Sample:
-        """The photograph of a sample, or the next usable one of its epoch."""
+        """Returns the photograph of a sample, or the next usable one of the epoch."""
         count = len(self._dataset)
         if not count:
             raise DataError(
@@ -164,7 +165,7 @@ class Pairs:
         return photo
 
     def _unfit(self, photo: Sample) -> str:
-        """Why a photograph cannot be used; empty if it can."""
+        """Returns why a photograph cannot be used; empty if it can."""
         height, width = photo.hr.shape[1:]
         self._largest = max(self._largest, min(height, width))
         if min(height, width) < self._crop:
@@ -192,14 +193,14 @@ class Pairs:
         )
 
     def _larger_or_smaller(self) -> str:
-        """What to do where all images are too small, if that is what is wrong."""
+        """Returns what to do if all images are too small; empty otherwise."""
         fitting = [crop for crop in _CROPS if crop < self._crop and crop <= self._largest]
         smaller = f", or smaller crops: --set train.crop={fitting[0]}" if fitting else ""
         return f"Give larger images{smaller}" if self._largest else "Give images that can be read"
 
 
 def batches(pairs: Pairs, first: int, last: int, size: int, ahead: int) -> Iterator[Batch]:
-    """The batches of steps `first` to `last - 1`, up to `ahead` of them made in the background."""
+    """Yields the batches of steps `first` to `last - 1`, preparing up to `ahead` in advance."""
     if not ahead:
         yield from (pairs.batch(step, size) for step in range(first, last))
         return

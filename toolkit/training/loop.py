@@ -1,4 +1,4 @@
-"""The loop around the step: data, checkpoints, samples, log, and stopping in good order."""
+"""The training loop: data, checkpoints, samples, log, and clean stopping."""
 
 from __future__ import annotations
 
@@ -26,25 +26,31 @@ from toolkit.registry import Registry
 from toolkit.runs import Run, load_generator, run_named
 from toolkit.training.build import build_pairs, build_system
 from toolkit.training.data import batches
-from toolkit.training.material import material_of, save_material
+from toolkit.training.resuming import (
+    Material,
+    check_changes,
+    check_recipe,
+    material_of,
+    save_material,
+)
 from toolkit.training.samples import SampleSheet
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.training.step import System, train_step
 
 _TRAINED = "generator.trained"
-"""The generator's weights where a checkpoint also has their average."""
+"""The generator's own weights in a checkpoint whose part "generator" is their average."""
 _RISE = 100
-"""Steps in which a cosine's rates rise, at the start and where further losses join in."""
+"""Warm-up steps of the cosine schedule, at the start and when further losses join in."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one step came to.
+    """The outcome of a step.
 
     Attributes:
-        step: How many steps are done.
-        losses: By name, unweighted.
-        sample: The sample sheet that was written after this step, if any.
+        step: Number of steps done.
+        losses: Unweighted losses, by name.
+        sample: The sample sheet written after this step, if any.
     """
 
     step: int
@@ -54,14 +60,14 @@ class Report:
 
 @dataclass
 class Outcome:
-    """How a training ended.
+    """The outcome of a training.
 
     Attributes:
-        step: How many steps are done in all.
-        seconds: How long this stretch took.
+        step: Number of steps done in all.
+        seconds: Duration since the start or the last resume.
         checkpoint: The newest.
-        stopped: Whether it was asked to stop before the end.
-        skipped: Images that were set aside: (name, reason).
+        stopped: Whether it was stopped before its last step.
+        skipped: Images that could not be used: (name, reason).
     """
 
     step: int
@@ -78,37 +84,39 @@ def train(
     *,
     on_step: Callable[[Report], None] = lambda _report: None,
     should_stop: Callable[[], bool] = lambda: False,
+    confirm: Callable[[str], bool] = lambda _changes: False,
 ) -> Outcome:
-    """Trains a run to its last step, from its newest checkpoint where it has one.
+    """Trains a run to its last step, starting from its newest checkpoint if there is one.
+
+    A run is only resumed with its own recipe, in which the number of steps may change.
 
     Args:
-        run: Its folder; created where it does not exist.
+        run: The run's folder; created if it does not exist.
         recipe: Resolved.
         registry: Supplies the components.
-        on_step: Told of every step.
-        should_stop: Asked after every step; when it says so, the state is saved and training ends.
+        on_step: Called after every step.
+        should_stop: Called after every step; if it returns True, training saves and stops.
+        confirm: Called with a description of what has changed before a run is resumed with other
+            code or other training files; resuming is refused if it returns False.
 
     Raises:
-        DivergedError: A loss or gradient is not finite; the last checkpoint is good.
-        CheckpointError: The newest checkpoint is torn, or of another backbone.
+        DivergedError: A loss or gradient is not finite; the last checkpoint is unaffected.
+        CheckpointError: The newest checkpoint is damaged, or of another backbone.
+        UsageError: The run cannot be created, or was trained by another recipe, or `confirm`
+            refused.
     """
-    if not run.exists:
+    if run.exists:
+        check_recipe(run, recipe, registry)
+    else:
         run.check_free()
     pairs = build_pairs(recipe, registry)
     material = material_of(pairs.dataset)
+    if run.exists:
+        check_changes(run, recipe, material, confirm)
     system = build_system(recipe, registry)
     saved = checkpoints(run.checkpoints)
-    if saved:
-        step = _load(saved[-1], system)
-    else:
-        step = 0
-        _begin(system, recipe, registry)
-    if not run.exists:
-        run.create(recipe)
-    elif step < recipe.train.steps:
-        recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
-    save_material(material, run.folder)
-    run.rewind_log(step)
+    step = _load(saved[-1], system) if saved else _begin(system, recipe, registry)
+    _record(run, recipe, material, step)
     sheet = SampleSheet(pairs) if recipe.train.sample_every else None
     made_by = json.dumps(recipe.model_dump(mode="json")["provenance"])
     plan, begin, stopped = recipe.train, time.monotonic(), False
@@ -141,7 +149,7 @@ def train(
 
 
 def _slower(run: Run, recipe: Recipe) -> str:
-    """What to type after a run has diverged: the same at a lower rate, elsewhere."""
+    """Returns the command that repeats a diverged run at a lower learning rate."""
     folder = run.folder
     others = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
     other = next(each for each in others if not each.exists())
@@ -154,10 +162,10 @@ def _slower(run: Run, recipe: Recipe) -> str:
 
 
 def set_rates(system: System, recipe: Recipe, step: int) -> None:
-    """Sets the learning rates of a step, counted from 0, as the schedule has them."""
+    """Sets the scheduled learning rates of a step, counted from 0."""
     share = 1.0
     if recipe.train.schedule == "cosine":
-        joined = recipe.objective.pixels_until
+        joined = recipe.objective.first_loss_steps
         rise = min(1.0, (1 + step - (joined if step >= joined else 0)) / _RISE)
         share = rise * (0.01 + 0.99 * (1 + math.cos(math.pi * step / recipe.train.steps)) / 2)
     for learner in system.learners.values():
@@ -165,7 +173,7 @@ def set_rates(system: System, recipe: Recipe, step: int) -> None:
 
 
 def _save(run: Run, system: System, step: int, keep: int, provenance: str) -> Path:
-    """Writes all that the run needs to go on; "generator" is what it restores with."""
+    """Writes a checkpoint; its part "generator" holds the weights used for restoring."""
     parts = {}
     for name, learner in system.learners.items():
         parts[name] = learner.part.state()
@@ -181,14 +189,25 @@ def _save(run: Run, system: System, step: int, keep: int, provenance: str) -> Pa
     return path
 
 
-def _begin(system: System, recipe: Recipe, registry: Registry) -> None:
-    """Takes over the weights of another run's generator, where the recipe says so."""
+def _record(run: Run, recipe: Recipe, material: Material, step: int) -> None:
+    """Writes recipe and training files, and removes log lines after `step`."""
+    if not run.exists:
+        run.create(recipe)
+    elif step < recipe.train.steps:
+        recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
+    save_material(material, run.folder)
+    run.rewind_log(step)
+
+
+def _begin(system: System, recipe: Recipe, registry: Registry) -> int:
+    """Loads the generator's weights from the run in `train.start`, if any; returns step 0."""
     if recipe.train.start:
         origin = run_named(recipe.train.start, registry)
         origin.recipe()  # says so where there is no run
         load_generator(system.generator, origin.latest())
         if system.average:
             system.average.load(system.generator.state())
+    return 0
 
 
 def _load(path: Path, system: System) -> int:

@@ -1,4 +1,4 @@
-"""Sample sheets: what the generator makes of a few crops, as training goes on."""
+"""Sample sheets: a few crops, restored as training proceeds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from toolkit.training.step import System
 
 _COUNT = 4
 _FAR = 1 << 40
-"""Samples of a sheet are numbered from here, where no training step comes."""
+"""First sample number of a sheet, out of the reach of training steps."""
 
 
 class SampleSheet:
-    """The same few crops at every visit: LR enlarged, restored, HR, side by side."""
+    """Writes sheets of the same few crops: enlarged LR, restored and HR side by side."""
 
     def __init__(self, pairs: Pairs) -> None:
         self._batches = [pairs.sample(_FAR + number) for number in range(_COUNT)]

@@ -13,7 +13,7 @@ from toolkit.errors import CheckpointError
 def optimizer_state(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 ) -> dict[str, Tensor]:
-    """What the optimiser keeps for each parameter, as `name:key`."""
+    """Returns the optimiser's state of each parameter, as `name:key`."""
     return {
         f"{name}:{key}": torch.as_tensor(value)
         for name, parameter in parameters.items()
@@ -26,7 +26,7 @@ def load_optimizer_state(
     parameters: Mapping[str, nn.Parameter],
     state: Mapping[str, Tensor],
 ) -> None:
-    """Takes over what `optimizer_state` returned.
+    """Loads what `optimizer_state` returned.
 
     Raises:
         CheckpointError: It belongs to other parameters.

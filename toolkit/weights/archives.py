@@ -1,4 +1,4 @@
-"""Reads single files of wheels, zips and tar archives; unpacks nothing, follows no link."""
+"""Reads single files of wheels, zip and tar archives, without unpacking or following links."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _BROKEN = (
     OSError, EOFError, RuntimeError, NotImplementedError, ValueError,
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
-"""What reading a torn, encrypted or odd archive raises."""
+"""Exceptions raised by reading a damaged, encrypted or unsupported archive."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A regular file: alone, or in an archive.
+    """A regular file, bare or in an archive.
 
     Attributes:
-        name: Its path in the archive; a source archive's top folder is left out.
-        size: In bytes.
-        chunks: Reads it, piece by piece. Raises Unavailable.
+        name: Path in the archive, without the top folder of a source archive.
+        size: Size in bytes.
+        chunks: Reads the content in chunks; raises `Unavailable`.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Entry:
 
 
 def alone(path: Path) -> Entry:
-    """A file as it lies there."""
+    """Returns the entry of a bare file."""
     return Entry(str(path), path.stat().st_size, lambda: _read(lambda: path.open("rb"), str(path)))
 
 
 def entries(archive: Path) -> Iterator[Entry]:
-    """The regular files of an archive, each to be read before the next is asked for.
+    """Yields the regular files of an archive; read an entry before requesting the next.
 
     Raises:
-        Unavailable: It cannot be read.
+        Unavailable: The archive cannot be read.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -79,7 +79,7 @@ def _reader(
 
 
 def _read(open_stream: Callable[[], IO[bytes] | None], origin: str) -> Iterator[bytes]:
-    """Turns what fails in reading into Unavailable, so that it is not taken for a full disk."""
+    """Raises reading errors as `Unavailable`, to distinguish them from errors of the cache."""
     try:
         stream = open_stream()
         if stream is None:

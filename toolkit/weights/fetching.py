@@ -1,4 +1,4 @@
-"""Goes through the sources of files that the cache lacks, and tells all that is missing at once."""
+"""Fetches the files that the cache lacks, and reports all failures at once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from toolkit.weights.session import Progress, Session
 from toolkit.weights.wording import by_hand, named
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.weights.files import WeightFile
 
 _LOG = logging.getLogger(__name__)
 
 
 def fetch(file: WeightFile, siblings: Iterable[WeightFile] = ()) -> Path:
-    """Gives the path of a weight file, fetching it first where the cache lacks it.
+    """Returns the path of a weight file, fetching it if the cache lacks it.
 
     Args:
-        file: Which file.
-        siblings: Files that are kept too, if an archive that is fetched for this one has them.
+        file: The file.
+        siblings: Further files to keep if they are in an archive that is fetched for it.
 
     Raises:
-        WeightsError: It is not cached and cannot be fetched, or it is not what it should be.
+        WeightsError: It is not cached and cannot be fetched, or has another SHA-256.
     """
     return fetch_all((file,), siblings)[0]
 
@@ -37,30 +37,30 @@ def fetch_all(
     siblings: Iterable[WeightFile] = (),
     progress: Progress = lambda *_: None,
 ) -> list[Path]:
-    """Gives the paths of weight files, in order, fetching those that the cache lacks.
+    """Returns the paths of weight files in order, fetching those that the cache lacks.
 
-    An archive that holds several of them is fetched once. Files that cannot be fetched do not keep
-    the others from it.
+    An archive that contains several of them is fetched once. A failure does not prevent fetching
+    the other files.
 
     Raises:
-        WeightsError: Some files are missing: which, why, and how to bring them by hand.
+        WeightsError: Files are missing; lists them with reasons and instructions to supply them.
     """
     files = list(files)
     try:
-        lacking = [each for each in dict.fromkeys(files) if cache.check(each) is not State.cached]
-        if lacking:
-            _fetch_lacking(lacking, siblings, progress)
+        missing = [file for file in dict.fromkeys(files) if cache.check(file) is not State.cached]
+        if missing:
+            _fetch_missing(missing, siblings, progress)
     except OSError as error:
         raise cache.unusable(error) from error
     return [cache.path_of(file) for file in files]
 
 
-def _fetch_lacking(
+def _fetch_missing(
     files: list[WeightFile], siblings: Iterable[WeightFile], progress: Progress
 ) -> None:
     failures: dict[WeightFile, list[str]] = {}
     with cache.lock():
-        # Another process may have fetched some meanwhile.
+        # Another process may have fetched some while this one waited for the lock.
         states = {file: cache.check(file) for file in files}
         reasons: dict[WeightFile, list[str]] = {
             file: [_set_aside(file)] if state is State.damaged else []
@@ -69,22 +69,22 @@ def _fetch_lacking(
         }
         also = [file for file in siblings if not cache.path_of(file).exists()]
         session = Session([*reasons, *also], progress)
-        for file, told in reasons.items():
-            told.extend(session.fetch(file))
+        for file, explanations in reasons.items():
+            explanations.extend(session.fetch(file))
             if cache.path_of(file).exists():
                 cache.aside(file).unlink(missing_ok=True)
             else:
-                failures[file] = told
+                failures[file] = explanations
     if failures:
         raise WeightsError(_message(failures), by_hand(failures))
 
 
 def _set_aside(file: WeightFile) -> str:
-    """Moves a damaged copy out of the way; returns what is to be told of it."""
+    """Moves a damaged copy out of the way; returns a message about it."""
     cache.path_of(file).replace(cache.aside(file))
-    told = f"its copy in the cache was damaged, and is now {cache.aside(file)}"
-    _LOG.warning("%s: %s", file.name, told)
-    return told
+    message = f"its copy in the cache was damaged, and is now {cache.aside(file)}"
+    _LOG.warning("%s: %s", file.name, message)
+    return message
 
 
 def _message(failures: Mapping[WeightFile, list[str]]) -> str:

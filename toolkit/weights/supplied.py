@@ -1,4 +1,4 @@
-"""Files that the user brings: the bare file, a folder of them, or the archive that holds them."""
+"""Takes weight files that the user supplies: bare files, folders, or archives."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from toolkit.weights import archives, cache
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.weights.files import WeightFile
 
 _LOG = logging.getLogger(__name__)
 _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
-def supply(place: Path, files: Iterable[WeightFile]) -> list[WeightFile]:
-    """Copies into the cache what a file, a folder or an archive holds of these files.
+def supply(path: Path, files: Iterable[WeightFile]) -> list[WeightFile]:
+    """Copies weight files from a file, a folder or an archive into the cache.
 
-    What counts is size and SHA-256, not the name.
+    Files are recognised by size and SHA-256, not by name.
 
     Returns:
         The files that were found.
 
     Raises:
-        WeightsError: There is nothing at `place`, or the cache cannot be written.
+        WeightsError: `path` does not exist, or the cache cannot be written.
     """
-    if not place.exists():
-        raise WeightsError(f"There is no {place}.", "--from takes a file or a folder.")
+    if not path.exists():
+        raise WeightsError(f"There is no {path}.", "--from takes a file or a folder.")
     wanted, found = list(dict.fromkeys(files)), []
     try:
         with cache.lock():
-            for entry in _entries(place):
-                for file in [each for each in wanted if each.size == entry.size]:
+            for entry in _entries(path):
+                for file in [file for file in wanted if file.size == entry.size]:
                     if _keep(file, entry):
                         wanted.remove(file)
                         found.append(file)
@@ -57,14 +57,14 @@ def _keep(file: WeightFile, entry: archives.Entry) -> bool:
     return True
 
 
-def _entries(place: Path) -> Iterator[archives.Entry]:
-    """Bare files first: they cost less than looking into archives."""
-    paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
-    paths = paths if place.is_dir() else [place]
+def _entries(source: Path) -> Iterator[archives.Entry]:
+    """Yields bare files, then the contents of archives, which take longer to read."""
+    paths = [path for path in sorted(source.rglob("*")) if path.is_file()]
+    paths = paths if source.is_dir() else [source]
     for path in paths:
         yield archives.alone(path)
     for path in paths:
-        if path == place or path.name.lower().endswith(_ARCHIVES):
+        if path == source or path.name.lower().endswith(_ARCHIVES):
             try:
                 yield from archives.entries(path)
             except Unavailable as error:

@@ -1,34 +1,34 @@
-"""How files and the ways to them are told to a user."""
+"""Formats file names and instructions for messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.component import PackageMember
+from toolkit.weights.files import PackageMember
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.weights.files import WeightFile
 
 
 def named(file: WeightFile) -> str:
-    """A file's name and size."""
+    """Returns a file's name and size."""
     size = f"{file.size / 1e6:.0f} MB" if file.size >= 1e6 else f"{file.size / 1e3:.0f} kB"
     return f"{file.name} ({size})"
 
 
 def by_hand(files: Iterable[WeightFile]) -> str:
-    """What to type where files cannot be fetched: on another machine, then on this one."""
+    """Returns the commands that bring files from another machine."""
     files = list(files)
     ways = dict.fromkeys(" or ".join(_ways(file)) for file in files)
     names = " ".join(file.name for file in files) if len(files) <= 3 else ""
-    place = "FILE" if len(ways) == 1 else "FOLDER"
+    source = "FILE" if len(ways) == 1 else "FOLDER"
     lines = [
         "On a machine that reaches it:" if len(ways) == 1 else "On a machine that reaches all:"
     ]
     lines += [f"  {way}" for way in ways]
     lines.append("Then here:")
-    lines.append("  " + " ".join(filter(None, ("toolkit weights fetch", names, "--from", place))))
+    lines.append("  " + " ".join(filter(None, ("toolkit weights fetch", names, "--from", source))))
     return "\n".join(lines)
 
 

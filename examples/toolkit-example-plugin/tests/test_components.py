@@ -1,4 +1,4 @@
-"""Both components, made through the toolkit as a user makes them."""
+"""Tests both components through the toolkit's API."""
 
 import pytest
 import torch

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class Charbonnier(nn.Module):
-    """Mean of √((x − y)² + ε²) − ε: the absolute difference, smooth around zero.
+    """Mean of √((x − y)² + ε²) − ε, a smooth approximation of the absolute error.
 
     Args:
-        epsilon: ε, in units of the image's range [0, 1].
+        epsilon: ε, for pixel values in [0, 1].
 
     Example:
         >>> import torch
@@ -23,6 +23,6 @@ class Charbonnier(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Distance of each image, `[b]`, from images `[b, 3, h, w]`."""
+        """Returns the distance of each image, `[b]`, from images `[b, 3, h, w]`."""
         distance = ((prediction - target).square() + self.epsilon**2).sqrt() - self.epsilon
         return distance.flatten(1).mean(1)

@@ -1,7 +1,7 @@
-"""What this plugin supplies.
+"""Registers the components of this plugin.
 
-The toolkit imports this module whenever it lists its components, so it imports nothing heavy:
-torch comes in with the `build` functions, when a component is really wanted.
+The toolkit imports this module to list components, so heavy imports such as torch belong inside
+the build functions.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, Options, hookimpl
 
 if TYPE_CHECKING:
-    from toolkit.interfaces import Discriminator, PerceptualLoss
+    from toolkit.plugin import Discriminator, PerceptualLoss
+
+PLUGIN_API = 1
+"""Version of `toolkit.plugin` that this plugin was written for."""
 
 
 class CharbonnierOptions(Options):
-    """Options of `charbonnier`; the text below an option is its help."""
+    """Options of `charbonnier`; the docstring of an option is its help text."""
 
     epsilon: float = Field(default=1e-3, gt=0)
-    """Differences well below this count as squares, those well above it as magnitudes."""
+    """Difference around which the loss changes from quadratic to linear."""
 
 
 class PatchOptions(Options):
@@ -31,16 +33,16 @@ class PatchOptions(Options):
     width: int = Field(default=32, ge=1)
     """Channels of the first layer; each halving doubles them."""
     halvings: int = Field(default=3, ge=1, le=6)
-    """How often the sides are halved: a region is about 2^n pixels wide."""
+    """Number of strided layers n; logits have a stride of 2^n pixels."""
 
 
-def _charbonnier(options: CharbonnierOptions) -> PerceptualLoss:
+def _charbonnier(options: CharbonnierOptions, _context: Context) -> PerceptualLoss:
     from toolkit_example.charbonnier import Charbonnier
 
     return Charbonnier(options.epsilon)
 
 
-def _patch(options: PatchOptions) -> Discriminator:
+def _patch(options: PatchOptions, _context: Context) -> Discriminator:
     from toolkit_example.patch import PatchDiscriminator
 
     return PatchDiscriminator(options.width, options.halvings)
@@ -52,7 +54,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="loss",
         name="charbonnier",
-        summary="A smooth mean absolute difference of pixels",
+        summary="Smooth approximation of the mean absolute error",
         build=_charbonnier,
         options=CharbonnierOptions,
         variant="epsilon",
@@ -62,7 +64,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="discriminator",
         name="patch",
-        summary="A small convolutional net that judges the image patch by patch",
+        summary="Small convolutional PatchGAN discriminator",
         build=_patch,
         options=PatchOptions,
         paper="Isola et al., Image-to-Image Translation with Conditional Adversarial Nets, 2017",

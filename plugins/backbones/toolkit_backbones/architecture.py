@@ -1,4 +1,4 @@
-"""What the networks are made of, as diffusers' own configurations; and how to make them small."""
+"""Architectures, as diffusers' configurations, and their narrow versions for tests."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from toolkit.errors import WeightsError
+from toolkit.plugin import WeightsError
 
 Part = Literal["vae", "unet"]
 PARTS: tuple[Part, ...] = ("vae", "unet")
 Architecture = Mapping[Part, Mapping[str, Any]]
 
 _FOLDER = Path(__file__).parent / "architectures"
-_NO_STRUCTURE = ("sample_size", "_class_name", "force_upcast")
-"""Settings that leave the shapes and the sense of the weights as they are."""
+_IGNORED = ("sample_size", "_class_name", "force_upcast")
+"""Settings that affect neither the shapes nor the meaning of the weights."""
 
 
 def published_architecture(name: str) -> Architecture:
-    """The configurations of `sd21` or `sdxl`, as their authors published them."""
-    found: Architecture = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+    """Returns the published configurations of `sd21` or `sdxl`."""
+    text = (_FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    architecture: Architecture = json.loads(text)
+    return architecture
 
 
 def narrowed(architecture: Architecture) -> Architecture:
-    """The same layout, a few thousand times smaller: every kind of layer, hardly any width."""
+    """Returns the same layers with minimal widths, a few thousand times smaller."""
     unet, vae = dict(architecture["unet"]), dict(architecture["vae"])
     levels = len(unet["block_out_channels"])
     unet |= {
@@ -50,13 +51,13 @@ def narrowed(architecture: Architecture) -> Architecture:
 
 
 def check_same(
-    name: str, part: Part, expected: Mapping[str, Any], found: Mapping[str, Any], place: object
+    name: str, part: Part, expected: Mapping[str, Any], actual: Mapping[str, Any], path: object
 ) -> None:
-    """Raises `WeightsError` where a folder's configuration is that of another model."""
+    """Raises `WeightsError` if a folder's configuration is that of another model."""
     for key, value in expected.items():
-        if key not in _NO_STRUCTURE and key in found and found[key] != value:
+        if key not in _IGNORED and key in actual and actual[key] != value:
             raise WeightsError(
-                f"{place} holds another model than {name!r}: the {part}'s {key} is {found[key]}, "
-                f"not {value}.",
-                "Name a folder or file of the right model, or choose another --backbone.",
+                f"{path} contains another model than {name!r}: the {part}'s {key} is "
+                f"{actual[key]}, not {value}.",
+                "Pass a folder or file of the right model, or choose another --backbone.",
             )

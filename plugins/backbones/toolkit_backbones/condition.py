@@ -1,4 +1,4 @@
-"""What a UNet is told in place of a prompt: embeddings that are learnt."""
+"""Learnable embeddings that replace a prompt."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 import torch
 from torch import nn
 
-_SPREAD = 0.02
-"""Standard deviation at the start; open in the paper."""
+_INITIAL_STD = 0.02
+"""Standard deviation at initialisation; open in the paper."""
 _SIZES = (1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0)
-"""SDXL's original size, crop and target size: whole images of the size it was trained for."""
+"""SDXL's original size, crop and target size: uncropped images of its training size."""
 
 
 class Condition(nn.Module):
-    """Learnable embeddings, drawn from N(0, 0.02).
+    """Learnable embeddings, initialised with a standard deviation of 0.02.
 
     Attributes:
-        text: `[1, tokens, width]`.
-        pooled: `[1, pooled]`, which SDXL adds to the timestep's embedding; absent if `pooled` is 0.
+        text: Embeddings for cross-attention, `[1, tokens, width]`.
+        pooled: Embedding that SDXL adds to that of the timestep, `[1, pooled]`; absent if `pooled`
+            is 0.
     """
 
     def __init__(self, tokens: int, width: int, pooled: int = 0) -> None:
         super().__init__()
-        self.text = nn.Parameter(torch.randn(1, tokens, width) * _SPREAD)
+        self.text = nn.Parameter(torch.randn(1, tokens, width) * _INITIAL_STD)
         if pooled:
-            self.pooled = nn.Parameter(torch.randn(1, pooled) * _SPREAD)
+            self.pooled = nn.Parameter(torch.randn(1, pooled) * _INITIAL_STD)
 
     def forward(self, batch: int, dtype: torch.dtype) -> dict[str, Any]:
-        """The arguments of `UNet2DConditionModel` that condition it, for a batch."""
-        told: dict[str, Any] = {"encoder_hidden_states": self.text.to(dtype).expand(batch, -1, -1)}
+        """Returns the conditioning arguments of `UNet2DConditionModel` for a batch."""
+        text = self.text.to(dtype).expand(batch, -1, -1)
+        conditioning: dict[str, Any] = {"encoder_hidden_states": text}
         if hasattr(self, "pooled"):
             sizes = self.pooled.new_tensor(_SIZES).expand(batch, -1)
             pooled = self.pooled.to(dtype).expand(batch, -1)
-            told["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes}
-        return told
+            conditioning["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": sizes}
+        return conditioning

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, read one at a time, with errors that name file and tensor."""
+"""Reads weights from safetensors files, with errors that name file and tensor."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from toolkit.errors import WeightsError
+from toolkit.plugin import WeightsError
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def part_files(folder: Path, owner: str) -> list[Path]:
-    """The weight files of one part's folder: a single one, its half-precision twin, or shards.
+    """Returns the weight files in a part's folder: a single file, also as fp16, or shards.
 
     Raises:
-        WeightsError: There is none.
+        WeightsError: There are no weight files.
     """
     stem = WEIGHTS.removesuffix(".safetensors")
     for half in ("", ".fp16"):
@@ -32,89 +32,88 @@ def part_files(folder: Path, owner: str) -> list[Path]:
             return _shards(index)
     raise WeightsError(
         f"The backbone {owner!r} lacks {folder / WEIGHTS}.",
-        "Name a folder in diffusers' layout, with vae and unet in it.",
+        "Pass a folder in diffusers' layout, with vae and unet.",
     )
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A configuration; raises `WeightsError` where there is none, or none that can be read."""
+    """Reads a configuration; raises `WeightsError` if it is missing or invalid."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise WeightsError(
-            f"There is no {path}: it lacks what diffusers' layout has.",
-            "Name a folder in diffusers' layout, with vae and unet in it.",
+            f"There is no {path}, which diffusers' layout requires.",
+            "Pass a folder in diffusers' layout, with vae and unet.",
         ) from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read ({error}).") from None
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} is no configuration.")
+        raise WeightsError(f"{path} is not a configuration: it must contain a JSON object.")
     return content
 
 
 def _shards(index: Path) -> list[Path]:
-    places = read_json(index).get("weight_map")
-    if not places or not isinstance(places, dict):
+    weight_map = read_json(index).get("weight_map")
+    if not weight_map or not isinstance(weight_map, dict):
         raise WeightsError(f"{index} names no file of weights.", "Is the download complete?")
-    # Only names: a path that leads out of the folder is none of its shards.
-    return [
-        index.parent / name for name in sorted({Path(str(each)).name for each in places.values()})
-    ]
+    # Only file names are used, as paths might lead out of the folder.
+    names = {Path(str(file)).name for file in weight_map.values()}
+    return [index.parent / name for name in sorted(names)]
 
 
 def fill(
     tensors: Mapping[str, Tensor],
     files: Iterable[Path],
     rename: Callable[[str], Iterable[str]],
-    owned: str,
+    prefix: str,
     precision: torch.dtype,
 ) -> dict[str, Tensor]:
-    """Reads a tensor for every one that a network has, and leaves none over.
+    """Reads the values of a network's tensors.
 
     Args:
-        tensors: The network's own, by name; their shapes are what counts.
-        files: Where to read.
-        rename: What a tensor may be called in the files.
-        owned: Prefix of the names that belong to this network alone.
-        precision: Of the result.
+        tensors: The network's tensors by name; only their shapes are used.
+        files: Files to read.
+        rename: Returns possible names of a tensor in the files.
+        prefix: Prefix of the names in the files that belong to this network.
+        precision: Data type of the result.
 
     Raises:
-        WeightsError: A file is torn, or a tensor is missing, left over, or of another shape.
+        WeightsError: A file is damaged, a tensor is missing or unexpected, or shapes differ.
     """
     with ExitStack() as stack:
         streams = {path: stack.enter_context(_open(path)) for path in files}
-        places = {name: path for path, stream in streams.items() for name in stream.keys()}  # noqa: SIM118
-        where = ", ".join(str(path) for path in streams)
-        found: dict[str, Tensor] = {}
+        paths = {name: path for path, stream in streams.items() for name in stream.keys()}  # noqa: SIM118
+        label = ", ".join(str(path) for path in streams)
+        values: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
-            names = list(rename(name))
-            known = next((each for each in names if each in places), None)
-            if known is None:
-                raise WeightsError(f"{where} lacks {' or '.join(names)}.", _ANOTHER)
-            content = streams[places.pop(known)].get_tensor(known)
-            found[name] = _fitting(content, tensor, known, where).to(precision)
-        if left := sorted(each for each in places if each.startswith(owned)):
+            candidates = list(rename(name))
+            stored = next((candidate for candidate in candidates if candidate in paths), None)
+            if stored is None:
+                raise WeightsError(f"{label} lacks {' or '.join(candidates)}.", _WRONG_FILE)
+            value = streams[paths.pop(stored)].get_tensor(stored)
+            values[name] = _fit(value, tensor, stored, label).to(precision)
+        if unexpected := sorted(name for name in paths if name.startswith(prefix)):
             raise WeightsError(
-                f"{where} has {left[0]}, which this model has not"
-                + (f", and {len(left) - 1} more." if len(left) > 1 else "."),
-                _ANOTHER,
+                f"{label} has {unexpected[0]}, which this model lacks"
+                + (f", and {len(unexpected) - 1} more." if len(unexpected) > 1 else "."),
+                _WRONG_FILE,
             )
-    return found
+    return values
 
 
-_ANOTHER = "Is it a file of another model, or cut short?"
+_WRONG_FILE = "The file may belong to another model, or be truncated."
 
 
-def _fitting(content: Tensor, own: Tensor, name: str, where: str) -> Tensor:
-    # The original layout keeps the autoencoder's attention as 1x1 convolutions.
-    if content.dim() == 4 and own.dim() == 2 and content.shape[2:] == (1, 1):
-        content = content[:, :, 0, 0]
-    if content.shape != own.shape:
+def _fit(value: Tensor, tensor: Tensor, name: str, label: str) -> Tensor:
+    # The original layout stores the autoencoder's attention as 1x1 convolutions.
+    if value.dim() == 4 and tensor.dim() == 2 and value.shape[2:] == (1, 1):
+        value = value[:, :, 0, 0]
+    if value.shape != tensor.shape:
         raise WeightsError(
-            f"{name} is {tuple(content.shape)} in {where}, and {tuple(own.shape)} in this model.",
-            _ANOTHER,
+            f"{name} is {tuple(value.shape)} in {label}, but {tuple(tensor.shape)} in this model.",
+            _WRONG_FILE,
         )
-    return content
+    return value
 
 
 def _open(path: Path) -> Any:
@@ -124,5 +123,5 @@ def _open(path: Path) -> Any:
         raise WeightsError(f"There is no {path}.", "Is the download complete?") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is torn, or is no safetensors file ({error}).", "Fetch it again."
+            f"{path} is damaged or not a safetensors file ({error}).", "Download it again."
         ) from None

@@ -1,4 +1,4 @@
-"""Parts of a model hub's repository, through the hub's own library, cache and credentials."""
+"""Downloads from the model hub, with its library's cache and credentials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from toolkit import weights
-from toolkit.errors import WeightsError
+from toolkit.plugin import WeightsError
 from toolkit.weights.network import Probes
 from toolkit_backbones.architecture import Part
 from toolkit_backbones.files import WEIGHTS
@@ -18,11 +18,11 @@ _WEIGHTS = (WEIGHTS, WEIGHTS.replace(".safetensors", ".fp16.safetensors"))
 
 
 def fetch_part(repository: str, part: Part) -> Path:
-    """Downloads a part and the schedule it was trained by; gives the folder of the snapshot.
+    """Downloads a part and its noise schedule; returns the folder of the snapshot.
 
     Raises:
-        WeightsError: There is no such repository, it lacks the part, it cannot be reached, or a
-            file is not what the hub says it is.
+        WeightsError: The repository does not exist, lacks the part or cannot be reached, or a
+            file does not have the SHA-256 that the hub states.
     """
     from huggingface_hub import constants
 
@@ -42,11 +42,11 @@ def fetch_part(repository: str, part: Part) -> Path:
 
 
 class _AbsentError(WeightsError):
-    """This file is not there; another may be."""
+    """A file is missing; alternatives may exist."""
 
 
 def _fetch(repository: str, name: str, unreachable: str) -> Path:
-    """One file; from the hub's own cache where the hub is `unreachable`, for that reason."""
+    """Fetches a file; from the cache if `unreachable`, the reason for no connection, is set."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -59,15 +59,15 @@ def _fetch(repository: str, name: str, unreachable: str) -> Path:
         return Path(hf_hub_download(repository, name, local_files_only=bool(unreachable)))
     except LocalEntryNotFoundError:
         raise _AbsentError(
-            f"{repository} has no {name} in the hub's cache on this machine, and the hub cannot be "
-            f"reached ({unreachable or 'the connection failed'}).",
-            f"Fetch it where there is a network: hf download {repository}\n"
-            "Then name the folder it lies in, or copy the cache. If it was meant as a folder here: "
+            f"{name} of {repository} is not in the hub's cache on this machine, and the hub cannot "
+            f"be reached ({unreachable or 'the connection failed'}).",
+            f"Download it on a machine with network access: hf download {repository}\n"
+            "Then copy the cache, or pass the downloaded folder. If you meant a local folder: "
             f"there is no {repository}.",
         ) from None
     except GatedRepoError:
         raise WeightsError(
-            f"The hub gives {repository} only to users who have accepted its terms.",
+            f"The hub requires you to accept the terms of {repository}.",
             "Accept them on its page, then: hf auth login",
         ) from None
     except RepositoryNotFoundError:
@@ -78,18 +78,18 @@ def _fetch(repository: str, name: str, unreachable: str) -> Path:
     except EntryNotFoundError:
         raise _AbsentError(
             f"The hub's {repository} has no {name}.",
-            "Name a repository in diffusers' layout, with vae and unet in it.",
+            "Choose a repository in diffusers' layout, with vae and unet.",
         ) from None
-    except Exception as error:  # a bad name, a full disk, or whatever its HTTP library raises
+    except Exception as error:  # invalid names, full disks, any error of the HTTP library
         raise WeightsError(f"{repository} cannot be fetched from the hub: {error}") from error
 
 
 def _check(path: Path) -> None:
-    """The hub's cache links to large files by their SHA-256."""
-    # One link only: the next may lead to a store whose names are other hashes.
+    """Verifies a large file, which the hub's cache stores under its SHA-256."""
+    # Follow one link only: a further one may lead to a store with other hashes as names.
     expected = path.readlink().name if path.is_symlink() else ""
     if _SHA256.fullmatch(expected) and weights.digest(path) != expected:
         raise WeightsError(
-            f"{path} is not what the hub says it is: its SHA-256 is another.",
-            f"Delete {path.resolve()} and fetch it again.",
+            f"{path} does not have the SHA-256 that the hub states.",
+            f"Delete {path.resolve()} and download it again.",
         )

@@ -1,4 +1,4 @@
-"""A pretrained latent diffusion model, loaded in parts."""
+"""Latent diffusion models as backbones."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import functools
 import hashlib
 import weakref
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from toolkit.weights import hollow
 from toolkit_backbones import lora
 from toolkit_backbones.architecture import PARTS, Architecture, Part
 from toolkit_backbones.condition import Condition
-from toolkit_backbones.precision import made_in
+from toolkit_backbones.precision import default_dtype
 from toolkit_backbones.sources import Source
 
 TRAIN_TIMESTEPS = 1000
@@ -26,18 +24,18 @@ _MODEL = TypeVar("_MODEL", AutoencoderKL, UNet2DConditionModel)
 
 
 class LatentDiffusion:
-    """A `Backbone` of diffusers' `AutoencoderKL` and `UNet2DConditionModel`.
+    """A `Backbone` with diffusers' `AutoencoderKL` and `UNet2DConditionModel`.
 
-    Nothing is read before a part is asked for. On the meta device nothing is read at
-    all: the parts then have the right layers, shapes and types, and no values.
+    Weights are read when a part is first used.
 
     Args:
-        name: What the backbone is called.
-        architecture: What its parts are made of.
-        source: Where their weights come from; None for random weights, always the same.
-        precision: What the frozen weights are held in.
-        checkpointing: Whether the networks' inner activations are computed again in the backward
-            pass instead of being kept: less memory, a third more work.
+        name: Name of the backbone.
+        architecture: Configurations of the parts.
+        source: Source of the weights; None for random, but deterministic, weights.
+        precision: Data type of frozen weights.
+        checkpointing: Whether to use gradient checkpointing: less memory for about a third more
+            computation.
+        hollow: Whether to create parts on the meta device, without reading weights.
     """
 
     text_tokens = 77
@@ -51,10 +49,12 @@ class LatentDiffusion:
         *,
         precision: torch.dtype = torch.float32,
         checkpointing: bool = False,
+        hollow: bool = False,
     ) -> None:
         self.name = name
         self._architecture, self._source = architecture, source
         self._precision, self._checkpointing = precision, checkpointing
+        self._hollow = hollow
         vae, unet = architecture["vae"], architecture["unet"]
         self.factor = 2 ** (len(vae["block_out_channels"]) - 1)
         self.latent_channels = int(vae["latent_channels"])
@@ -65,9 +65,9 @@ class LatentDiffusion:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all files that the weights come from; of the architecture, if random."""
+        """SHA-256 of all weight files; of the architecture if weights are random."""
         digest = hashlib.sha256()
-        if self._source is None or hollow():
+        if self._source is None or self._hollow:
             digest.update(repr(sorted(self._architecture.items())).encode())
             return digest.hexdigest()
         for path in dict.fromkeys(path for part in PARTS for path in self._source.files(part)):
@@ -77,36 +77,36 @@ class LatentDiffusion:
         return digest.hexdigest()
 
     def vae(self) -> AutoencoderKL:
-        """The autoencoder, frozen; images in [-1, 1]. One that overflows in float16 is float32."""
-        upcast = self._architecture["vae"].get("force_upcast", False)
-        half = self._precision == torch.float16 and upcast
-        return self._make(AutoencoderKL, "vae", torch.float32 if half else self._precision)
+        """Returns the frozen autoencoder; float32 instead of float16 if that would overflow."""
+        overflows = self._architecture["vae"].get("force_upcast", False)
+        upcast = self._precision == torch.float16 and overflows
+        return self._make(AutoencoderKL, "vae", torch.float32 if upcast else self._precision)
 
     def unet(self, *, shared: bool = False) -> UNet2DConditionModel:
-        """The noise predictor, frozen, in layers of its own.
+        """Returns the frozen noise predictor, with separate modules for each call.
 
         Args:
-            shared: Whether its weights may be those of others that were made so: one set then
-                serves them all. They must not be changed in place.
+            shared: Whether to share weights with other UNets created with `shared`. They must not
+                be modified in place.
         """
         return self._make(UNet2DConditionModel, "unet", self._precision, shared=shared)
 
     def condition(self) -> Condition:
-        """Fresh learnable embeddings that stand in for a prompt."""
+        """Creates learnable embeddings that replace a prompt."""
         return Condition(self.text_tokens, self.text_width, self._pooled)
 
     def alphas_cumprod(self) -> Tensor:
-        """The scaled-linear schedule's ᾱ, `[1000]`, float64, on the processor."""
+        """Returns ᾱ of the scaled-linear schedule, `[1000]`, float64, on the CPU."""
         return alphas_cumprod()
 
     def add_lora(
         self, module: nn.Module, rank: int, alpha: float, layers: str
     ) -> dict[str, nn.Parameter]:
-        """Adds LoRA to the layers of a named list, in place; starts as identity."""
+        """Adds LoRA in place; see `lora.add`."""
         return lora.add(module, rank, alpha, layers)
 
     def merge_lora(self, module: nn.Module) -> None:
-        """Puts plain layers with the sum of both weights in place of those with LoRA."""
+        """Merges LoRA in place; see `lora.merge`."""
         lora.merge(module)
 
     def _make(
@@ -114,61 +114,69 @@ class LatentDiffusion:
     ) -> _MODEL:
         network = self._empty(model, part, precision)
         identity = self._identity(part, precision) if shared else ()
-        known = _living(identity, network) if shared else None
-        if known:
-            network.load_state_dict(known, assign=True)
-        elif self._source and not hollow():
-            state = self._source.read(part, network, precision)
-            network.load_state_dict(state, assign=True)
-        elif not hollow():
-            network = _random(model, self._architecture[part])
-            nn.Module.to(network, precision)  # diffusers' own warns where nothing is amiss
+        weights = _shared_weights(identity, network) if shared else None
+        if weights:
+            network.load_state_dict(weights, assign=True)
+        elif not self._hollow:
+            network = self._load(network, model, part, precision)
         network.eval().requires_grad_(False)
         if shared:
-            _LIVING.update({(identity, name): each for name, each in network.named_parameters()})
+            _SHARED.update({(identity, name): value for name, value in network.named_parameters()})
         if self._checkpointing:
             network.enable_gradient_checkpointing()
         return network
 
     def _empty(self, model: type[_MODEL], part: Part, precision: torch.dtype) -> _MODEL:
-        """The layers without values."""
-        with made_in(precision), nullcontext() if hollow() else torch.device("meta"):
+        """Creates a network on the meta device."""
+        with default_dtype(precision), torch.device("meta"):
             return model.from_config(self._architecture[part])
 
+    def _load(
+        self, network: _MODEL, model: type[_MODEL], part: Part, precision: torch.dtype
+    ) -> _MODEL:
+        """Returns the network with weights from the source, or random ones."""
+        if self._source:
+            network.load_state_dict(self._source.read(part, network, precision), assign=True)
+            return network
+        network = _random(model, self._architecture[part])
+        nn.Module.to(network, precision)  # diffusers' override gives an unfounded warning
+        return network
+
     def _identity(self, part: Part, precision: torch.dtype) -> tuple[Any, ...]:
-        """Equal for weights that are the same in the same place."""
-        probe = torch.empty(0)
-        place = probe.device.type
-        if self._source is None or hollow():
-            return self.name, repr(sorted(self._architecture[part].items())), precision, place
-        facts = [(path.resolve(), path.stat()) for path in self._source.files(part)]
-        files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in facts)
-        return part, files, precision, place
+        """Returns a key that is equal for the same weights on the same device."""
+        device = "meta" if self._hollow else torch.get_default_device().type
+        if self._source is None or self._hollow:
+            return self.name, repr(sorted(self._architecture[part].items())), precision, device
+        stats = [(path.resolve(), path.stat()) for path in self._source.files(part)]
+        files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+        return part, files, precision, device
 
 
-_LIVING: weakref.WeakValueDictionary[tuple[Any, ...], nn.Parameter] = weakref.WeakValueDictionary()
-"""Frozen weights that some network still holds, by identity and name."""
+_SHARED: weakref.WeakValueDictionary[tuple[Any, ...], nn.Parameter] = weakref.WeakValueDictionary()
+"""Shared frozen weights that a network still references, by identity and name."""
 
 
-def _living(identity: tuple[Any, ...], network: nn.Module) -> dict[str, nn.Parameter] | None:
-    """The weights of a shared network, if all of them are still there."""
-    found = {name: _LIVING.get((identity, name)) for name, _ in network.named_parameters()}
-    known = {name: parameter for name, parameter in found.items() if parameter is not None}
-    return known if len(known) == len(found) else None
+def _shared_weights(
+    identity: tuple[Any, ...], network: nn.Module
+) -> dict[str, nn.Parameter] | None:
+    """Returns the weights of a shared network, if all of them are still referenced."""
+    cached = {name: _SHARED.get((identity, name)) for name, _ in network.named_parameters()}
+    weights = {name: parameter for name, parameter in cached.items() if parameter is not None}
+    return weights if len(weights) == len(cached) else None
 
 
 def _random(model: type[_MODEL], config: Mapping[str, Any]) -> _MODEL:
-    """The architecture as it is initialised, under a seed of its own: always the same weights."""
+    """Creates a network with random weights from a fixed seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # a GPU's generators are left alone
+        torch.default_generator.manual_seed(0)  # does not affect GPU generators
         return model.from_config(config)
 
 
 def alphas_cumprod() -> Tensor:
-    """ᾱ of Stable Diffusion's scaled-linear schedule, `[1000]`, float64.
+    """Returns ᾱ of Stable Diffusion's scaled-linear schedule, `[1000]`, float64.
 
     Example:
-        >>> round(alphas_cumprod()[399].rsqrt().item(), 3)  # the gain of eq. 1 at t = 399
+        >>> round(alphas_cumprod()[399].rsqrt().item(), 3)
         1.532
     """
     ends = _BETA_START**0.5, _BETA_END**0.5

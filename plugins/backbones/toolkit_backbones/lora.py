@@ -1,4 +1,4 @@
-"""LoRA (Hu et al., 2021) on a diffusion model's layers, by peft."""
+"""LoRA (Hu et al., 2021) for diffusion models, with peft."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from toolkit.errors import OptionsError, did_you_mean
+from toolkit.plugin import OptionsError, did_you_mean
 
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out")
 _FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
@@ -18,41 +18,41 @@ _RESNET = ("conv1", "conv2", "conv_shortcut")
 _SAMPLERS = ("downsamplers.0.conv", "upsamplers.0.conv")
 
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    # Open in the paper; the one list that explains the parameters and MACs of its Table 3.
+    # Open in the paper; only this list explains the parameters and MACs in its Table 3.
     "dfosd": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "time_emb_proj"),
     "osediff": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "conv_in", "conv_out"),
     "img2img-turbo": (*_ATTENTION, *_FEED_FORWARD, *_RESNET, *_SAMPLERS, "conv_out"),
 }
-"""Named lists of layers that take LoRA, by the ends of their module paths."""
+"""Named lists of layers for LoRA, as suffixes of module paths."""
 
 
 def add(module: nn.Module, rank: int, alpha: float, layers: str) -> dict[str, nn.Parameter]:
-    """Adds LoRA in place, float32; starts as identity. Gives the new parameters by name.
+    """Adds LoRA in float32, in place, initialised as identity; returns its parameters by name.
 
     Raises:
-        OptionsError: There is no such list of layers.
+        OptionsError: There is no list `layers`.
     """
     if layers not in LAYERS:
         raise OptionsError(
             f"There is no list of LoRA layers named {layers!r}.{did_you_mean(layers, LAYERS)}",
-            f"Known: {', '.join(LAYERS)}.",
+            f"Available: {', '.join(LAYERS)}.",
         )
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LAYERS[layers]))
     inject_adapter_in_model(config, module)
-    found: dict[str, nn.Parameter] = {}
+    parameters: dict[str, nn.Parameter] = {}
     for path, owner in module.named_modules():
         for name, parameter in list(owner.named_parameters(recurse=False)):
             if "lora_" in path:
-                # peft takes over what the frozen weights are held in; these are to be trained.
+                # peft uses the data type of the frozen weights; training needs float32.
                 trained = nn.Parameter(parameter.detach().float())
                 setattr(owner, name, trained)
-                found[f"{path}.{name}".replace(".default", "")] = trained
-    return found
+                parameters[f"{path}.{name}".replace(".default", "")] = trained
+    return parameters
 
 
 @torch.no_grad()
 def merge(module: nn.Module) -> None:
-    """Puts plain layers with W + BA in place of those with LoRA; W itself is left alone."""
+    """Replaces layers with LoRA by plain layers with new weights W + BA, in place."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, BaseTunerLayer):
@@ -62,9 +62,10 @@ def merge(module: nn.Module) -> None:
 def _merged(layer: BaseTunerLayer) -> nn.Module:
     base: Any = layer.get_base_layer()
     weight: Tensor = base.weight
-    changed = weight.float()
+    total = weight.float()
     for adapter in layer.active_adapters:
-        changed = changed + layer.get_delta_weight(adapter).to(changed)
-    base.weight = nn.Parameter(changed.to(weight.dtype), requires_grad=False)
+        total = total + layer.get_delta_weight(adapter).to(total)
+    # A new parameter, as W may be shared.
+    base.weight = nn.Parameter(total.to(weight.dtype), requires_grad=False)
     merged: nn.Module = base
     return merged

@@ -1,4 +1,4 @@
-"""The backbones: pretrained latent diffusion models."""
+"""Registers the backbones and the restorer `pocket`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
-from toolkit.paths import user_path
+from toolkit.plugin import Component, Context, Options, hookimpl, user_path
 from toolkit_backbones import published
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
-    from toolkit.interfaces import Backbone, Restorer
+    from toolkit.plugin import Backbone, Restorer, WeightFile
     from toolkit_backbones.architecture import Architecture, Part
     from toolkit_backbones.sources import Source
 
@@ -24,55 +21,54 @@ _RANDOM = ("random", "tiny")
 
 
 class BackboneOptions(Options):
-    """Options of every backbone."""
+    """Options of the backbones."""
 
     weights: str = Field(default="", pattern=r"^[^\n]*$")
-    """Nothing: the published weights. `random`: the same architecture with random weights. `tiny`:
-    the same layers, very narrow, random; for tests. Else a folder in diffusers' layout, a
-    safetensors file in the original layout, or OWNER/NAME on the model hub."""
+    """Folder in diffusers' layout, safetensors file in the original layout, or OWNER/NAME on the
+    model hub; empty for the published weights, `random` for random weights, `tiny` for random
+    weights and very narrow layers, for tests."""
 
     @field_validator("weights")
     @classmethod
-    def _from_anywhere(cls, weights: str) -> str:
-        """A path that is there, absolute: a recipe may be used in another folder."""
+    def _make_absolute(cls, weights: str) -> str:
+        """Makes existing paths absolute, so recipes can be used from other folders."""
         if not weights or weights in _RANDOM:
             return weights
         try:
-            place = user_path(weights)
-            return str(place.absolute()) if place.exists() else weights
-        except OSError:  # a name too long
+            path = user_path(weights)
+            return str(path.absolute()) if path.exists() else weights
+        except OSError:  # file name too long
             return weights
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """What the frozen weights are held in; what is trained stays float32."""
+    """Data type of frozen weights; trainable parameters stay float32."""
     checkpointing: bool = False
-    """Computes inner activations again in the backward pass instead of keeping them."""
+    """Whether to use gradient checkpointing: saves memory, but takes longer."""
 
 
 class RestorerOptions(Options):
     """Options of the restorer `pocket`."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """What the networks compute in."""
+    """Data type of the networks."""
 
 
-def _pocket(options: BackboneOptions) -> Backbone:
+def _pocket(options: BackboneOptions, context: Context) -> Backbone:
     from toolkit_backbones.shipped import SUMS, Shipped
     from toolkit_backbones.sources import Folder, look_up
 
-    # It is whatever its folder says: pretraining it anew may change its shape.
-    given = options.weights if options.weights not in _RANDOM else ""
-    place = look_up(given) if given else POCKET
-    listed = not given or (place / SUMS).exists()
-    folder = Shipped(place, "pocket") if listed else Folder(place, "pocket")
-    return _assembled("pocket", folder.architecture(), folder, options)
+    # The architecture is read from the folder, as a new pretraining may change it.
+    custom = options.weights if options.weights not in _RANDOM else ""
+    path = look_up(custom) if custom else POCKET
+    has_sums = not custom or (path / SUMS).exists()
+    folder = Shipped(path, "pocket") if has_sums else Folder(path, "pocket")
+    return _assemble("pocket", folder.architecture(), folder, options, context)
 
 
-def _restorer(options: RestorerOptions) -> Restorer:
-    from toolkit.registry import installed
+def _restorer(options: RestorerOptions, context: Context) -> Restorer:
     from toolkit.runs import Run
 
-    return Run(_run()).restorer(installed(), options.precision)
+    return Run(_run()).restorer(context.registry, options.precision)
 
 
 def _run() -> Path:
@@ -84,8 +80,8 @@ def _run() -> Path:
 
 def _stable_diffusion(
     name: str, files: Mapping[Part, WeightFile]
-) -> Callable[[BackboneOptions], Backbone]:
-    def build(options: BackboneOptions) -> Backbone:
+) -> Callable[[BackboneOptions, Context], Backbone]:
+    def build(options: BackboneOptions, context: Context) -> Backbone:
         from toolkit_backbones.architecture import published_architecture
         from toolkit_backbones.sources import Published, named_source
 
@@ -93,13 +89,17 @@ def _stable_diffusion(
         source: Source | None = Published(files)
         if options.weights and options.weights not in _RANDOM:
             source = named_source(options.weights, name, architecture)
-        return _assembled(name, architecture, source, options)
+        return _assemble(name, architecture, source, options, context)
 
     return build
 
 
-def _assembled(
-    name: str, architecture: Architecture, source: Source | None, options: BackboneOptions
+def _assemble(
+    name: str,
+    architecture: Architecture,
+    source: Source | None,
+    options: BackboneOptions,
+    context: Context,
 ) -> Backbone:
     import torch
 
@@ -112,6 +112,7 @@ def _assembled(
         None if options.weights in _RANDOM else source,
         precision=getattr(torch, options.precision),
         checkpointing=options.checkpointing,
+        hollow=not context.read_weights,
     )
 
 
@@ -121,7 +122,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="backbone",
         name="pocket",
-        summary="A small latent diffusion model, pretrained on photographs and shipped",
+        summary="A small latent diffusion model, shipped with the toolkit",
         build=_pocket,
         options=BackboneOptions,
         variant="weights",
@@ -130,7 +131,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="pocket",
-        summary="One diffusion step on pocket, trained by NAD and EA-DISTS, and shipped",
+        summary="The one-step model that ships with the toolkit",
         build=_restorer,
         options=RestorerOptions,
         uses=("backbone/pocket", "generator/one-step"),
@@ -152,7 +153,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="backbone",
         name="sdxl",
-        summary="Stable Diffusion XL base, the stronger judge of Table 6",
+        summary="Stable Diffusion XL base, the discriminator's in Table 6",
         build=_stable_diffusion("sdxl", published.SDXL),
         options=BackboneOptions,
         variant="weights",

@@ -1,4 +1,4 @@
-"""In which precision layers are made."""
+"""The default data type of new layers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 
 @contextmanager
-def made_in(precision: torch.dtype) -> Iterator[None]:
-    """Layers are made in this precision at once, and need no copy in another."""
+def default_dtype(precision: torch.dtype) -> Iterator[None]:
+    """Creates layers directly in this data type, without a copy in float32."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(precision)
     try:

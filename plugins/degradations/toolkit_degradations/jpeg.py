@@ -1,4 +1,4 @@
-"""JPEG compression and back: libjpeg's own, and a differentiable one that runs on a GPU."""
+"""JPEG compression: libjpeg, and a differentiable implementation that runs on a GPU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-# ITU-T T.81, annex K.1, the tables that libjpeg scales by its quality, row by row. The first one
-# is used on its side, as in the published training: what its networks have seen is this.
+# ITU-T T.81, annex K.1: the tables that libjpeg scales by the quality, row by row. The luma table
+# is used transposed, as in Real-ESRGAN's code.
 _LUMA_STEPS: Final = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -28,7 +28,7 @@ _CHROMA_STEPS: Final = (
     17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99,
     24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99, *(99,) * 32,
 )  # fmt: skip
-# ITU-T T.871, clause 7: to YCbCr and back.
+# ITU-T T.871, clause 7.
 _TO_YCBCR: Final = (
     (0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312),
 )  # fmt: skip
@@ -36,9 +36,9 @@ _TO_RGB: Final = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0
 
 
 def libjpeg(image: Tensor, quality: float) -> Tensor:
-    """Compresses `[3, h, w]` with libjpeg, 4:2:0 as nearly all JPEGs, and reads it back.
+    """Compresses `[3, h, w]` with libjpeg, 4:2:0, and decodes it.
 
-    The image is rounded to 8 bits and the quality to an integer; there are no gradients.
+    The image is rounded to 8 bits and the quality to an integer. Not differentiable.
 
     Example:
         >>> libjpeg(torch.zeros(3, 3, 5), 50).shape
@@ -57,11 +57,11 @@ def libjpeg(image: Tensor, quality: float) -> Tensor:
 
 
 def differentiable_jpeg(images: Tensor, qualities: Sequence[float]) -> Tensor:
-    """Compresses `[b, 3, h, w]` in floating point, 4:2:0; b qualities, of any fraction.
+    """Compresses `[b, 3, h, w]` in floating point, 4:2:0, with b qualities, possibly fractional.
 
-    All is as in Real-ESRGAN's published training: black where the last blocks reach over the
-    border, chroma averaged in pairs and repeated, steps not rounded. Values are those of rounded
-    coefficients; gradients are those of Shin and Song, "JPEG-resistant Adversarial Images", 2017.
+    Follows Real-ESRGAN's code: borders are padded with zeros, chroma is averaged over 2x2 pixels
+    and repeated, and quantisation steps are not rounded. Coefficients are rounded in the forward
+    pass; gradients follow Shin and Song, "JPEG-resistant Adversarial Images", 2017.
 
     Example:
         >>> differentiable_jpeg(torch.zeros(2, 3, 3, 5), [50, 90.5]).shape
@@ -69,26 +69,26 @@ def differentiable_jpeg(images: Tensor, qualities: Sequence[float]) -> Tensor:
     """
     height, width = images.shape[2:]
     padded = pad(images, (0, -width % 16, 0, -height % 16))
-    luma, *chroma = _mixed(padded * 255, _TO_YCBCR).chunk(3, 1)
-    factors = torch.tensor([_factor(each) for each in qualities], device=images.device)
-    on_its_side = [_LUMA_STEPS[8 * (place % 8) + place // 8] for place in range(64)]
-    planes = [_quantised(luma - 128, on_its_side, factors) + 128]
+    luma, *chroma = _convert_colours(padded * 255, _TO_YCBCR).chunk(3, 1)
+    factors = torch.tensor([_factor(quality) for quality in qualities], device=images.device)
+    transposed = [_LUMA_STEPS[8 * (index % 8) + index // 8] for index in range(64)]
+    planes = [_quantise(luma - 128, transposed, factors) + 128]
     for plane in chroma:
-        small = _quantised(avg_pool2d(plane, 2), _CHROMA_STEPS, factors)
+        small = _quantise(avg_pool2d(plane, 2), _CHROMA_STEPS, factors)
         planes.append(small.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    rgb = _mixed(torch.cat(planes, 1), _TO_RGB)
+    rgb = _convert_colours(torch.cat(planes, 1), _TO_RGB)
     return rgb[:, :, :height, :width].clamp(0, 255) / 255
 
 
-def _mixed(images: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
-    """Each new channel as a sum of the old ones; neutral chroma is 0."""
+def _convert_colours(images: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
+    """Multiplies the channels of `[b, 3, h, w]` with a matrix; neutral chroma is 0."""
     channels = images.unbind(1)
     rows = [row[0] * channels[0] + row[1] * channels[1] + row[2] * channels[2] for row in matrix]
     return torch.stack(rows, 1)
 
 
-def _quantised(planes: Tensor, steps: Sequence[int], factors: Tensor) -> Tensor:
-    """`[b, 1, h, w]`, sides multiples of 8, through cosine transform, rounding, and back."""
+def _quantise(planes: Tensor, steps: Sequence[int], factors: Tensor) -> Tensor:
+    """Rounds the DCT coefficients of `[b, 1, h, w]`, with sides that are multiples of 8."""
     count, _, height, width = planes.shape
     transform = _cosine_transform(planes.device)
     blocks = planes.view(count, height // 8, 8, width // 8, 8).transpose(2, 3)
@@ -108,15 +108,15 @@ def _round(values: Tensor) -> Tensor:
 
 
 def _factor(quality: float) -> float:
-    """What libjpeg multiplies its tables with: 1 at quality 50, nearly 0 at 100."""
+    """Returns libjpeg's factor on the tables: 1 at quality 50, nearly 0 at 100."""
     factor = 50 / quality if quality < 50 else 2 - quality / 50
-    return max(factor, 1e-3)  # at quality 100 a step is nothing, and nothing is lost
+    return max(factor, 1e-3)  # avoids division by zero at quality 100
 
 
 @functools.lru_cache(maxsize=4)
 def _cosine_transform(device: torch.device) -> Tensor:
-    """`[64, 64]`, orthogonal: from a block of 8 by 8 pixels to its coefficients."""
-    place = np.arange(8)
-    rows = np.cos((2 * place[None] + 1) * place[:, None] * math.pi / 16) / 2
+    """Returns the orthogonal DCT matrix of flattened 8x8 blocks, `[64, 64]`."""
+    index = np.arange(8)
+    rows = np.cos((2 * index[None] + 1) * index[:, None] * math.pi / 16) / 2
     rows[0] /= math.sqrt(2)
     return torch.from_numpy(np.kron(rows, rows)).float().to(device)

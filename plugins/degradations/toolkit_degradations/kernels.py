@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def kernel(filtering: Blur | Sinc) -> NDArray[np.float64]:
-    """The kernel that a record of a filter stands for.
+    """Returns the kernel of a filter step.
 
     Example:
         >>> kernel(Blur(shape="iso", size=7, sigma=(1.0, 1.0))).shape
@@ -29,7 +29,7 @@ def kernel(filtering: Blur | Sinc) -> NDArray[np.float64]:
 
 
 def gaussian_line(size: int, sigma: float) -> NDArray[np.float64]:
-    """The taps along one axis of a plain Gaussian, `[size]`.
+    """Returns the taps of a one-dimensional Gaussian, `[size]`.
 
     Example:
         >>> gaussian_line(3, 1.0).round(3)
@@ -40,11 +40,11 @@ def gaussian_line(size: int, sigma: float) -> NDArray[np.float64]:
 
 
 def blur_kernel(blur: Blur) -> NDArray[np.float64]:
-    """A kernel of the Gaussian family.
+    """Returns a kernel of the Gaussian family.
 
-    With the squared Mahalanobis distance m = xᵀ Σ⁻¹ x of a tap from the centre, in standard
-    deviations, the taps are proportional to exp(-m^β / 2), or for the plateau shapes to
-    1 / (1 + m^β). β = 1 in the first formula is the plain Gaussian.
+    With the squared Mahalanobis distance m = xᵀ Σ⁻¹ x of a tap from the centre, taps are
+    proportional to exp(-m^β / 2), or for plateau shapes to 1 / (1 + m^β). β = 1 in the first
+    formula gives a Gaussian.
 
     Source: Real-ESRGAN, section 3.1, which takes the generalised form from Liu et al.,
     "Estimating Generalized Gaussian Blur Kernels for Out-of-Focus Image Deblurring", 2020.
@@ -63,14 +63,14 @@ def blur_kernel(blur: Blur) -> NDArray[np.float64]:
     powered = distance**blur.beta
     if blur.shape in {"plateau_iso", "plateau_aniso"}:
         return _normalised(1 / (1 + powered))
-    # Even where all taps are far from a shifted centre, the nearest of them stays above nothing.
+    # Subtract the minimum to prevent underflow if all taps are far from a shifted centre.
     return _normalised(np.exp((powered.min() - powered) / 2))
 
 
 def sinc_kernel(size: int, cutoff: float) -> NDArray[np.float64]:
-    """The ideal circular low-pass filter, cut off to a square; it makes edges ring.
+    """Returns the ideal circular low-pass filter, truncated to a square; it makes edges ring.
 
-    The taps are proportional to ω J₁(ω r) / (2π r) at radius r, and to ω² / (4π) at the centre.
+    Taps are proportional to ω J₁(ω r) / (2π r) at radius r, and to ω² / (4π) at the centre.
 
     Args:
         size: Taps on a side, odd.
@@ -83,20 +83,20 @@ def sinc_kernel(size: int, cutoff: float) -> NDArray[np.float64]:
         np.True_
     """
     y, x = _grid(size)
-    radii, place = np.unique(x**2 + y**2, return_inverse=True)
+    radii, indices = np.unique(x**2 + y**2, return_inverse=True)
     radii = np.sqrt(radii)
-    # The constant ω / 2π falls out in the normalisation.
+    # The constant ω / 2π cancels in the normalisation.
     taps = np.full(radii.shape, cutoff / 2)
     taps[1:] = bessel_j1(cutoff * radii[1:]) / radii[1:]
-    return _normalised(taps[place].reshape(size, size))
+    return _normalised(taps[indices].reshape(size, size))
 
 
 def bessel_j1(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The Bessel function J₁ of a one-dimensional array, to about 1e-14.
+    """Computes the Bessel function J₁ of a one-dimensional array, with an error of about 1e-14.
 
-    J₁(x) is the mean of cos(τ - x sin τ) over a period; on a smooth periodic function the plain
-    sum converges faster than any power, as soon as it has more points than x. NumPy has no J₁, and
-    SciPy would be a large dependency for one function.
+    J₁(x) is the mean of cos(τ - x sin τ) over a period. The trapezoidal rule converges faster than
+    any power for periodic functions, once there are more points than x. NumPy has no J₁, and SciPy
+    would be a large dependency for one function.
 
     Example:
         >>> bessel_j1(np.array([1.0, 2.0])).round(6)
@@ -109,7 +109,7 @@ def bessel_j1(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _grid(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each tap's offset from the centre, in pixels: (y, x)."""
+    """Returns the offsets (y, x) of taps from the centre, in pixels."""
     offsets = np.arange(size, dtype=np.float64) - size // 2
     return offsets[:, None], offsets[None, :]
 

@@ -1,4 +1,4 @@
-"""Noise from a seed of its own: the same record on the same image gives the same values."""
+"""Noise that is determined by the image and the parameters and seed of its step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEVELS: Final = 256
 
 
 def gaussian_noise(image: Tensor, noise: GaussianNoise) -> Tensor:
-    """What a record of Gaussian noise adds to `[3, h, w]`; `[1, h, w]` where it is gray.
+    """Returns Gaussian noise to add to an image `[3, h, w]`, or `[1, h, w]` if it is gray.
 
     Example:
         >>> from toolkit_degradations.history import GaussianNoise
@@ -37,12 +37,12 @@ def gaussian_noise(image: Tensor, noise: GaussianNoise) -> Tensor:
 
 
 def shot_noise(image: Tensor, noise: PoissonNoise) -> Tensor:
-    """What a record of Poisson noise adds to `[3, h, w]`; `[1, h, w]` where it is gray.
+    """Returns Poisson noise to add to an image `[3, h, w]`, or `[1, h, w]` if it is gray.
 
-    The brightest value stands for as many photons as the image has distinct 8-bit values, rounded
-    up to a power of two.
+    The photon count of white is the number of distinct 8-bit values in the image, rounded up to a
+    power of two.
 
-    Source: Real-ESRGAN, section 3.1 (noise); the number of photons is its published code's.
+    Source: Real-ESRGAN, section 3.1 (noise); the photon count follows its published code.
 
     Example:
         >>> from toolkit_degradations.history import PoissonNoise
@@ -61,54 +61,55 @@ def shot_noise(image: Tensor, noise: PoissonNoise) -> Tensor:
 
 
 def count_photons(levels: Tensor, photons: int, uniform: Tensor) -> Tensor:
-    """Poisson counts of mean `levels · photons / 255`, by inverting their distribution, float32.
+    """Samples Poisson counts of mean `levels · photons / 255` by inverse transform, as float32.
 
-    A table leads from each level and the first bits of the uniform number to the least count that
-    these bits leave open, and says whether it is the only one, as it is in all but a few per cent.
+    A guide table maps each level and the leading bits of the uniform number to the lowest possible
+    count. In all but a few per cent of cases it is the only one; otherwise, a binary search in the
+    cumulative distribution follows.
 
     Args:
-        levels: Any shape, uint8.
-        photons: What level 255 stands for, 1 to 256.
-        uniform: Of the same shape, in [0, 1).
+        levels: 8-bit values of any shape, uint8.
+        photons: Mean count at level 255, 1 to 256.
+        uniform: Uniform numbers of the same shape, in [0, 1).
     """
     guide, cumulative = _poisson_tables(photons, str(levels.device))
     rows, uniform = levels.flatten().int(), uniform.flatten()
-    places = rows * guide.shape[1] + (uniform * _BUCKETS).int()
-    found = guide.view(-1).index_select(0, places)
-    counts = (found >> 1).float()
-    open_ = torch.nonzero(found & 1)[:, 0]
-    lowest = (found[open_] >> 1).int()
-    highest = (guide.view(-1).index_select(0, places[open_] + 1) >> 1).int()
-    row, wanted = rows[open_] * cumulative.shape[1], uniform[open_]
-    for _ in range(int((highest - lowest).max().item()).bit_length() if len(open_) else 0):
+    indices = rows * guide.shape[1] + (uniform * _BUCKETS).int()
+    entries = guide.view(-1).index_select(0, indices)
+    counts = (entries >> 1).float()
+    ambiguous = torch.nonzero(entries & 1)[:, 0]
+    lowest = (entries[ambiguous] >> 1).int()
+    highest = (guide.view(-1).index_select(0, indices[ambiguous] + 1) >> 1).int()
+    row, target = rows[ambiguous] * cumulative.shape[1], uniform[ambiguous]
+    for _ in range(int((highest - lowest).max().item()).bit_length() if len(ambiguous) else 0):
         middle = (lowest + highest) // 2
-        above = wanted >= cumulative.view(-1).index_select(0, row + middle)
+        above = target >= cumulative.view(-1).index_select(0, row + middle)
         lowest = torch.where(above, middle + 1, lowest).minimum(highest)
         highest = torch.where(above, highest, middle)
-    counts[open_] = lowest.float()
+    counts[ambiguous] = lowest.float()
     return counts.view(levels.shape)
 
 
 @functools.lru_cache(maxsize=16)
 def _poisson_tables(photons: int, device: str) -> tuple[Tensor, Tensor]:
-    """Guide `[levels, buckets + 1]`, and distribution functions `[levels, counts]`.
+    """Returns the guide, `[levels, buckets + 1]`, and cumulative distributions, `[levels, counts]`.
 
-    The guide holds twice the least count of a bucket, and one more where there are several: up to
-    the least of the next bucket.
+    A guide entry is twice the lowest count of its bucket, plus 1 if the bucket has several counts,
+    which end at the lowest count of the next bucket.
     """
-    most = math.ceil(photons + 8 * math.sqrt(photons) + 16)
+    size = math.ceil(photons + 8 * math.sqrt(photons) + 16)
     means = np.arange(_LEVELS)[:, None] * (photons / 255)
-    counts = np.arange(most)[None]
-    factorials = np.array([math.lgamma(count + 1) for count in range(most)])
+    counts = np.arange(size)[None]
+    log_factorials = np.array([math.lgamma(count + 1) for count in range(size)])
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = counts * np.log(means) - means - factorials
-    logs[0] = np.where(counts[0] == 0, 0.0, -np.inf)  # of no light, no photon
+        logs = counts * np.log(means) - means - log_factorials
+    logs[0] = np.where(counts[0] == 0, 0.0, -np.inf)  # level 0 has no photons
     cumulative = np.cumsum(np.exp(logs), axis=1)
-    cumulative[:, -1] = 2.0  # no uniform number is above it
+    cumulative[:, -1] = 2.0  # above any uniform number
     edges = np.arange(_BUCKETS + 1) / _BUCKETS
-    least = np.stack([np.searchsorted(row, edges, side="right") for row in cumulative])
-    several = np.diff(least, axis=1, append=least[:, -1:]) > 0
-    guide = 2 * least + several
+    lowest = np.stack([np.searchsorted(row, edges, side="right") for row in cumulative])
+    ambiguous = np.diff(lowest, axis=1, append=lowest[:, -1:]) > 0
+    guide = 2 * lowest + ambiguous
     return (
         torch.from_numpy(guide.astype(np.int16)).to(device),
         torch.from_numpy(cumulative.astype(np.float32)).to(device),
@@ -122,6 +123,6 @@ def _luma(image: Tensor) -> Tensor:
 
 
 def _root(covariance: tuple[tuple[float, float, float], ...]) -> Tensor:
-    """A matrix that gives uncorrelated values this covariance; its negative part is cut off."""
+    """Returns a matrix that gives white noise this covariance, with eigenvalues clipped at 0."""
     values, vectors = np.linalg.eigh(np.array(covariance))
     return torch.from_numpy(vectors * np.sqrt(values.clip(0))).float()

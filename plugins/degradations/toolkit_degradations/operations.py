@@ -1,6 +1,6 @@
-"""What each kind of step does to images: `[b, 3, h, w]` of one size, with one record for each.
+"""Implementations of the steps, for batches `[b, 3, h, w]` with one step per image.
 
-Images are RGB, float32, nominally in [0, 1]. The code is the same on processor and GPU.
+Images are RGB, float32, nominally in [0, 1], on CPU or GPU.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from toolkit.images import bicubic_resize
+from toolkit.plugin import bicubic_resize
 from toolkit_degradations.filters import convolve, convolve_separably
 from toolkit_degradations.history import (
     Blur,
@@ -33,24 +33,24 @@ from toolkit_degradations.noise import gaussian_noise, shot_noise
 _SHARPEN_TAPS: Final = gaussian_line(51, sigma=8.0)
 
 
-class Surroundings(NamedTuple):
-    """What a step depends on beside its record."""
+class Settings(NamedTuple):
+    """Settings that apply to all steps of a history."""
 
     lr_size: tuple[int, int]
     """Height and width of the final LR image."""
     codec: Codec
-    """Which JPEG."""
+    """JPEG implementation."""
 
 
 def sharpen(images: Tensor) -> Tensor:
-    """Unsharp masking where the detail is strong, faded in softly.
+    """Sharpens strong details by unsharp masking.
 
     With the blurred image B(x), the residual is r = x - B(x). Half of r is added where |r| exceeds
-    10 / 255; that mask is itself blurred, so that there is no seam. The blur is a Gaussian of 51
-    taps (radius 50, made odd) and standard deviation 8, which is separable.
+    10 / 255; this mask is blurred, too, to avoid seams. The blur is a Gaussian of 51 taps (radius
+    50, made odd) and standard deviation 8.
 
-    Source: Real-ESRGAN, "sharpened ground-truth images"; radius 50, weight 0.5 and threshold 10 are
-    its published code's.
+    Source: Real-ESRGAN, "sharpened ground-truth images"; radius 50, weight 0.5 and threshold 10
+    follow its published code.
 
     Args:
         images: `[b, 3, h, w]`.
@@ -61,91 +61,91 @@ def sharpen(images: Tensor) -> Tensor:
         True
     """
     planes = images.flatten(0, 1)
-    # Plane by plane, all of it stays in a processor's cache.
+    # Single planes fit a CPU's cache.
     parts = [planes] if images.is_cuda else [plane[None] for plane in planes]
     return torch.cat([_sharpen_planes(part) for part in parts]).view(images.shape)
 
 
-def resize(images: Tensor, how: Resize, lr_size: tuple[int, int]) -> Tensor:
-    """Interpolates `[b, 3, h, w]`; only "antialiased" averages over what it leaves out.
+def resize(images: Tensor, step: Resize, lr_size: tuple[int, int]) -> Tensor:
+    """Resizes `[b, 3, h, w]`; only "antialiased" and "area" avoid aliasing.
 
-    Aliasing is part of the degradation: careless resizing is what real images have been through.
-    "area" averages when it shrinks, and repeats pixels when it enlarges, blending where they meet.
-    Where the factor is of the image, it also places the samples, as in the published training,
-    and not the rounded size.
+    Aliasing is part of the degradation, as real images have often been resized without
+    antialiasing. "area" averages for downscaling and, for upscaling, repeats pixels, blended at
+    their borders. If the factor is relative to the image, it also determines the sample positions,
+    as in the published code, instead of the rounded size.
 
     Example:
         >>> resize(torch.zeros(1, 3, 8, 6), Resize(mode="area", factor=0.5), (2, 1)).shape
         torch.Size([1, 3, 4, 3])
     """
-    base = images.shape[2:] if how.of == "image" else lr_size
-    size = [max(1, int(side * how.factor)) for side in base]
-    if how.mode == "antialiased":
+    base = images.shape[2:] if step.of == "image" else lr_size
+    size = [max(1, int(side * step.factor)) for side in base]
+    if step.mode == "antialiased":
         return bicubic_resize(images, (size[0], size[1]))
-    if size == list(images.shape[2:]) and (how.of == "lr" or how.factor == 1):
+    if size == list(images.shape[2:]) and (step.of == "lr" or step.factor == 1):
         return images
-    fitting = how.mode in {"bilinear", "bicubic"}
-    if how.of == "image" and fitting and min(base) * how.factor >= 1:
-        factors = (how.factor, how.factor)
-        return interpolate(images, scale_factor=factors, mode=how.mode, align_corners=False)
-    return interpolate(images, size=size, mode=how.mode, align_corners=False if fitting else None)
+    smooth = step.mode in {"bilinear", "bicubic"}
+    if step.of == "image" and smooth and min(base) * step.factor >= 1:
+        factors = (step.factor, step.factor)
+        return interpolate(images, scale_factor=factors, mode=step.mode, align_corners=False)
+    return interpolate(images, size=size, mode=step.mode, align_corners=False if smooth else None)
 
 
 def _sharpen_planes(planes: Tensor) -> Tensor:
     residual = planes - convolve_separably(planes, _SHARPEN_TAPS)
     mask = convolve_separably((residual.abs() > 10 / 255).float(), _SHARPEN_TAPS)
     sharp = (planes + 0.5 * residual).clamp(0, 1)
-    # The mask is a mean of zeros and ones, up to rounding.
+    # Rounding may leave the mask slightly outside [0, 1].
     return torch.lerp(planes, sharp, mask.clamp(0, 1)).clamp(0, 1)
 
 
-def _sharpen(images: Tensor, _steps: Sequence[Sharpen], _around: Surroundings) -> Tensor:
+def _sharpen(images: Tensor, _steps: Sequence[Sharpen], _settings: Settings) -> Tensor:
     return sharpen(images)
 
 
-def _filter(images: Tensor, steps: Sequence[Blur | Sinc], _around: Surroundings) -> Tensor:
+def _filter(images: Tensor, steps: Sequence[Blur | Sinc], _settings: Settings) -> Tensor:
     pairs = zip(images, steps, strict=True)
     return torch.stack([convolve(image, kernel(step)) for image, step in pairs])
 
 
-def _resize(images: Tensor, steps: Sequence[Resize], around: Surroundings) -> Tensor:
-    return resize(images, steps[0], around.lr_size)
+def _resize(images: Tensor, steps: Sequence[Resize], settings: Settings) -> Tensor:
+    return resize(images, steps[0], settings.lr_size)
 
 
-def _add(
+def _add_noise(
     noise: Callable[[Tensor, Any], Tensor],
     images: Tensor,
     steps: Sequence[GaussianNoise | PoissonNoise],
-    _around: Surroundings,
+    _settings: Settings,
 ) -> Tensor:
     pairs = zip(images, steps, strict=True)
     noisy = [image + noise(image, step) for image, step in pairs]
     return torch.stack(noisy).clamp(0, 1)
 
 
-def _jpeg(images: Tensor, steps: Sequence[Jpeg], around: Surroundings) -> Tensor:
-    codec = around.codec
+def _jpeg(images: Tensor, steps: Sequence[Jpeg], settings: Settings) -> Tensor:
+    codec = settings.codec
     if codec == "auto":
-        real = images.device.type == "cpu" and not images.requires_grad
-        codec = "libjpeg" if real else "differentiable"
+        use_libjpeg = images.device.type == "cpu" and not images.requires_grad
+        codec = "libjpeg" if use_libjpeg else "differentiable"
     if codec == "differentiable":
         return differentiable_jpeg(images.clamp(0, 1), [step.quality for step in steps])
     pairs = zip(images, steps, strict=True)
     return torch.stack([libjpeg(image, step.quality) for image, step in pairs])
 
 
-def _clip(images: Tensor, _steps: Sequence[Clip], _around: Surroundings) -> Tensor:
+def _clip(images: Tensor, _steps: Sequence[Clip], _settings: Settings) -> Tensor:
     return images.clamp(0, 1)
 
 
-OPERATIONS: Final[dict[str, Callable[[Tensor, Sequence[Any], Surroundings], Tensor]]] = {
+OPERATIONS: Final[dict[str, Callable[[Tensor, Sequence[Any], Settings], Tensor]]] = {
     "sharpen": _sharpen,
     "blur": _filter,
     "sinc": _filter,
     "resize": _resize,
-    "gaussian": partial(_add, gaussian_noise),
-    "poisson": partial(_add, shot_noise),
+    "gaussian": partial(_add_noise, gaussian_noise),
+    "poisson": partial(_add_noise, shot_noise),
     "jpeg": _jpeg,
     "clip": _clip,
 }
-"""By the name of the step."""
+"""Implementations by the name of the step."""

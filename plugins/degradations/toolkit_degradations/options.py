@@ -1,6 +1,6 @@
-"""The options, under the names of the published option files where these have names.
+"""Options, with the names of the published option files where they exist.
 
-Defaults are those of the sets in `sets/`, which say where each value comes from.
+Defaults come from the files in `sets/`, which give their sources.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from toolkit.component import Options
+from toolkit.plugin import Options
 from toolkit_degradations.history import (
     Beta,
     BlurShape,
@@ -25,7 +25,7 @@ from toolkit_degradations.sets import SetName, read_set
 
 def _ordered(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
     if bounds[0] > bounds[1]:
-        raise ValueError("the lower bound comes first")
+        raise ValueError("the lower bound must come first")
     return bounds
 
 
@@ -71,71 +71,72 @@ class NoiseOptions(BicubicOptions):
     """Options of `bicubic+noise`."""
 
     noise_range: _StrengthRange = (0.0, 50.0)
-    """Gaussian noise's standard deviation in 8-bit levels, uniform between. As in SRMD and DnCNN's
-    blind training."""
+    """Range of the Gaussian noise's standard deviation in 8-bit levels, uniform; as for SRMD and
+    blind DnCNN."""
     gray_noise_prob: _Probability = 0.0
-    """Chance that the noise is the same in all channels."""
+    """Probability of the same noise in all channels."""
 
 
 class JpegOptions(BicubicOptions):
     """Options of `jpeg`."""
 
     jpeg_range: _QualityRange = (30.0, 95.0)
-    """JPEG quality, uniform between. As in Real-ESRGAN and BSRGAN."""
+    """Range of the JPEG quality, uniform; as in Real-ESRGAN and BSRGAN."""
     codec: Codec = "auto"
-    """Which JPEG: libjpeg's own, or a differentiable one; auto is libjpeg on a processor."""
+    """JPEG implementation: libjpeg or a differentiable one; auto is libjpeg on a CPU if no
+    gradients are needed."""
 
 
 class RealESRGANOptions(BicubicOptions):
-    """Options of `realesrgan`: those of its second stage end in 2."""
+    """Options of `realesrgan`; names for the second stage end in 2."""
 
     parameters: SetName = "x4plus"
-    """Whose values the other options have unless they are given: a file in `sets/`."""
+    """Set in `sets/` that supplies the defaults of the other options."""
     codec: Codec = "auto"
-    """Which JPEG: libjpeg's own, or a differentiable one, which the published training has; auto
-    is libjpeg on a processor, where no gradients are asked for."""
+    """JPEG implementation: libjpeg or a differentiable one, as in the published code; auto is
+    libjpeg on a CPU if no gradients are needed."""
     sharpen: bool = _X4PLUS["sharpen"]
-    """Sharpen HR before degrading it."""
+    """Whether to sharpen HR before degrading it."""
     sharpen_target: bool = _X4PLUS["sharpen_target"]
-    """Train against sharpened HR; the DFOSD paper does not say."""
+    """Whether to train against sharpened HR; open in the paper."""
     clean_prob: _Probability = _X4PLUS["clean_prob"]
-    """Chance that nothing happens but a bicubic resize."""
+    """Probability of bicubic downscaling only."""
     resize_modes: _Modes = _X4PLUS["resize_modes"]
-    """Interpolations, equally likely, for every resizing."""
+    """Interpolations for all resizing steps, equally likely."""
 
     kernel_range: _Sizes = _X4PLUS["kernel_range"]
-    """Smallest and largest kernel of the first stage, odd sizes, equally likely."""
+    """Smallest and largest kernel size in the first stage; odd sizes, equally likely."""
     kernel_list: _Shapes = _X4PLUS["kernel_list"]
-    """First stage's blur kernels."""
+    """Blur kernels of the first stage."""
     kernel_prob: _Weights = _X4PLUS["kernel_prob"]
-    """How often each is chosen, relative."""
+    """Relative probabilities of the blur kernels."""
     sinc_prob: _Probability = _X4PLUS["sinc_prob"]
-    """Chance of a sinc filter in place of a blur."""
+    """Probability of a sinc filter instead of a blur."""
     blur_sigma: _SigmaRange = _X4PLUS["blur_sigma"]
-    """Standard deviation of the blur, in pixels."""
+    """Range of the blur's standard deviation, in pixels."""
     betag_range: _BetaRange = _X4PLUS["betag_range"]
-    """Exponent of generalised Gaussians, half of them below 1."""
+    """Range of the exponent of generalised Gaussians; below 1 with a probability of 0.5."""
     betap_range: _BetaRange = _X4PLUS["betap_range"]
-    """Exponent of plateau kernels, half of them below 1 (or at it)."""
+    """Range of the exponent of plateau kernels; at most 1 with a probability of 0.5."""
     resize_prob: _ThreeWeights = _X4PLUS["resize_prob"]
-    """How often to enlarge, shrink, keep, relative."""
+    """Relative probabilities of upscaling, downscaling and neither."""
     resize_range: _FactorRange = _X4PLUS["resize_range"]
-    """Lowest and highest factor, of HR's size."""
+    """Range of the scale factor, relative to HR."""
     gaussian_noise_prob: _Probability = _X4PLUS["gaussian_noise_prob"]
-    """Chance of Gaussian noise, else Poisson."""
+    """Probability of Gaussian instead of Poisson noise."""
     noise_range: _StrengthRange = _X4PLUS["noise_range"]
-    """Gaussian noise's standard deviation in 8-bit levels."""
+    """Range of the Gaussian noise's standard deviation, in 8-bit levels."""
     poisson_scale_range: _StrengthRange = _X4PLUS["poisson_scale_range"]
-    """Factor on Poisson noise."""
+    """Range of the scale of Poisson noise."""
     gray_noise_prob: _Probability = _X4PLUS["gray_noise_prob"]
-    """Chance that the noise is the same in all channels."""
+    """Probability of the same noise in all channels."""
     jpeg_range: _QualityRange = _X4PLUS["jpeg_range"]
-    """JPEG quality."""
+    """Range of the JPEG quality."""
 
     second_order_prob: _Probability = _X4PLUS["second_order_prob"]
-    """Chance of the second stage; without it only its JPEG remains."""
+    """Probability of the second stage, of which only the JPEG remains otherwise."""
     second_blur_prob: _Probability = _X4PLUS["second_blur_prob"]
-    """Chance that the second stage filters."""
+    """Probability of a filter in the second stage."""
     kernel_range2: _Sizes = _X4PLUS["kernel_range2"]
     """As `kernel_range`."""
     kernel_list2: _Shapes = _X4PLUS["kernel_list2"]
@@ -153,7 +154,7 @@ class RealESRGANOptions(BicubicOptions):
     resize_prob2: _ThreeWeights = _X4PLUS["resize_prob2"]
     """As `resize_prob`."""
     resize_range2: _FactorRange = _X4PLUS["resize_range2"]
-    """Lowest and highest factor, of the final LR size."""
+    """Range of the scale factor, relative to the final LR size."""
     gaussian_noise_prob2: _Probability = _X4PLUS["gaussian_noise_prob2"]
     """As `gaussian_noise_prob`."""
     noise_range2: _StrengthRange = _X4PLUS["noise_range2"]
@@ -166,25 +167,25 @@ class RealESRGANOptions(BicubicOptions):
     """As `jpeg_range`."""
 
     final_sinc_prob: _Probability = _X4PLUS["final_sinc_prob"]
-    """Chance of a sinc filter at the final size."""
+    """Probability of a sinc filter at the final size."""
     final_kernel_range: _Sizes = _X4PLUS["final_kernel_range"]
-    """Its smallest and largest kernel, odd sizes, equally likely."""
+    """Smallest and largest size of this filter; odd sizes, equally likely."""
     final_jpeg_last_prob: _Probability = _X4PLUS["final_jpeg_last_prob"]
-    """Chance that the last JPEG comes after the final resize and sinc filter, else before."""
+    """Probability that the last JPEG follows the final resize and sinc filter."""
 
     @property
     def source(self) -> str:
-        """Where the set's values were read."""
+        """Source of the set's values."""
         return read_set(self.parameters).source
 
     @model_validator(mode="before")
     @classmethod
-    def _begin_with_the_set(cls, given: Any) -> Any:
-        name = given.get("parameters", "x4plus") if isinstance(given, dict) else None
-        return {**read_set(name).options, **given} if name in get_args(SetName) else given
+    def _fill_from_set(cls, values: Any) -> Any:
+        name = values.get("parameters", "x4plus") if isinstance(values, dict) else None
+        return {**read_set(name).options, **values} if name in get_args(SetName) else values
 
     @model_validator(mode="after")
-    def _one_weight_for_each_kernel(self) -> Self:
+    def _check_kernel_weights(self) -> Self:
         if len(self.kernel_prob) != len(self.kernel_list):
             raise ValueError("kernel_prob needs one weight for each entry of kernel_list")
         if len(self.kernel_prob2) != len(self.kernel_list2):
@@ -196,41 +197,42 @@ class BSRGANOptions(BicubicOptions):
     """Options of `bsrgan`."""
 
     codec: Codec = "auto"
-    """Which JPEG: libjpeg's own, or a differentiable one; auto is libjpeg on a processor."""
+    """JPEG implementation: libjpeg or a differentiable one; auto is libjpeg on a CPU if no
+    gradients are needed."""
     half_first_prob: _Probability = _BSRGAN["half_first_prob"]
-    """Chance that a scale of 4 begins with halving the image."""
+    """Probability of halving the image first, at scale 4."""
     half_antialiased_prob: _Probability = _BSRGAN["half_antialiased_prob"]
-    """Chance that this halving averages over what it leaves out."""
+    """Probability that this halving is antialiased."""
     aniso_prob: _Probability = _BSRGAN["aniso_prob"]
-    """Chance that a blur is anisotropic; its variances are up to 4 + scale, while an isotropic
-    blur's standard deviation is up to 2 + 0.2 · scale."""
+    """Probability of an anisotropic blur, with variances of up to 4 + scale; the standard deviation
+    of an isotropic blur is up to 2 + 0.2 · scale."""
     kernel_range: _Sizes = _BSRGAN["kernel_range"]
-    """Smallest and largest blur kernel, odd sizes, equally likely."""
+    """Smallest and largest blur kernel; odd sizes, equally likely."""
     down_resize_prob: _Probability = _BSRGAN["down_resize_prob"]
-    """Chance of shrinking by interpolation, by up to twice the scale; else every n-th pixel of an
-    image blurred by a shifted Gaussian is taken."""
+    """Probability of downscaling by interpolation, by up to twice the scale, instead of blur with a
+    shifted Gaussian and decimation."""
     decimation_taps: Taps = _BSRGAN["decimation_taps"]
-    """Taps of that Gaussian on a side; its standard deviation is 0.1 to 0.6 · scale."""
+    """Taps of this Gaussian on a side; its standard deviation is 0.1 to 0.6 · scale."""
     resize_modes: _Modes = _BSRGAN["resize_modes"]
     """Interpolations, equally likely."""
     noise_range: _StrengthRange = _BSRGAN["noise_range"]
-    """Gaussian noise's standard deviation in 8-bit levels, whole ones."""
+    """Range of the Gaussian noise's standard deviation, in whole 8-bit levels."""
     color_noise_prob: _Probability = _BSRGAN["color_noise_prob"]
-    """Chance that each channel has noise of its own."""
+    """Probability of independent noise per channel."""
     gray_noise_prob: _Probability = _BSRGAN["gray_noise_prob"]
-    """Chance that all channels have the same; else theirs go together in some random way."""
+    """Probability of the same noise in all channels; the rest is noise with random correlation."""
     jpeg_prob: _Probability = _BSRGAN["jpeg_prob"]
-    """Chance of a JPEG somewhere among the steps; one at the end is certain."""
+    """Probability of a JPEG among the shuffled steps; there is always one at the end."""
     jpeg_range: _QualityRange = _BSRGAN["jpeg_range"]
-    """JPEG quality, whole numbers."""
+    """Range of the JPEG quality, integers."""
 
     @property
     def source(self) -> str:
-        """Where the values were read."""
+        """Source of the values."""
         return read_set("bsrgan").source
 
     @model_validator(mode="after")
-    def _chances_within_one(self) -> Self:
+    def _check_noise_probabilities(self) -> Self:
         if self.color_noise_prob + self.gray_noise_prob > 1:
-            raise ValueError("color_noise_prob and gray_noise_prob are together above 1")
+            raise ValueError("color_noise_prob and gray_noise_prob must not sum to more than 1")
         return self

@@ -1,12 +1,12 @@
-"""The classical benchmarks' degradations: bicubic, alone or with one fault."""
+"""Classical benchmark degradations: bicubic downscaling, alone or followed by noise or JPEG."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from toolkit.errors import DataError
+from toolkit.plugin import DataError
 from toolkit_degradations.history import GaussianNoise, History, Resize
-from toolkit_degradations.second_order import draw_jpeg, draw_seed
+from toolkit_degradations.realesrgan import draw_jpeg, draw_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ _TO_LR = Resize(mode="antialiased", of="lr")
 
 
 def bicubic(rng: np.random.Generator) -> History:  # noqa: ARG001
-    """Draws nothing: bicubic downscaling with antialiasing, as MATLAB's `imresize`."""
+    """Returns bicubic downscaling with antialiasing, like MATLAB's `imresize`."""
     return (_TO_LR,)
 
 
@@ -29,7 +29,7 @@ class BicubicNoise:
         self._options = options
 
     def __call__(self, rng: np.random.Generator) -> History:
-        """Draws; the stream alone decides."""
+        """Draws a history."""
         sigma = rng.uniform(*self._options.noise_range)
         gray = bool(rng.random() < self._options.gray_noise_prob)
         return (_TO_LR, GaussianNoise(sigma=sigma, gray=gray, seed=draw_seed(rng)))
@@ -42,12 +42,12 @@ class BicubicJpeg:
         self._options = options
 
     def __call__(self, rng: np.random.Generator) -> History:
-        """Draws; the stream alone decides."""
+        """Draws a history."""
         return (_TO_LR, draw_jpeg(self._options.jpeg_range, rng))
 
 
 class Recorded:
-    """LR images as they were recorded beside HR: nothing is made, the data must have them."""
+    """Real LR images from the dataset; nothing is degraded."""
 
     recorded = True
 
@@ -55,16 +55,16 @@ class Recorded:
         self.scale = scale
 
     def __call__(self, hr: Tensor, rng: np.random.Generator) -> NoReturn:  # noqa: ARG002
-        """Makes nothing.
+        """Cannot degrade.
 
         Raises:
             DataError: Always.
         """
         raise DataError(
-            "The degradation 'recorded' takes LR images from the data, and this image has none.",
-            "Give pairs of images: --data pairs:DIR, or another degradation: --degradation NAME",
+            "The degradation 'recorded' takes LR images from the dataset, but this image has none.",
+            "Use pairs of images: --data pairs:DIR, or another degradation: --degradation NAME",
         )
 
     def target(self, hr: Tensor) -> Tensor:
-        """The image to train against: `hr` itself."""
+        """Returns `hr`."""
         return hr

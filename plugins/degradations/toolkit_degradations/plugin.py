@@ -1,11 +1,10 @@
-"""The plugin's components; importing this loads neither torch nor OpenCV."""
+"""Registers the degradations; importing this module loads neither torch nor OpenCV."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.component import Component
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, hookimpl
 from toolkit_degradations.options import (
     BicubicOptions,
     BSRGANOptions,
@@ -25,11 +24,11 @@ _KEYS = "Cubic Convolution Interpolation for Digital Image Processing, Keys, 198
 
 @hookimpl
 def toolkit_components() -> Iterator[Component]:
-    """The degradations that ship with the toolkit."""
+    """The components of this plugin."""
     yield Component(
         kind="degradation",
         name="realesrgan",
-        summary="Blur, resize, noise and JPEG, twice: Real-ESRGAN's pipeline, and its relatives'",
+        summary="Real-ESRGAN: blur, resize, noise and JPEG, twice",
         build=_realesrgan,
         options=RealESRGANOptions,
         variant="parameters",
@@ -40,7 +39,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="degradation",
         name="bsrgan",
-        summary="Blurs, shrinkings, noise and JPEG in a random order: BSRGAN's pipeline",
+        summary="BSRGAN: blur, resize, noise and JPEG in a random order",
         build=_bsrgan,
         options=BSRGANOptions,
         paper="Designing a Practical Degradation Model for Deep Blind Image Super-Resolution, "
@@ -49,7 +48,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="degradation",
         name="bicubic",
-        summary="Bicubic downscaling with antialiasing, and nothing else",
+        summary="Bicubic downscaling with antialiasing",
         build=_bicubic,
         options=BicubicOptions,
         paper=_KEYS,
@@ -73,53 +72,53 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="degradation",
         name="recorded",
-        summary="Nothing is made: LR images come from the data, as they were recorded",
+        summary="LR images as they were recorded, from the dataset",
         build=_recorded,
         options=BicubicOptions,
     )
 
 
-def _realesrgan(options: RealESRGANOptions) -> Pipeline:
+def _realesrgan(options: RealESRGANOptions, _context: Context) -> Pipeline:
     from toolkit_degradations.pipeline import Pipeline
-    from toolkit_degradations.second_order import SecondOrder
+    from toolkit_degradations.realesrgan import RealESRGAN
 
     return Pipeline(
-        SecondOrder(options),
+        RealESRGAN(options),
         scale=options.scale,
         codec=options.codec,
         sharpen_target=options.sharpen_target,
     )
 
 
-def _bsrgan(options: BSRGANOptions) -> Pipeline:
+def _bsrgan(options: BSRGANOptions, _context: Context) -> Pipeline:
+    from toolkit_degradations.bsrgan import BSRGAN
     from toolkit_degradations.pipeline import Pipeline
-    from toolkit_degradations.shuffled import Shuffled
 
-    return Pipeline(Shuffled(options), scale=options.scale, codec=options.codec)
+    return Pipeline(BSRGAN(options), scale=options.scale, codec=options.codec)
 
 
-def _bicubic(options: BicubicOptions) -> Pipeline:
+def _bicubic(options: BicubicOptions, _context: Context) -> Pipeline:
     from toolkit_degradations.pipeline import Pipeline
     from toolkit_degradations.plain import bicubic
 
     return Pipeline(bicubic, scale=options.scale)
 
 
-def _bicubic_noise(options: NoiseOptions) -> Pipeline:
+def _bicubic_noise(options: NoiseOptions, _context: Context) -> Pipeline:
     from toolkit_degradations.pipeline import Pipeline
     from toolkit_degradations.plain import BicubicNoise
 
     return Pipeline(BicubicNoise(options), scale=options.scale)
 
 
-def _jpeg(options: JpegOptions) -> Pipeline:
+def _jpeg(options: JpegOptions, _context: Context) -> Pipeline:
     from toolkit_degradations.pipeline import Pipeline
     from toolkit_degradations.plain import BicubicJpeg
 
     return Pipeline(BicubicJpeg(options), scale=options.scale, codec=options.codec)
 
 
-def _recorded(options: BicubicOptions) -> Recorded:
+def _recorded(options: BicubicOptions, _context: Context) -> Recorded:
     from toolkit_degradations.plain import Recorded
 
     return Recorded(options.scale)

@@ -1,4 +1,4 @@
-"""Named sets of parameters, each a file in `sets/` with where its values come from."""
+"""Named sets of parameters, read from files in `sets/`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 SetName = Literal["x4plus", "stablesr", "osediff", "seesr", "resshift"]
-"""Those of `realesrgan`; `bsrgan` has one of its own."""
+"""Sets of `realesrgan`."""
 
 _FOLDER: Final = Path(__file__).parent / "sets"
 
@@ -19,10 +19,10 @@ class ParameterSet:
     """One published configuration.
 
     Attributes:
-        title: Whose it is.
-        source: Where the values were read.
-        notes: What the source leaves open, and what is done here.
-        options: By the names of the options.
+        title: Short description.
+        source: Source of the values.
+        notes: Choices that the source leaves open, and deviations from it.
+        options: Values by option name.
     """
 
     title: str
@@ -33,7 +33,7 @@ class ParameterSet:
 
 @functools.cache
 def read_set(name: SetName | Literal["bsrgan"]) -> ParameterSet:
-    """Reads a set.
+    """Reads a set of parameters.
 
     Example:
         >>> read_set("stablesr").options["jpeg_range"]

@@ -1,4 +1,4 @@
-"""A diffusion model as a discriminator of latents: NAD, and what it is compared with (Table 6)."""
+"""Diffusion models as discriminators of latents: NAD and its baselines (Table 6)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from toolkit.checkpoints import load_tensors
-from toolkit.errors import UsageError
-from toolkit.interfaces import Backbone
-from toolkit_discriminators.heads import LEAST, Head, make_head
+from toolkit.plugin import Backbone, UsageError, load_tensors
+from toolkit_discriminators.heads import MINIMUM_SIDES, Head, make_head
 from toolkit_discriminators.noising import Noising
 from toolkit_discriminators.trunk import Trunk
 
 
 class DiffusionDiscriminator:
-    """A pretrained UNet's first half with LoRA, and a head that votes for each region.
+    """The first half of a pretrained UNet with LoRA, and a head that gives logits per region.
 
     Args:
-        backbone: Its UNet becomes the trunk, its schedule F of eq. 4.
-        noising: At which timesteps latents are judged.
+        backbone: Supplies the UNet of the trunk and the noise schedule of eq. 4.
+        noising: Draws the timesteps.
         lora_rank: Rank of the trunk's LoRA.
-        lora_alpha: Its scaling factor.
-        head: What turns features into votes.
+        lora_alpha: Scaling factor of the trunk's LoRA.
+        head: Architecture of the head.
         shared_draws: Whether real and fake get the same timestep and noise.
-        share: Whether the trunk's frozen weights may be those of a generator on the same backbone.
+        share: Whether to share frozen weights with a generator on the same backbone.
     """
 
     judges: Literal["latents"] = "latents"
@@ -54,18 +52,23 @@ class DiffusionDiscriminator:
         self._alphas_cumprod = backbone.alphas_cumprod().float()
 
     def logits(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Logits that each region of scaled latents `[b, c, h, w]` is real, `[b, 1, h/2^n, w/2^n]`.
+        """Returns a logit per region that scaled latents are real.
 
-        Timesteps and noise are drawn from `rng`.
+        Args:
+            x: Scaled latents, `[b, c, h, w]`.
+            rng: Draws timesteps and noise.
+
+        Returns:
+            `[b, 1, h/2^n, w/2^n]`; n counts the trunk's halvings and those of the head.
 
         Raises:
-            UsageError: The latents are not of the kind that the trunk knows.
+            UsageError: The latents do not fit the trunk, or are too small for the head.
         """
         if x.shape[1] != self.trunk.latent_channels:
             raise UsageError(
-                f"The discriminator's backbone knows latents of {self.trunk.latent_channels} "
-                f"channels, the generator's have {x.shape[1]}.",
-                "Leave the variant out, as in --disc nad, to judge with the generator's backbone.",
+                f"The discriminator's backbone expects latents with {self.trunk.latent_channels} "
+                f"channels, but the generator's have {x.shape[1]}.",
+                "Use the generator's backbone by omitting the variant: --disc nad",
             )
         t = self.noising.draw(x.shape[0], rng, x.device)
         signal = self._alphas_cumprod.to(x.device)[t]
@@ -75,41 +78,41 @@ class DiffusionDiscriminator:
         dtype = self.trunk.conv_in.weight.dtype
         noisy = add_noise(x, noise, signal).to(dtype)
         features = self.trunk(noisy, t, self.condition(x.shape[0], dtype))
-        if min(features.shape[2:]) < LEAST[self._head]:
+        if min(features.shape[2:]) < MINIMUM_SIDES[self._head]:
             raise UsageError(
-                f"The head {self._head!r} needs maps of {LEAST[self._head]} places a side; these "
-                f"latents give {min(features.shape[2:])}.",
-                "Train on larger crops, such as --set train.crop=512, or take --set disc.head=mlp",
+                f"The head {self._head!r} needs feature maps with sides of at least "
+                f"{MINIMUM_SIDES[self._head]}; these latents give {min(features.shape[2:])}.",
+                "Train on larger crops: --set train.crop=512, or use --set disc.head=mlp",
             )
-        votes: Tensor = self.head(features.float()).float()
-        return votes
+        logits: Tensor = self.head(features.float()).float()
+        return logits
 
     def observe(self, real_logits: Tensor, fake_logits: Tensor) -> None:  # noqa: ARG002
-        """Lets an adaptive noising learn how sure the discriminator is of what is real."""
+        """Updates the noise schedule, if it is adaptive, from the logits of real latents."""
         self.noising.observe(real_logits)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """All that takes part in a verdict, by name."""
+        """Trunk, head and embeddings, by name."""
         return {"trunk": self.trunk, "head": self.head, "condition": self.condition}
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The trunk's LoRA, the head and the embeddings."""
+        """Returns the parameters of the embeddings, the trunk's LoRA and the head, by name."""
         lora = {f"trunk.{name}": parameter for name, parameter in self._lora.items()}
         head = {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
         return {**dict(self.condition.named_parameters()), **lora, **head}
 
     def state(self) -> dict[str, Tensor]:
-        """What is trained, detached, and the noising's own."""
+        """Returns the trained parameters, detached, and the state of the noise schedule."""
         trained = {name: parameter.detach() for name, parameter in self.trainable().items()}
-        return trained | {f"noising.{name}": each for name, each in self.noising.state.items()}
+        return trained | {f"noising.{name}": value for name, value in self.noising.state.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what `state` returned; raises `CheckpointError` where it does not fit."""
+        """Loads what `state` returned; raises `CheckpointError` on a mismatch."""
         load_tensors(self.state(), state, "the discriminator")
 
     def to(self, device: torch.device) -> Self:
-        """Moves everything to a device; the noising's few numbers stay on the processor."""
+        """Moves the networks to a device; the state of the noise schedule stays on the CPU."""
         for network in self.networks.values():
             network.to(device)
         self._alphas_cumprod = self._alphas_cumprod.to(device)
@@ -122,7 +125,7 @@ def add_noise(z: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
     Args:
         z: Scaled latents, `[b, c, h, w]`.
         noise: ε, of the same shape.
-        alphas_cumprod: ᾱ_t of each image, `[b]`.
+        alphas_cumprod: ᾱ_t for each image, `[b]`.
 
     Example:
         >>> one = torch.ones(1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""Heads: from a trunk's features to a vote for each region."""
+"""Heads: from the trunk's features to a logit for each region."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from torch import nn
 
 Head = Literal["mlp", "convolutions"]
 
-
-LEAST: Mapping[Head, int] = {"mlp": 1, "convolutions": 4}
-"""The shortest side of a map that each can judge."""
+MINIMUM_SIDES: Mapping[Head, int] = {"mlp": 1, "convolutions": 4}
+"""The smallest side of a feature map that each head accepts."""
 
 
 def make_head(name: Head, width: int) -> nn.Sequential:
-    """A head for features `[b, width, h, w]`; gives `[b, 1, ...]`."""
+    """Builds a head that maps features `[b, width, h, w]` to logits `[b, 1, ...]`."""
     return _HEADS[name](width)
 
 
 def _mlp(width: int) -> nn.Sequential:
-    """An MLP for each location; two layers, the paper says no more than "MLP"."""
+    """A two-layer MLP per location; the paper says only "MLP"."""
     return nn.Sequential(nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1))
 
 
 def _convolutions(width: int) -> nn.Sequential:
-    """Two 4x4 convolutions with stride 2, as sibling systems have: each vote sees its surroundings.
+    """Two 4x4 convolutions with stride 2, as in related systems: each logit covers a neighbourhood.
 
-    The map is halved twice; its sides must be at least 4.
+    They halve the map twice, so its sides must be at least 4.
     """
     return nn.Sequential(
         nn.Conv2d(width, width, 4, stride=2, padding=1),

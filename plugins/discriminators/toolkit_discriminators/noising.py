@@ -1,4 +1,4 @@
-"""At which timesteps a discriminator judges: the one difference between the rows of Table 6."""
+"""Distributions of the discriminator's timesteps, in which the rows of Table 6 differ."""
 
 from __future__ import annotations
 
@@ -7,76 +7,76 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from toolkit.streams import stream
+from toolkit.plugin import stream
 
 STEPS = 1000
 
 
 class Noising(Protocol):
-    """Draws timesteps, and may learn from verdicts."""
+    """Draws timesteps, and may adapt to the discriminator's logits."""
 
     @property
     def clean_at_zero(self) -> bool:
-        """Whether t = 0 means no noise at all, rather than the schedule's least."""
+        """Whether t = 0 means no noise, rather than the schedule's lowest level."""
         ...
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """What it has learnt, to be saved; loading writes into these tensors."""
+        """Adaptive state to be saved; loading writes into these tensors."""
         ...
 
     def draw(self, batch: int, rng: torch.Generator, device: torch.device) -> Tensor:
-        """Timesteps, `[batch]`, on `device`."""
+        """Returns timesteps, `[batch]`, on `device`."""
         ...
 
     def observe(self, real_logits: Tensor) -> None:
-        """Told of the verdicts on real latents, `[b, 1, h, w]`, after each step."""
+        """Called after each step with the logits of real latents, `[b, 1, h, w]`."""
         ...
 
 
 class NoNoise:
-    """Clean latents at t = 0: the vanilla GAN."""
+    """Clean latents at t = 0, as in a vanilla GAN."""
 
     clean_at_zero = True
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Nothing."""
+        """Empty."""
         return {}
 
     def draw(self, batch: int, rng: torch.Generator, device: torch.device) -> Tensor:  # noqa: ARG002
-        """Zeros."""
+        """Returns zeros."""
         return torch.zeros(batch, dtype=torch.long, device=device)
 
     def observe(self, real_logits: Tensor) -> None:
-        """Has nothing to learn."""
+        """Does nothing."""
 
 
 class UniformNoise(NoNoise):
-    """NAD's: t uniform on the whole schedule (section 3.2)."""
+    """Timesteps of NAD: uniform over the whole schedule (section 3.2)."""
 
     clean_at_zero = False
 
     def draw(self, batch: int, rng: torch.Generator, device: torch.device) -> Tensor:
-        """Uniform on [0, 999]."""
+        """Returns timesteps uniform on [0, 999]."""
         return torch.randint(STEPS, (batch,), generator=rng, device=device)
 
 
 class AdaptiveNoise:
-    """Diffusion-GAN's: as much noise as keeps the discriminator unsure (Wang et al., 2023).
+    """Adaptive noise of Diffusion-GAN (Wang et al., 2023).
 
-    Timesteps come from a pool of 64, half of them zeros, half below T = 10 + p·990. Every 4 steps
-    p goes up where the discriminator is surer of what is real than `target`, else down.
+    Timesteps come from a pool of 64, half of them zero, half below T = 10 + p·990. Every 4 steps
+    p rises if E[sign D(real)] exceeds `target`, and falls otherwise.
 
     Args:
-        target: Of E[sign D(real)].
-        ramp: After how many images, all one way, p has gone from 0 to 1.
-        sampling: "priority": in proportion to t; or "uniform".
-        seed: Decides the pools.
+        target: Target of E[sign D(real)].
+        ramp: Number of images over which p moves from 0 to 1 if it only rises.
+        sampling: Probability of t: "priority" for proportional to t, or "uniform".
+        seed: Seed of the pools.
     """
 
     clean_at_zero = True
-    _POOL, _INTERVAL, _LEAST = 64, 4, 10
+    _POOL, _INTERVAL, _INITIAL_T = 64, 4, 10
 
     def __init__(
         self, *, target: float, ramp: int, sampling: Literal["priority", "uniform"], seed: int
@@ -94,24 +94,24 @@ class AdaptiveNoise:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """p, the pool, what was seen since p last changed, and how many steps there were."""
+        """p, the pool, statistics since the last update of p, the step count and the seed."""
         return self._state
 
     def draw(self, batch: int, rng: torch.Generator, device: torch.device) -> Tensor:
-        """From the pool."""
-        places = torch.randint(self._POOL, (batch,), generator=rng, device=device)
-        return self._state["pool"].to(device)[places]
+        """Returns timesteps drawn from the pool with replacement."""
+        indices = torch.randint(self._POOL, (batch,), generator=rng, device=device)
+        return self._state["pool"].to(device)[indices]
 
     def observe(self, real_logits: Tensor) -> None:
-        """Counts; after every fourth step moves p and fills the pool anew."""
+        """Accumulates statistics; every fourth step updates p and refills the pool."""
         state = self._state
         state["steps"] += 1
         state["images"] += len(real_logits)
         state["signs"] += real_logits.sign().mean().item()
         if state["steps"].item() % self._INTERVAL:
             return
-        surer = (state["signs"] / self._INTERVAL - self._target).sign()
-        state["p"] += surer * state["images"] / self._ramp
+        direction = (state["signs"] / self._INTERVAL - self._target).sign()
+        state["p"] += direction * state["images"] / self._ramp
         state["p"].clamp_(0, 1)
         state["signs"].zero_()
         state["images"].zero_()
@@ -120,10 +120,10 @@ class AdaptiveNoise:
     def _fill_pool(self) -> None:
         state = self._state
         rng = stream(int(state["seed"]), "noise pool", int(state["steps"]))
-        reach = self._LEAST + int(state["p"].item() * (STEPS - self._LEAST))
-        weights = None
+        upper = self._INITIAL_T + int(state["p"].item() * (STEPS - self._INITIAL_T))
+        probabilities = None
         if self._sampling == "priority":
-            weights = [2 * t / (reach * (reach - 1)) for t in range(reach)]
-        drawn = rng.choice(reach, size=self._POOL // 2, p=weights)
+            probabilities = [2 * t / (upper * (upper - 1)) for t in range(upper)]
+        timesteps = rng.choice(upper, size=self._POOL // 2, p=probabilities)
         state["pool"].zero_()
-        state["pool"][: len(drawn)] = torch.as_tensor(drawn, device="cpu")
+        state["pool"][: len(timesteps)] = torch.as_tensor(timesteps, device="cpu")

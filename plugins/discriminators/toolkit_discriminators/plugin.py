@@ -1,4 +1,4 @@
-"""The discriminators."""
+"""Registers the discriminators."""
 
 from __future__ import annotations
 
@@ -7,51 +7,48 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
-from toolkit.specs import Selection
+from toolkit.plugin import Component, Context, Options, Selection, hookimpl
 
 if TYPE_CHECKING:
-    from toolkit.interfaces import Discriminator
+    from toolkit.plugin import Discriminator
     from toolkit_discriminators.noising import Noising
 
 
 class DiffusionOptions(Options):
-    """Options of every discriminator that is made of a diffusion model."""
+    """Options of the diffusion discriminators."""
 
-    backbone: Selection = Selection(use="pocket")
-    """Whose UNet is the trunk; a recipe fills in its own backbone (paper: SD2.1 or SDXL)."""
+    backbone: Selection | None = None
+    """Backbone of the trunk; by default the recipe's backbone (paper: SD2.1 or SDXL)."""
     lora_rank: int = Field(default=16, ge=1)
     """Rank of the trunk's LoRA (paper: 16)."""
     lora_alpha: float = Field(default=16.0, gt=0)
     """Scaling factor of the LoRA (paper: 16)."""
     head: Literal["mlp", "convolutions"] = "mlp"
-    """What turns features into votes: an MLP for each location (paper: "MLP"), or two 4x4
-    convolutions, as siblings have."""
+    """Head that turns features into logits: an MLP per location (paper: "MLP"), or two 4x4
+    convolutions, as in related systems."""
     shared_draws: bool = False
     """Whether real and fake get the same timestep and noise; open in the paper."""
     share: bool = True
-    """Whether one set of frozen weights serves trunk and generator, where they have the same
-    backbone: the results are the same, and the trunk's weights are saved."""
+    """Whether trunk and generator share frozen weights if they use the same backbone; saves the
+    memory of the trunk's weights without changing results."""
 
 
 class DiffusionGanOptions(DiffusionOptions):
     """Options of `diffusion-gan`."""
 
     target: float = Field(default=0.6, ge=-1, le=1)
-    """Of E[sign D(real)], above which noise grows (Wang et al.: 0.6)."""
+    """Value of E[sign D(real)] above which noise grows (Wang et al.: 0.6)."""
     ramp: int = Field(default=100_000, ge=1)
-    """After how many images noise has grown from its least to its most (Wang et al.: 100,000)."""
+    """Number of images over which noise grows from minimum to maximum (Wang et al.: 100,000)."""
     sampling: Literal["priority", "uniform"] = "priority"
-    """How timesteps below the present most are drawn: in proportion to t, or all alike."""
+    """Probability of a timestep below the current maximum: proportional to t, or uniform."""
 
 
-def _make(options: DiffusionOptions, noising: Noising) -> Discriminator:
-    import toolkit
+def _make(options: DiffusionOptions, context: Context, noising: Noising) -> Discriminator:
     from toolkit_discriminators.diffusion import DiffusionDiscriminator
 
     return DiffusionDiscriminator(
-        toolkit.make("backbone", options.backbone),
+        context.make_backbone(options.backbone),
         noising,
         lora_rank=options.lora_rank,
         lora_alpha=options.lora_alpha,
@@ -61,19 +58,19 @@ def _make(options: DiffusionOptions, noising: Noising) -> Discriminator:
     )
 
 
-def _nad(options: DiffusionOptions) -> Discriminator:
+def _nad(options: DiffusionOptions, context: Context) -> Discriminator:
     from toolkit_discriminators.noising import UniformNoise
 
-    return _make(options, UniformNoise())
+    return _make(options, context, UniformNoise())
 
 
-def _vanilla(options: DiffusionOptions) -> Discriminator:
+def _vanilla(options: DiffusionOptions, context: Context) -> Discriminator:
     from toolkit_discriminators.noising import NoNoise
 
-    return _make(options, NoNoise())
+    return _make(options, context, NoNoise())
 
 
-def _diffusion_gan(options: DiffusionGanOptions) -> Discriminator:
+def _diffusion_gan(options: DiffusionGanOptions, context: Context) -> Discriminator:
     import torch
 
     from toolkit_discriminators.noising import AdaptiveNoise
@@ -84,13 +81,13 @@ def _diffusion_gan(options: DiffusionGanOptions) -> Discriminator:
         sampling=options.sampling,
         seed=torch.initial_seed() % 2**32,
     )
-    return _make(options, noising)
+    return _make(options, context, noising)
 
 
-def _none(_options: Any) -> Discriminator:
-    from toolkit_discriminators.absent import Absent
+def _none(_options: Any, _context: Context) -> Discriminator:
+    from toolkit_discriminators.none import NoDiscriminator
 
-    return Absent()
+    return NoDiscriminator()
 
 
 @hookimpl
@@ -99,7 +96,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="discriminator",
         name="nad",
-        summary="Noise-aware: the diffusion model itself judges noised latents",
+        summary="Noise-aware: a diffusion model's UNet judges noised latents",
         build=_nad,
         options=DiffusionOptions,
         variant="backbone",
@@ -109,7 +106,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="discriminator",
         name="vanilla",
-        summary="The same trunk and head on clean latents",
+        summary="nad's trunk and head, on clean latents",
         build=_vanilla,
         options=DiffusionOptions,
         variant="backbone",
@@ -119,7 +116,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="discriminator",
         name="diffusion-gan",
-        summary="The same trunk and head, with noise that adapts to how sure it is",
+        summary="nad's trunk and head, with noise that adapts (Diffusion-GAN)",
         build=_diffusion_gan,
         options=DiffusionGanOptions,
         variant="backbone",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class Trunk(nn.Module):
     """`conv_in`, time embedding, down blocks and mid block of a `UNet2DConditionModel`.
 
-    The names of its layers are the UNet's own. The rest of the UNet is let go.
+    Layers keep the names they have in the UNet. The rest of the UNet is released.
     """
 
     def __init__(self, unet: Any) -> None:
@@ -28,19 +28,19 @@ class Trunk(nn.Module):
         self.down_blocks = unet.down_blocks
         self.mid_block = unet.mid_block
 
-    def forward(self, x: Tensor, t: Tensor, told: Mapping[str, Any]) -> Tensor:
-        """Mid-block features of noisy latents.
+    def forward(self, x: Tensor, t: Tensor, conditioning: Mapping[str, Any]) -> Tensor:
+        """Returns mid-block features of noisy latents.
 
         Args:
-            x: `[b, c, h, w]`.
+            x: Noisy latents, `[b, c, h, w]`.
             t: Timesteps, `[b]`.
-            told: What conditions the UNet, by the names of its arguments.
+            conditioning: Keyword arguments of the UNet, as a backbone's `condition` gives them.
 
         Returns:
-            `[b, width, h/2^n, w/2^n]`, n the number of halvings between the down blocks.
+            `[b, width, h/2^n, w/2^n]`, with n the number of downsampling layers.
         """
-        time = self._time(t, told, x.dtype)
-        text = told["encoder_hidden_states"]
+        time = self._time(t, conditioning, x.dtype)
+        text = conditioning["encoder_hidden_states"]
         x = self.conv_in(x)
         for block in self.down_blocks:
             cross = getattr(block, "has_cross_attention", False)
@@ -48,9 +48,9 @@ class Trunk(nn.Module):
         features: Tensor = self.mid_block(x, time, encoder_hidden_states=text)
         return features
 
-    def _time(self, t: Tensor, told: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    def _time(self, t: Tensor, conditioning: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
         time: Tensor = self.time_embedding(self.time_proj(t).to(dtype))
-        if added := told.get("added_cond_kwargs"):
+        if added := conditioning.get("added_cond_kwargs"):
             sizes = self.add_time_proj(added["time_ids"].flatten()).view(len(t), -1)
             pooled = added["text_embeds"]
             time = time + self.add_embedding(torch.cat([pooled, sizes.to(pooled)], dim=1).to(dtype))

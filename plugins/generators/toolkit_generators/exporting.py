@@ -1,7 +1,7 @@
-"""A one-step generator as files in diffusers' layout, and the code that uses them.
+"""Exports a one-step generator in diffusers' layout, with example code.
 
-- diffusers: the LoRA, under diffusers' names or those of ComfyUI, and the embeddings.
-- merged: UNet with the LoRA in its weights, VAE, schedule, and the embeddings.
+- diffusers: LoRA, with diffusers' or ComfyUI's key names, and embeddings.
+- merged: UNet with merged LoRA, VAE, scheduler, and embeddings.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from toolkit.errors import ToolkitError
+from toolkit.plugin import ToolkitError
 
 if TYPE_CHECKING:
-    from toolkit_generators.one_step import OneStep
+    from toolkit_generators.model import OneStepModel
 
 _LORA = {"diffusers": "pytorch_lora_weights.safetensors", "comfyui": "lora_comfyui.safetensors"}
-"""Names of the LoRA's file; the first is the one that diffusers looks for."""
+"""File names of the LoRA by key format; diffusers looks for the first by default."""
 _EMBEDDINGS = "embeddings.safetensors"
 
 
-def export(generator: OneStep, folder: Path, form: str, keys: str, base: str) -> str:
-    """Writes the files; gives the text of a model card.
+def export(generator: OneStepModel, folder: Path, form: str, keys: str, base: str) -> str:
+    """Writes the files and returns the text of a model card.
 
     Args:
-        generator: Trained; used up if the form is "merged".
-        folder: Empty.
+        generator: Trained generator; must not be used afterwards if the form is "merged".
+        folder: Empty folder to write to.
         form: "diffusers" or "merged".
-        keys: "diffusers" or "comfyui".
-        base: What the base weights are called.
+        keys: Key names of the LoRA file: "diffusers" or "comfyui".
+        base: Name of the base weights.
 
     Raises:
-        ToolkitError: A file cannot be written.
+        ToolkitError: The run has no LoRA to export, or a file cannot be written.
     """
     if form != "merged" and not generator.lora_rank:
         raise ToolkitError(
-            "This run trained all of the UNet's weights: there is no LoRA to export.",
+            "This run trained all UNet weights, so it has no LoRA to export.",
             "Export the whole networks: --to merged",
         )
     state = {name: tensor.cpu() for name, tensor in generator.state().items()}
@@ -57,16 +57,17 @@ def export(generator: OneStep, folder: Path, form: str, keys: str, base: str) ->
             _write_lora(generator, lora, folder / _LORA[keys], keys)
     except SafetensorError as error:
         raise ToolkitError(
-            f"The export cannot be written ({error}).", "Is there space? Elsewhere: --out DIR"
+            f"Cannot write the export ({error}).",
+            "Check free space, or export to another folder: --out DIR",
         ) from None
-    parts = _about(generator, len(lora) // 2, form), _use(generator, form, keys, base)
-    return "\n".join(parts)
+    sections = _about(generator, len(lora) // 2, form), _usage(generator, form, keys, base)
+    return "\n".join(sections)
 
 
-def _write_lora(generator: OneStep, lora: Mapping[str, Tensor], path: Path, keys: str) -> None:
-    """Its alpha goes into the B matrices: then a reader that knows of none takes it to be right."""
+def _write_lora(generator: OneStepModel, lora: Mapping[str, Tensor], path: Path, keys: str) -> None:
+    """Writes the LoRA, with alpha / rank in the B matrices for programs that ignore alpha."""
     scale = generator.lora_alpha / generator.lora_rank
-    scaled = {name: scale * each if ".lora_B." in name else each for name, each in lora.items()}
+    scaled = {name: scale * w if ".lora_B." in name else w for name, w in lora.items()}
     if keys == "comfyui":
         save_file(convert_state_dict_to_kohya(scaled), path, {"format": "pt"})
         return
@@ -79,21 +80,21 @@ def _write_lora(generator: OneStep, lora: Mapping[str, Tensor], path: Path, keys
     save_file(scaled, path, {"format": "pt", "lora_adapter_metadata": json.dumps(config)})
 
 
-def _write_merged(generator: OneStep, folder: Path) -> None:
+def _write_merged(generator: OneStepModel, folder: Path) -> None:
     generator.backbone.merge_lora(generator.unet)
     generator.unet.save_pretrained(folder / "unet")
     generator.vae.save_pretrained(folder / "vae")
     _scheduler(generator).save_pretrained(folder / "scheduler")
 
 
-def _scheduler(generator: OneStep) -> Any:
-    """The backbone's schedule, by the two ends that make it."""
-    signal = generator.backbone.alphas_cumprod()
+def _scheduler(generator: OneStepModel) -> Any:
+    """Returns a scheduler with the backbone's first and last β."""
+    alphas_cumprod = generator.backbone.alphas_cumprod()
     return DDIMScheduler(
-        num_train_timesteps=len(signal),
+        num_train_timesteps=len(alphas_cumprod),
         beta_schedule="scaled_linear",
-        beta_start=round(1 - signal[0].item(), 9),
-        beta_end=round(1 - (signal[-1] / signal[-2]).item(), 9),
+        beta_start=round(1 - alphas_cumprod[0].item(), 9),
+        beta_end=round(1 - (alphas_cumprod[-1] / alphas_cumprod[-2]).item(), 9),
         prediction_type="epsilon",
         clip_sample=False,
         set_alpha_to_one=False,
@@ -101,16 +102,16 @@ def _scheduler(generator: OneStep) -> Any:
     )
 
 
-def _about(generator: OneStep, layers: int, form: str) -> str:
-    merged = " It is merged into the weights here." if form == "merged" else ""
+def _about(generator: OneStepModel, layers: int, form: str) -> str:
+    merged = " Merged into these weights." if form == "merged" else ""
     return f"""\
 # One-step ×{generator.scale} super-resolution (DFOSD) on {generator.backbone.name}
 
-Restores real photographs at four times their size in one diffusion step, after
+Restores real photographs at four times their size in one diffusion step, following
 *Distillation-Free One-Step Diffusion for Real-World Image Super-Resolution* (DFOSD). The photograph
-is enlarged by bicubic interpolation and encoded; the UNet predicts the noise in its latent once, at
-timestep T_L = {generator.timestep}, told by a learnt embedding in place of a prompt; that noise is
-subtracted (eq. 1), and the rest decoded.
+is upsampled by bicubic interpolation and encoded. Conditioned on a learnt embedding instead of a
+prompt, the UNet predicts the noise in the latent once, at timestep T_L = {generator.timestep}. The
+noise is subtracted (eq. 1) and the result decoded.
 
 - Backbone: {generator.backbone.name}; its VAE is unchanged.
 - LoRA on the UNet: rank {generator.lora_rank}, alpha {generator.lora_alpha:g}, \
@@ -119,14 +120,14 @@ subtracted (eq. 1), and the rest decoded.
 """
 
 
-def _shapes(generator: OneStep) -> str:
-    shapes = {name: list(each.shape) for name, each in generator.condition.named_parameters()}
-    return ", ".join(f"`{name}` {shape}" for name, shape in shapes.items())
+def _shapes(generator: OneStepModel) -> str:
+    parameters = generator.condition.named_parameters()
+    return ", ".join(f"`{name}` {list(parameter.shape)}" for name, parameter in parameters)
 
 
-def _use(generator: OneStep, form: str, keys: str, base: str) -> str:
+def _usage(generator: OneStepModel, form: str, keys: str, base: str) -> str:
     notes = [
-        "`toolkit restore` also corrects colours, and works in tiles where an image is large.",
+        "`toolkit restore` also corrects colours, and processes large images in tiles.",
     ]
     if generator.posterior == "sample":
         notes.append(
@@ -134,18 +135,18 @@ def _use(generator: OneStep, form: str, keys: str, base: str) -> str:
         )
     if form == "diffusers" and keys == "diffusers":
         notes.append(
-            "`load_lora_weights` of diffusers' Stable Diffusion pipelines takes this folder, too."
+            "`load_lora_weights` of diffusers' Stable Diffusion pipelines also reads this folder."
         )
     if form == "diffusers" and keys == "comfyui":
         notes.append(
-            f"In ComfyUI, `{_LORA['comfyui']}` goes into `models/loras`; the embedding and eq. 1\n"
-            "are not part of a LoRA, and a workflow has to bring them."
+            f"In ComfyUI, put `{_LORA['comfyui']}` into `models/loras`; the workflow must supply\n"
+            "the embedding and eq. 1, which a LoRA cannot contain."
         )
     code = _example(generator, form, keys, base)
     return f"## Use\n\n```python\n{code}```\n\n" + "\n".join(notes) + "\n"
 
 
-def _example(generator: OneStep, form: str, keys: str, base: str) -> str:
+def _example(generator: OneStepModel, form: str, keys: str, base: str) -> str:
     pipeline = ", StableDiffusionPipeline" if form == "diffusers" and keys == "comfyui" else ""
     more = _more_conditions(generator)
     return f"""\
@@ -177,8 +178,8 @@ Image.fromarray(pixels.numpy()).save("restored.png")
 """
 
 
-def _networks(generator: OneStep, form: str, keys: str, base: str) -> str:
-    """The lines that load `vae`, `unet` and `scheduler`."""
+def _networks(generator: OneStepModel, form: str, keys: str, base: str) -> str:
+    """Returns the lines that load `vae`, `unet` and `scheduler`."""
     if form == "merged":
         return """\
 vae = AutoencoderKL.from_pretrained(FOLDER, subfolder="vae")
@@ -190,21 +191,21 @@ scheduler = DDIMScheduler.from_pretrained(FOLDER, subfolder="scheduler")"""
         load = f"""\
 lora, alphas = StableDiffusionPipeline.lora_state_dict(FOLDER, weight_name="{name}")
 unet.load_lora_adapter(lora, prefix="unet", network_alphas=alphas)"""
-    ends = _scheduler(generator).config
-    where = "on the model hub" if "/" in base else "name the folder that holds its unet/ and vae/"
+    schedule = _scheduler(generator).config
+    comment = "on the model hub" if "/" in base else "the folder that contains its unet/ and vae/"
     return f"""\
-BASE = "{base}"  # {where}
+BASE = "{base}"  # {comment}
 vae = AutoencoderKL.from_pretrained(BASE, subfolder="vae")
 unet = UNet2DConditionModel.from_pretrained(BASE, subfolder="unet")
 {load}
 scheduler = DDIMScheduler(
-    beta_schedule="scaled_linear", beta_start={ends.beta_start}, beta_end={ends.beta_end}
+    beta_schedule="scaled_linear", beta_start={schedule.beta_start}, beta_end={schedule.beta_end}
 )"""
 
 
 @torch.no_grad()
-def _more_conditions(generator: OneStep) -> str:
-    """The further argument of a UNet that is told more than a text, as SDXL's; else nothing."""
+def _more_conditions(generator: OneStepModel) -> str:
+    """Returns code for SDXL's `added_cond_kwargs`, or "" for UNets conditioned on text only."""
     added = generator.condition(1, torch.float32).get("added_cond_kwargs")
     if added is None:
         return ""

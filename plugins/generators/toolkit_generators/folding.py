@@ -1,8 +1,8 @@
-"""A UNet for one timestep and one condition: all that these make constant, computed once.
+"""A UNet specialised to one timestep and one condition, with constant activations precomputed.
 
-Each residual block adds a projection of the timestep to its first convolution: it becomes part of
-that convolution's bias. Each cross-attention compares with keys and values of the condition: they
-are kept, and the layers that made them are dropped, with the timestep's own embedding.
+The projection of the timestep in each residual block is folded into the bias of its first
+convolution. Keys and values of each cross-attention are stored. The layers that computed them and
+the timestep embedding are removed.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from torch.nn import functional as F
 
 
 def is_foldable(unet: nn.Module) -> bool:
-    """Whether the timestep enters the UNet by addition alone, as in every Stable Diffusion."""
-    return all(each.time_embedding_norm == "default" for each in _resnets(unet)) and all(
-        each.norm_q is None and not each.residual_connection and each.rescale_output_factor == 1
-        for each in _cross_attentions(unet)
+    """Returns whether `FoldedUNet` supports a UNet, as it does every Stable Diffusion's.
+
+    The timestep must only be added, and cross-attention must be without query norm, residual
+    connection or output rescaling.
+    """
+    return all(resnet.time_embedding_norm == "default" for resnet in _resnets(unet)) and all(
+        layer.norm_q is None and not layer.residual_connection and layer.rescale_output_factor == 1
+        for layer in _cross_attentions(unet)
     )
 
 
 class FoldedUNet(nn.Module):
-    """The noise in latents at one timestep, under one condition.
+    """Predicts the noise in latents at a fixed timestep, under a fixed condition.
 
     Args:
-        unet: diffusers' `UNet2DConditionModel`, without LoRA; used up.
-        timestep: The only one.
-        told: What conditions it, for a batch of one.
+        unet: A `UNet2DConditionModel` without LoRA; modified, and must not be used afterwards.
+        timestep: The fixed timestep.
+        conditioning: Keyword arguments of the UNet, for a batch of one.
     """
 
     @torch.no_grad()
-    def __init__(self, unet: Any, timestep: int, told: Mapping[str, Any]) -> None:
+    def __init__(self, unet: Any, timestep: int, conditioning: Mapping[str, Any]) -> None:
         super().__init__()
-        constants = _constants(unet, timestep, told)
+        constants = _constants(unet, timestep, conditioning)
         for resnet in _resnets(unet):
             _add_to_bias(resnet.conv1, constants[resnet.time_emb_proj])
             resnet.time_emb_proj = None
@@ -54,12 +58,12 @@ class FoldedUNet(nn.Module):
         self.out = nn.Sequential(unet.conv_norm_out, unet.conv_act, unet.conv_out)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """`[b, c, h, w]`, sides multiples of the UNet's halvings, to the same shape."""
+        """Predicts the noise in latents `[b, c, h, w]`, with sides that the UNet can halve."""
         x = self.conv_in(latent.to(self.conv_in.weight.dtype))
         skips = [x]
         for block in self.down_blocks:
-            x, passed = block(x)
-            skips += passed
+            x, block_skips = block(x)
+            skips += block_skips
         x = self.mid_block(x)
         for block in self.up_blocks:
             count = len(block.resnets)
@@ -70,12 +74,12 @@ class FoldedUNet(nn.Module):
 
 
 class _ConstantText(nn.Module):
-    """Attention to a condition that never changes: an attention processor for diffusers.
+    """Attention processor for diffusers with constant keys and values.
 
     Args:
-        key: `[1, tokens, heads · d]`.
-        value: Of the same shape.
-        heads: How many there are.
+        key: Keys, `[1, tokens, heads · d]`.
+        value: Values, of the same shape.
+        heads: Number of heads.
     """
 
     def __init__(self, key: Tensor, value: Tensor, heads: int) -> None:
@@ -83,8 +87,8 @@ class _ConstantText(nn.Module):
         self.key, self.value = nn.Buffer(_by_head(key, heads)), nn.Buffer(_by_head(value, heads))
         self._heads = heads
 
-    def forward(self, attention: Any, hidden_states: Tensor, *_args: Any, **_told: Any) -> Tensor:
-        """`[b, places, width]` to the same shape."""
+    def forward(self, attention: Any, hidden_states: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+        """Attends from `[b, positions, width]`; returns the same shape."""
         batch = len(hidden_states)
         attended = F.scaled_dot_product_attention(
             _by_head(attention.to_q(hidden_states), self._heads),
@@ -97,31 +101,33 @@ class _ConstantText(nn.Module):
 
 
 def _by_head(x: Tensor, heads: int) -> Tensor:
-    """`[b, places, heads · d]` to `[b, heads, places, d]`."""
+    """Reshapes `[b, positions, heads · d]` to `[b, heads, positions, d]`."""
     return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
-def _constants(unet: Any, timestep: int, told: Mapping[str, Any]) -> dict[nn.Module, Tensor]:
-    """What the layers that see no image give, by running the UNet once on the smallest latent."""
-    seen: dict[nn.Module, Tensor] = {}
-    blind = [each.time_emb_proj for each in _resnets(unet)]
+def _constants(
+    unet: Any, timestep: int, conditioning: Mapping[str, Any]
+) -> dict[nn.Module, Tensor]:
+    """Returns outputs of the layers that do not depend on the latent, from one run of the UNet."""
+    outputs: dict[nn.Module, Tensor] = {}
+    constant_layers = [resnet.time_emb_proj for resnet in _resnets(unet)]
     for attention in _cross_attentions(unet):
-        blind += [attention.to_k, attention.to_v]
+        constant_layers += [attention.to_k, attention.to_v]
     hooks = [
-        layer.register_forward_hook(lambda layer, _inputs, output: seen.update({layer: output}))
-        for layer in blind
+        layer.register_forward_hook(lambda layer, _inputs, output: outputs.update({layer: output}))
+        for layer in constant_layers
     ]
     side = 2 ** (len(unet.config.block_out_channels) - 1)
     like = unet.conv_in.weight
-    unet(like.new_zeros(1, unet.config.in_channels, side, side), timestep, **told)
+    unet(like.new_zeros(1, unet.config.in_channels, side, side), timestep, **conditioning)
     for hook in hooks:
         hook.remove()
-    return seen
+    return outputs
 
 
-def _add_to_bias(convolution: nn.Conv2d, added: Tensor) -> None:
-    """`added`: `[1, channels]`. The old bias may be shared, and stays as it is."""
-    bias = added[0] if convolution.bias is None else convolution.bias + added[0]
+def _add_to_bias(convolution: nn.Conv2d, addend: Tensor) -> None:
+    """Replaces the bias by its sum with `addend`, `[1, channels]`; the old one may be shared."""
+    bias = addend[0] if convolution.bias is None else convolution.bias + addend[0]
     convolution.bias = nn.Parameter(bias, requires_grad=False)
 
 

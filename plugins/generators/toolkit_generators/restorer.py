@@ -1,4 +1,4 @@
-"""A trained one-step generator, made ready for whole images of any size."""
+"""Inference with a trained one-step generator, on images of any size."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from toolkit.images import bicubic_resize
+from toolkit.plugin import bicubic_resize
 from toolkit_generators.folding import FoldedUNet, is_foldable
-from toolkit_generators.wide import widen
+from toolkit_generators.winograd_layers import use_winograd
 
 if TYPE_CHECKING:
-    from toolkit_generators.one_step import OneStep
+    from toolkit_generators.model import OneStepModel
 
 Form = Literal["folded", "merged", "unmerged"]
 FORMS: tuple[Form, ...] = ("unmerged", "merged", "folded")
@@ -23,15 +23,15 @@ class OneStepRestorer:
     """A one-step generator as a `Restorer`.
 
     Args:
-        generator: Trained; used up.
-        form: "unmerged": as it was trained. "merged": the LoRA is added to the weights. "folded":
-            what one timestep and one condition make constant is computed once, too, and wide
-            convolutions are done with fewer multiplications on a processor.
+        generator: Trained generator; must not be used afterwards.
+        form: "unmerged": the network as trained. "merged": with LoRA merged into the weights.
+            "folded": also with the constants of timestep and condition precomputed, and with
+            Winograd's algorithm for wide convolutions on a CPU. All give the same images.
     """
 
     name = "one-step"
 
-    def __init__(self, generator: OneStep, form: Form) -> None:
+    def __init__(self, generator: OneStepModel, form: Form) -> None:
         self.scale, self._multiple = generator.scale, generator.multiple
         self._generator = generator
         self._folded: FoldedUNet | None = None
@@ -39,21 +39,21 @@ class OneStepRestorer:
             return
         generator.backbone.merge_lora(generator.unet)
         if form == "folded":
-            widen(generator.vae)
+            use_winograd(generator.vae)
             if is_foldable(generator.unet):
-                told = generator.condition(1, generator.unet.conv_in.weight.dtype)
-                self._folded = FoldedUNet(generator.unet, generator.timestep, told)
+                conditioning = generator.condition(1, generator.unet.conv_in.weight.dtype)
+                self._folded = FoldedUNet(generator.unet, generator.timestep, conditioning)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """All that takes part in restoring, by name."""
+        """The networks in use, by name."""
         if self._folded:
             return {"vae": self._generator.vae, "unet": self._folded}
         return self._generator.networks
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor) -> Tensor:
-        """`[b, 3, h, w]` of any size to `[b, 3, 4h, 4w]`, in [0, 1]."""
+        """Restores images `[b, 3, h, w]` of any size; returns `[b, 3, 4h, 4w]`, in [0, 1]."""
         height, width = lr.shape[-2:]
         multiple, generator = self._multiple, self._generator
         padded = F.pad(lr, (0, -width % multiple, 0, -height % multiple), mode="replicate")

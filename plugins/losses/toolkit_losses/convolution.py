@@ -1,4 +1,4 @@
-"""Convolutions of a frozen network, as fast as they are without losing what gradients need."""
+"""Fast convolutions for frozen networks, with PyTorch's rounding where gradients depend on it."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from toolkit import winograd
 class Convolution:
     """A convolution with frozen weights.
 
-    Where a gradient is wanted, it is computed as PyTorch's own modules do, rounding for rounding:
-    near zero, the gradients of a ReLU and of a root of squares amplify a difference in rounding a
-    thousandfold. Everywhere else the layout and the algorithm are the fastest.
+    If a gradient is needed, outputs are rounded exactly as PyTorch's modules round them, because
+    near zero the gradients of ReLU and L2 pooling amplify rounding differences by a factor of
+    1000. Otherwise, the fastest memory format and algorithm are used.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, padding: int) -> None:
         self.weight = weight
         self.bias = bias
         self._stride, self._padding = stride, padding
-        on_processor = weight.device.type == "cpu" and weight.dtype == torch.float32
-        self._plain = on_processor and weight.shape[2:] == (3, 3) and stride == padding == 1
+        on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+        self._is_plain = on_cpu and weight.shape[2:] == (3, 3) and stride == padding == 1
 
     def __call__(self, x: Tensor) -> Tensor:
-        """`[b, in, h, w]` to `[b, out, h', w']`."""
+        """Convolves `[b, in, h, w]` to `[b, out, h', w']`."""
         if torch.is_grad_enabled() and x.requires_grad:
-            if self._plain and x.shape[1] > 3:  # for an image PyTorch's own backward pass is faster
+            if self._is_plain and x.shape[1] > 3:  # for images, PyTorch's backward pass is faster
                 convolved: Tensor = _Convolve.apply(x, self)
                 return convolved
-            if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # faster; coarse either way
+            if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # faster; too coarse to match
                 x = x.contiguous(memory_format=torch.channels_last)
                 return F.conv2d(x, self._channels_last, self.bias, self._stride, self._padding)
             return F.conv2d(x, self.weight, self.bias, self._stride, self._padding)
@@ -43,18 +43,18 @@ class Convolution:
         return F.conv2d(x, self._channels_last, self.bias, self._stride, self._padding)
 
     def backward(self, gradient: Tensor) -> Tensor:
-        """The gradient of the input from that of the output: a convolution, too.
+        """Returns the gradient of the input, given that of the output.
 
-        It is linear, amplifies nothing, and so may be computed in the fastest way.
+        It is linear and does not amplify rounding errors, so the fastest algorithm is used.
         """
         if self._winograd_pays(gradient):
-            return winograd.convolve(gradient, self._turned_matrices).contiguous()
-        return F.conv2d(gradient, self._turned, padding=1)
+            return winograd.convolve(gradient, self._flipped_matrices).contiguous()
+        return F.conv2d(gradient, self._flipped, padding=1)
 
     def _winograd_pays(self, x: Tensor) -> bool:
         batch, _, height, width = x.shape
         outputs, inputs = self.weight.shape[:2]
-        return self._plain and winograd.pays(inputs, outputs, batch, height, width)
+        return self._is_plain and winograd.pays(inputs, outputs, batch, height, width)
 
     @functools.cached_property
     def _channels_last(self) -> Tensor:
@@ -65,12 +65,12 @@ class Convolution:
         return winograd.transform(self.weight)
 
     @functools.cached_property
-    def _turned(self) -> Tensor:
+    def _flipped(self) -> Tensor:
         return self.weight.flip(2, 3).transpose(0, 1).contiguous()
 
     @functools.cached_property
-    def _turned_matrices(self) -> Tensor:
-        return winograd.transform(self._turned)
+    def _flipped_matrices(self) -> Tensor:
+        return winograd.transform(self._flipped)
 
 
 class _Convolve(torch.autograd.Function):

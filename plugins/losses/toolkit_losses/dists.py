@@ -10,24 +10,24 @@ from torch import Tensor
 from toolkit import weights
 from toolkit_losses.features import FeatureLoss, Features, at_least_float32, channel_parts
 from toolkit_losses.networks import Vgg16, vgg16
-from toolkit_losses.plugin import DISTS
+from toolkit_losses.published import DISTS
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STABILITY = 1e-6
 _WIDTHS = [3, *Vgg16.WIDTHS]
 
 
-def dists() -> FeatureLoss:
-    """1 − Σ(α·structure + β·texture) over the image itself and five stages of VGG16.
+def dists(*, read_weights: bool = True) -> FeatureLoss:
+    """Creates DISTS: 1 − Σ(α·texture + β·structure) over the image and five stages of VGG16.
 
     Texture compares the means of feature maps, structure their correlation; α and β are the
-    authors' weights. 0 for equal images.
+    authors' weights.
     """
-    if weights.hollow():
-        alpha = beta = torch.ones(sum(_WIDTHS))
-    else:
+    if read_weights:
         state = weights.read_tensors(weights.fetch(DISTS))
         alpha, beta = state["alpha"].flatten(), state["beta"].flatten()
+    else:
+        alpha = beta = torch.ones(sum(_WIDTHS))
     total = alpha.sum() + beta.sum()
     alphas, betas = torch.split(alpha / total, _WIDTHS), torch.split(beta / total, _WIDTHS)
 
@@ -42,35 +42,35 @@ def dists() -> FeatureLoss:
 
 
 def _features(image: Tensor) -> Features:
-    """The image `[b, 3, h, w]`, in [0, 1], and its features at five stages."""
-    mean, std = (image.new_tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+    """Returns an image `[b, 3, h, w]`, in [0, 1], followed by its features at five stages."""
+    mean, std = (image.new_tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
     return [image, *vgg16(image)((image - mean) / std, pool="l2")]
 
 
 def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Texture and structure similarity of each feature map, `[b, channels]` each."""
+    """Returns texture and structure similarity of feature maps, `[b, channels]` each."""
     x_mean, y_mean, x_variance, y_variance, covariance = _Moments.apply(x, y)
     texture = (2 * x_mean * y_mean + _STABILITY) / (x_mean**2 + y_mean**2 + _STABILITY)
     return texture, (2 * covariance + _STABILITY) / (x_variance + y_variance + _STABILITY)
 
 
 class _Moments(torch.autograd.Function):
-    """Means, variances and covariance of maps, `[b, channels]` each; some channels at a time.
+    """Means, variances and covariance of feature maps, `[b, channels]` each.
 
-    By hand, forward and backward pass need no temporary of the maps' own size, and the layouts of
-    both may differ. There is no gradient to `y`, the target.
+    The custom backward pass avoids temporaries of the size of the maps, and `x` and `y` may differ
+    in memory format. No gradient flows to `y`, the target.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        found = []
-        for some in channel_parts(x):
-            first, second = x[:, some].contiguous(), y[:, some].contiguous()
+        parts = []
+        for channels in channel_parts(x):
+            first, second = x[:, channels].contiguous(), y[:, channels].contiguous()
             x_mean, y_mean = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
             first, second = (first - x_mean).flatten(2), (second - y_mean).flatten(2)
             products = _dot(first, first), _dot(second, second), _dot(first, second)
-            found.append((x_mean.flatten(1), y_mean.flatten(1), *products))
-        moments = tuple(torch.cat(each, 1) for each in zip(*found, strict=True))
+            parts.append((x_mean.flatten(1), y_mean.flatten(1), *products))
+        moments = tuple(torch.cat(moment, 1) for moment in zip(*parts, strict=True))
         ctx.save_for_backward(x, y, *moments[:2])
         return moments
 
@@ -78,19 +78,19 @@ class _Moments(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         x, y, x_mean, y_mean = ctx.saved_tensors
-        places = x.shape[2] * x.shape[3]
-        to_mean, _, to_variance, _, to_covariance = (each / places for each in gradients)
+        pixels = x.shape[2] * x.shape[3]
+        to_mean, _, to_variance, _, to_covariance = (grad / pixels for grad in gradients)
         to_variance = 2 * to_variance
         constant = to_mean - to_variance * x_mean - to_covariance * y_mean
-        terms = [each[:, :, None, None] for each in (constant, to_variance, to_covariance)]
+        terms = [term[:, :, None, None] for term in (constant, to_variance, to_covariance)]
         gradient = torch.empty_like(x)
-        for some in channel_parts(x):
-            constant, by_x, by_y = (each[:, some] for each in terms)
-            out = gradient[:, some]
-            torch.addcmul(constant, x[:, some], by_x, out=out).addcmul_(y[:, some], by_y)
+        for part in channel_parts(x):
+            constant, by_x, by_y = (term[:, part] for term in terms)
+            out = gradient[:, part]
+            torch.addcmul(constant, x[:, part], by_x, out=out).addcmul_(y[:, part], by_y)
         return gradient, None
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """The mean product of maps `[b, channels, places]`, by one walk over both."""
+    """Returns mean products of maps `[b, channels, pixels]`, without a temporary."""
     return torch.einsum("bcp,bcp->bc", x, y) / x.shape[2]

@@ -1,8 +1,7 @@
-"""Edge-aware losses: a distance between the images plus one between their edges (eqs. 5-7)."""
+"""Edge-aware losses: distance of the images plus distance of their edges (eqs. 5-7)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Self
 
 import torch
@@ -11,7 +10,6 @@ from torch.nn import functional as F
 
 from toolkit_losses.features import (
     FeatureLoss,
-    Features,
     at_least_float32,
     check_shapes,
     no_autocast,
@@ -21,16 +19,19 @@ Edges = Literal["grey", "colour"]
 
 _SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 _FLAT = 1e-6
-"""Added under the root, so that flat regions have a gradient; open in the paper."""
+"""Added under the root to keep the gradient finite in flat regions; open in the paper."""
 
 
 def sobel(image: Tensor, edges: Edges = "grey") -> Tensor:
-    """Sobel magnitude √((Gx∗x)² + (Gy∗x)² + 1e-6) (eqs. 6, 7), `[b, 3, h, w]` to the same shape.
+    """Computes the Sobel magnitude √((Gx∗x)² + (Gy∗x)² + 1e-6) (eqs. 6, 7).
 
     Args:
-        image: In [0, 1].
-        edges: "grey" for the edges of the channels' mean, repeated to three channels; "colour"
-            for those of each channel.
+        image: `[b, 3, h, w]`, in [0, 1].
+        edges: "grey" for edges of the channels' mean, repeated to three channels; "colour" for
+            edges of each channel.
+
+    Returns:
+        Edge maps of the same shape.
 
     Example:
         >>> round(sobel(torch.full((1, 3, 5, 5), 0.5))[0, 0, 2, 2].item(), 6)
@@ -47,7 +48,14 @@ def sobel(image: Tensor, edges: Edges = "grey") -> Tensor:
 
 
 class EdgeAware:
-    """d(x, y) + d(S(x), S(y)) (eq. 5) of any distance d; images and edges make one batch."""
+    """d(x, y) + d(S(x), S(y)) (eq. 5) for any distance d; images and edges form one batch.
+
+    Args:
+        distance: The distance d.
+        edges: Edges of the channels' mean or of each channel; see `sobel`.
+        image_weight: Weight of d(x, y).
+        edge_weight: Weight of d(S(x), S(y)).
+    """
 
     autocast = True
 
@@ -58,29 +66,27 @@ class EdgeAware:
         self._edges: Edges = edges
         self._weights = (image_weight, edge_weight)
 
-    def __call__(self, prediction: Tensor, target: Tensor | Sequence[Features]) -> Tensor:
-        """Distance of each image, `[b]`; the target may be what `prepare` returned."""
-        if isinstance(target, Tensor):
-            check_shapes(prediction, target)
-            target = self._with_edges(target.detach())
-        images, edges = self._distance(self._with_edges(prediction), target).chunk(2)
-        return self._weights[0] * images + self._weights[1] * edges
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Returns the distance of each image, `[b]`.
 
-    @torch.no_grad()
-    def prepare(self, target: Tensor) -> list[Features]:
-        """The features of the target and of its edges."""
-        return self._distance.prepare(self._with_edges(target))
+        Raises:
+            DataError: The shapes differ, or a side is below 16 px.
+        """
+        check_shapes(prediction, target)
+        inputs = self._with_edges(prediction), self._with_edges(target.detach())
+        image_distances, edge_distances = self._distance(*inputs).chunk(2)
+        return self._weights[0] * image_distances + self._weights[1] * edge_distances
 
     def frozen_bytes(self, like: Tensor) -> int:
-        """What the distance's network takes."""
+        """Returns the size of the distance's network; see `FeatureLoss.frozen_bytes`."""
         return self._distance.frozen_bytes(like)
 
     def to(self, device: torch.device) -> Self:
-        """Moves what the distance keeps."""
+        """Moves the distance to a device."""
         self._distance.to(device)
         return self
 
     def _with_edges(self, image: Tensor) -> Tensor:
-        with no_autocast(image):  # no edges of 8 bits
+        with no_autocast(image):  # bfloat16 would leave edges a precision of 8 bits
             image = at_least_float32(image)
             return torch.cat([image, sobel(image, self._edges)])

@@ -8,23 +8,23 @@ from torch import Tensor
 
 from toolkit_losses.features import FeatureLoss, Features, at_least_float32
 from toolkit_losses.networks import alexnet, heads, vgg16
-from toolkit_losses.plugin import ALEXNET, VGG16
+from toolkit_losses.published import ALEXNET, VGG16
 
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 
 
-def lpips(network: Literal["vgg", "alex"]) -> FeatureLoss:
-    """Weighted squared distance of features, each location's vector scaled to unit length.
+def lpips(network: Literal["vgg", "alex"], *, read_weights: bool = True) -> FeatureLoss:
+    """Creates LPIPS: weighted squared distance of features, normalised to unit length per location.
 
-    Sides of 16 px are enough. (The authors' package stops at 31 px with AlexNet, whose second
-    pooling window is then larger than the map; here it is cut to the map.)
+    Sides must be at least 16 px. (With AlexNet, the authors' package needs 31 px, below which the
+    second pooling window exceeds the feature map; here the window is cropped.)
     """
-    weightings = heads(VGG16 if network == "vgg" else ALEXNET)
+    weightings = heads(VGG16 if network == "vgg" else ALEXNET, read_weights=read_weights)
     classifier = vgg16 if network == "vgg" else alexnet
 
     def features(image: Tensor) -> Features:
-        shift, scale = (image.new_tensor(each).view(1, 3, 1, 1) for each in (_SHIFT, _SCALE))
+        shift, scale = (image.new_tensor(values).view(1, 3, 1, 1) for values in (_SHIFT, _SCALE))
         x = (2 * image - 1 - shift) / scale
         stages = vgg16(x)(x, pool="max") if network == "vgg" else alexnet(x)(x)
         return [_unit(at_least_float32(stage)) for stage in stages]
@@ -40,5 +40,5 @@ def lpips(network: Literal["vgg", "alex"]) -> FeatureLoss:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Divides by the length; the clamp keeps the root's gradient finite where all is zero."""
+    """Normalises to unit length; the clamp keeps the gradient finite for zero vectors."""
     return x / (x.square().sum(1, keepdim=True).clamp_min(1e-20).sqrt() + 1e-10)

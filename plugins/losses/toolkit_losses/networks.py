@@ -1,4 +1,4 @@
-"""The frozen classifiers whose features the perceptual losses compare; one of each a process."""
+"""Frozen networks that extract features for the perceptual losses, shared within a process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from toolkit import weights
-from toolkit.component import WeightFile
-from toolkit.errors import DataError
+from toolkit.plugin import DataError, WeightFile
 from toolkit_losses.convolution import Convolution
 from toolkit_losses.features import channel_parts, no_autocast
-from toolkit_losses.plugin import ALEXNET, VGG16
+from toolkit_losses.published import ALEXNET, VGG16
 
-SMALLEST = 16
-"""VGG16 halves an image four times before its last stage."""
+MIN_SIDE = 16
+"""Smallest side of an image in pixels; VGG16 halves it four times before its last stage."""
 _ALEXNET = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
 """Stride and padding of AlexNet's convolutions."""
 
@@ -33,11 +32,11 @@ class Vgg16:
         (64, 3, 3), (64, 64, 3), (128, 64, 3), (128, 128, 3), (256, 128, 3), (256, 256, 3),
         (256, 256, 3), (512, 256, 3), *[(512, 512, 3)] * 5,
     )  # fmt: skip
-    """Outputs, inputs and kernel of each convolution."""
-    EXACT = 4
-    """How many convolutions stay in float32 where the others are in half precision. Flat parts and
-    edges would lose their details in 8 bits, and the gradient its direction: on the shipped
-    restorer's images, EA-DISTS's would have a cosine of 0.70 to the one in float32, not 0.995."""
+    """Output channels, input channels and kernel size of each convolution."""
+    FLOAT32_LAYERS = 4
+    """Number of first convolutions that stay in float32 under autocast. In bfloat16 they would lose
+    detail in flat regions and edges: on images of the shipped restorer, the cosine between the
+    gradients of EA-DISTS and those in float32 would drop from 0.995 to 0.70."""
     _LAYERS = (2, 2, 3, 3, 3)
 
     def __init__(self, layers: list[Convolution]) -> None:
@@ -49,11 +48,14 @@ class Vgg16:
         self._blur = (blur / blur.sum()).to(layers[-1].weight.device)
 
     def __call__(self, x: Tensor, pool: Literal["max", "l2"]) -> list[Tensor]:
-        """ReLU features of the five stages of a normalised image, `[b, 64..512, h/2^i, w/2^i]`.
+        """Returns ReLU features of the five stages, `[b, 64..512, h/2^i, w/2^i]`.
 
         Args:
-            x: `[b, 3, h, w]`, with ImageNet's mean and deviation taken out.
-            pool: "max" as trained, or "l2": the blurred root of squares of DISTS, free of aliasing.
+            x: `[b, 3, h, w]`, normalised with ImageNet's mean and standard deviation.
+            pool: "max", as trained, or "l2", the anti-aliased L2 pooling of DISTS.
+
+        Raises:
+            DataError: A side is below 16 px.
         """
         _check_size(x)
         features: list[Tensor] = []
@@ -73,19 +75,23 @@ class AlexNet:
 
     WIDTHS = (64, 192, 384, 256, 256)
     SHAPES = ((64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3))
-    EXACT = 2
+    FLOAT32_LAYERS = 2
 
     def __init__(self, layers: list[Convolution]) -> None:
         self.layers = layers
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """ReLU features of the five convolutions of a normalised image, `[b, 3, h, w]`."""
+        """Returns ReLU features of the five convolutions for a normalised image, `[b, 3, h, w]`.
+
+        Raises:
+            DataError: A side is below 16 px.
+        """
         _check_size(x)
         features: list[Tensor] = []
         with no_autocast(x):
-            for number, convolution in enumerate(self.layers):
-                if number in (1, 2):
-                    # A map smaller than the window is pooled whole, so that 16 px are enough.
+            for index, convolution in enumerate(self.layers):
+                if index in (1, 2):
+                    # Crop the window to small maps, to support images of 16 px.
                     x = F.max_pool2d(x, [min(3, side) for side in x.shape[-2:]], stride=2)
                 x = convolution(x.to(convolution.weight.dtype)).relu_()
                 features.append(x)
@@ -93,15 +99,15 @@ class AlexNet:
 
 
 class _L2Pool(torch.autograd.Function):
-    """Halves maps by √(blur(x²) + 1e-12); by hand, the backward pass is one walk over x."""
+    """Halves maps by √(blur(x²) + 1e-12), with a memory-efficient backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor) -> Tensor:
         kernel = kernel.expand(x.shape[1], 1, 3, 3)
-        # With channels last, parts would not lie together.
+        # With channels last, the slices would not be contiguous.
         parts = channel_parts(x) if x.is_contiguous() else [slice(None)]
-        powers = [_blurred_squares(x[:, part], kernel[part]) for part in parts]
-        pooled = torch.cat(powers, 1).add_(1e-12).sqrt_()
+        blurred = [_blurred_squares(x[:, part], kernel[part]) for part in parts]
+        pooled = torch.cat(blurred, 1).add_(1e-12).sqrt_()
         ctx.save_for_backward(x, kernel, pooled)
         return pooled
 
@@ -109,11 +115,11 @@ class _L2Pool(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         x, kernel, pooled = ctx.saved_tensors
-        # PyTorch's own backward pass of such a convolution takes 50 times as long in bfloat16.
-        apart = torch.zeros_like(x)
-        apart[:, :, ::2, ::2] = gradient / pooled
-        spread = F.conv2d(apart, kernel, padding=1, groups=x.shape[1])  # the blur is symmetric
-        return spread.mul_(x), None
+        # PyTorch's backward pass of this convolution takes 50 times as long in bfloat16.
+        upsampled = torch.zeros_like(x)
+        upsampled[:, :, ::2, ::2] = gradient / pooled
+        blurred = F.conv2d(upsampled, kernel, padding=1, groups=x.shape[1])  # symmetric kernel
+        return blurred.mul_(x), None
 
 
 def _blurred_squares(x: Tensor, kernel: Tensor) -> Tensor:
@@ -121,32 +127,32 @@ def _blurred_squares(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def vgg16(like: Tensor) -> Vgg16:
-    """The one VGG16 of this process for the device and the precision of a tensor."""
+    """Returns the process's shared VGG16 for the device and precision of a tensor."""
     return _vgg16(like.device, _precision(like))
 
 
 def alexnet(like: Tensor) -> AlexNet:
-    """The one AlexNet of this process for the device and the precision of a tensor."""
+    """Returns the process's shared AlexNet for the device and precision of a tensor."""
     return _alexnet(like.device, _precision(like))
 
 
-def heads(file: WeightFile) -> list[Tensor]:
-    """The five learned weightings of LPIPS v0.1, `[1, channels, 1, 1]` each."""
-    if weights.hollow():
+def heads(file: WeightFile, *, read_weights: bool = True) -> list[Tensor]:
+    """Returns the five learned weightings of LPIPS v0.1, `[1, channels, 1, 1]` each."""
+    if not read_weights:
         widths = Vgg16.WIDTHS if file == VGG16 else AlexNet.WIDTHS
         return [torch.empty(1, width, 1, 1) for width in widths]
-    found = arrays(file)
-    return [_tensor(found[f"NetLinLayer_{stage}"]["Conv_0"]["kernel"]) for stage in range(5)]
+    stored = arrays(file)
+    return [_tensor(stored[f"NetLinLayer_{stage}"]["Conv_0"]["kernel"]) for stage in range(5)]
 
 
 @functools.cache
 def arrays(file: WeightFile) -> dict[str, Any]:
-    """The arrays of a weight file, fetched where the cache lacks it."""
+    """Returns the arrays of a weight file, which is downloaded if it is not in the cache."""
     content: dict[str, Any] = weights.read_arrays(weights.fetch(file, siblings=(VGG16, ALEXNET)))
     return content
 
 
-# They outlive their first use: made while a metric scores, they must serve a training, too.
+# Inference mode is off because a network first created for a metric may later serve training.
 @functools.cache
 @torch.inference_mode(mode=False)
 def _vgg16(device: torch.device, precision: torch.dtype) -> Vgg16:
@@ -166,15 +172,18 @@ def _layers(
     device: torch.device,
     precision: torch.dtype,
 ) -> list[Convolution]:
-    """The convolutions of a network, by stride and padding; on the meta device without values."""
+    """Creates the convolutions from a weight file, or without values on the meta device.
+
+    `settings` are their strides and paddings.
+    """
     name = "VGG16_0" if file == VGG16 else "AlexNet_0"
     stored = {} if device.type == "meta" else arrays(file)[name]
-    exact = precision if precision == torch.float64 else torch.float32
-    made = []
+    full_precision = precision if precision == torch.float64 else torch.float32
+    convolutions = []
     for i, ((outputs, inputs, side), setting) in enumerate(
         zip(network.SHAPES, settings, strict=True)
     ):
-        dtype = exact if i < network.EXACT else precision
+        dtype = full_precision if i < network.FLOAT32_LAYERS else precision
         if device.type == "meta":
             weight = torch.empty(outputs, inputs, side, side, device=device, dtype=dtype)
             bias = weight.new_empty(outputs)
@@ -182,12 +191,12 @@ def _layers(
             layer = stored[f"Conv_{i}"]
             weight = _tensor(layer["kernel"]).to(device, dtype)
             bias = torch.from_numpy(layer["bias"]).to(device, dtype)
-        made.append(Convolution(weight, bias, *setting))
-    return made
+        convolutions.append(Convolution(weight, bias, *setting))
+    return convolutions
 
 
 def _precision(like: Tensor) -> torch.dtype:
-    """What autocast asks for, if it is on; so that weights are cast once and not at every call."""
+    """Returns autocast's dtype if it is enabled, so weights are cast once, not at every call."""
     autocast = not like.is_meta and torch.is_autocast_enabled(like.device.type)
     if autocast and like.dtype != torch.float64:
         return torch.get_autocast_dtype(like.device.type)
@@ -195,13 +204,13 @@ def _precision(like: Tensor) -> torch.dtype:
 
 
 def _check_size(x: Tensor) -> None:
-    if min(x.shape[-2:]) < SMALLEST:
+    if min(x.shape[-2:]) < MIN_SIDE:
         raise DataError(
             f"An image of {x.shape[-1]}x{x.shape[-2]} px is too small for a perceptual loss.",
-            f"Sides of at least {SMALLEST} px are needed.",
+            f"Sides of at least {MIN_SIDE} px are needed.",
         )
 
 
 def _tensor(kernel: Any) -> Tensor:
-    """`[k, k, in, out]` as `[out, in, k, k]`."""
+    """Converts a kernel from `[k, k, in, out]` to `[out, in, k, k]`."""
     return torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))

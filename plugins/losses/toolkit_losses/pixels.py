@@ -14,7 +14,7 @@ class PixelLoss:
     """Mean over pixels and channels of |x − y|, to the power of 1 or 2.
 
     Args:
-        power: 2 for the mean squared error (eq. 8's first term), 1 for the absolute one.
+        power: 2 for mean squared error (first term of eq. 8), 1 for mean absolute error.
 
     Example:
         >>> black, grey = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
@@ -26,7 +26,7 @@ class PixelLoss:
         self._power = power
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Error of each image, `[b]`, from images `[b, 3, h, w]`.
+        """Returns the error of each image, `[b]`, from images `[b, 3, h, w]`.
 
         Raises:
             DataError: The shapes differ.
@@ -37,5 +37,5 @@ class PixelLoss:
         return error.flatten(1).mean(1)
 
     def to(self, device: torch.device) -> Self:  # noqa: ARG002
-        """Nothing to move."""
+        """Does nothing."""
         return self

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from toolkit.errors import DataError
+from toolkit.plugin import DataError
 from toolkit_metrics.pairs import pixels, reference, size
 
 if TYPE_CHECKING:
-    from toolkit.interfaces import PerceptualLoss
+    from toolkit.plugin import PerceptualLoss
 
 
 class Distance:
     """Scores by a loss, without gradients; 0 for equal images, lower is better.
 
     Args:
-        loss: Takes (prediction, target), gives `[b]`.
-        least: Pixels a side that its network needs.
+        loss: The perceptual loss.
+        min_side: Smallest side that its network accepts, in pixels.
     """
 
-    def __init__(self, loss: PerceptualLoss, least: int) -> None:
-        self._loss, self._least = loss, least
+    def __init__(self, loss: PerceptualLoss, min_side: int) -> None:
+        self._loss, self._min_side = loss, min_side
         self._device: torch.device | None = None
 
     @torch.no_grad()
@@ -31,14 +31,15 @@ class Distance:
         """Scores `[b, 3, h, w]`, in [0, 1], as `[b]`.
 
         Raises:
-            DataError: There is no reference, its size differs, a pixel is not finite, or a side is
-                too short.
+            DataError: There is no reference, sizes differ, a pixel is not finite, or a side is too
+                short.
         """
         hr = reference(sr, hr)
-        if min(sr.shape[-2:]) < self._least:
+        if min(sr.shape[-2:]) < self._min_side:
             raise DataError(
-                f"This metric needs {self._least} pixels a side; the image has {size(sr)}",
-                hint="Leave this image out",
+                f"This metric needs sides of at least {self._min_side} pixels; the image has "
+                f"{size(sr)}",
+                hint="Exclude this image",
             )
         if self._device != sr.device:
             self._loss.to(sr.device)

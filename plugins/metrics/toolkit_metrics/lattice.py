@@ -1,4 +1,4 @@
-"""Excess of the spectrum where an autoencoder leaves its lattice."""
+"""A no-reference metric for grid artefacts with the period of an autoencoder."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import itertools
 import torch
 from torch import Tensor
 
-from toolkit.errors import DataError
+from toolkit.plugin import DataError
 from toolkit_metrics.pairs import luma, pixels, size
 
 _PERIODS = 32
-"""Side of a window in periods. A longer one would find repetitions far too faint to be seen."""
+"""Side of a window in periods. Larger windows would detect invisible patterns."""
 _FAR, _NEAR = 8, 2
-"""The neighbourhood of a place, in steps of the spectrum: up to `_FAR` away, beyond `_NEAR`, where
-the window has spread a peak."""
+"""Bounds of a frequency's neighbourhood, in bins; bins up to `_NEAR` contain the peak, spread by
+the window."""
 
 
 def lattice(images: Tensor, period: int) -> Tensor:
-    """How far the power at multiples of 1/period cycle per pixel rises above its neighbourhood.
+    """Measures the excess of power at multiples of 1/period cycles per pixel.
 
-    What repeats every `period` pixels shows there and nowhere else. The power spectrum is the mean
-    over half-overlapping windows of 32 periods. At all such places but the mean it is divided by
-    the mean of its neighbourhood, and the quotients are averaged.
+    A pattern that repeats every `period` pixels has power only at these frequencies. The power
+    spectrum is averaged over half-overlapping windows of 32 periods. At each of these frequencies
+    except zero, it is divided by the mean of its neighbourhood, and the ratios are averaged.
 
     Args:
         images: `[b, 3, h, w]`, in [0, 1].
-        period: In pixels, such as the factor of an autoencoder.
+        period: Period in pixels, such as the factor of an autoencoder.
 
     Returns:
-        `[b]`, float64, in dB, lower is better; about 0 where nothing repeats.
+        `[b]`, float64, in dB, lower is better; about 0 for images without a pattern.
 
     Raises:
         DataError: A side has fewer than 32 periods, or a pixel is not finite.
@@ -44,35 +44,35 @@ def lattice(images: Tensor, period: int) -> Tensor:
     side = _PERIODS * period
     if min(images.shape[2:]) < side:
         raise DataError(
-            f"{size(images)} pixels are too few to find a lattice of {period} px in",
-            hint=f"It needs {_PERIODS} periods a side: {side}x{side} px",
+            f"An image of {size(images)} pixels is too small for the metric lattice:{period}",
+            hint=f"It needs {_PERIODS} periods on each side: {side}x{side} px",
         )
     power = _spectrum(luma(pixels(images, "sr").double())[:, 0], side)
-    places = itertools.product(range(0, side, _PERIODS), repeat=2)
-    quotients = [_over_neighbourhood(power, *place) for place in places if any(place)]
-    return 10 * torch.stack(quotients).mean(dim=0).log10()
+    bins = itertools.product(range(0, side, _PERIODS), repeat=2)
+    ratios = [_over_neighbourhood(power, row, column) for row, column in bins if row or column]
+    return 10 * torch.stack(ratios).mean(dim=0).log10()
 
 
 def _spectrum(grey: Tensor, side: int) -> Tensor:
-    """Mean power of windows of `side` px, `[b, side, side]`, of `[b, h, w]` in [0, 255].
+    """Returns the mean power spectrum of windows, `[b, side, side]`, of `[b, h, w]` in [0, 255].
 
-    With what rounding to integers leaves, so that flat images have a figure too.
+    Adds the power of rounding noise, which makes the metric finite for flat images.
     """
     hann = torch.hann_window(side, dtype=torch.float64, device=grey.device)
     window = hann[:, None] * hann
     power = grey.new_zeros(len(grey), side, side)
     rows = grey.unfold(1, side, side // 2)
     for row in rows.unbind(1):  # [b, w, side]; one row of windows at a time bounds the memory
-        pieces = row.unfold(1, side, side // 2)  # [b, n, side, side]
-        pieces = pieces - pieces.mean(dim=(2, 3), keepdim=True)
-        power += torch.fft.fft2(pieces * window).abs().square().mean(dim=1)
+        patches = row.unfold(1, side, side // 2)  # [b, n, side, side]
+        patches = patches - patches.mean(dim=(2, 3), keepdim=True)
+        power += torch.fft.fft2(patches * window).abs().square().mean(dim=1)
     return power / rows.shape[1] + window.square().sum() / 12
 
 
 def _over_neighbourhood(power: Tensor, row: int, column: int) -> Tensor:
-    """Power at one place of the spectrum over the mean around it, `[b]`."""
+    """Returns the ratio of the power of a bin to the mean of its neighbourhood, `[b]`."""
     width = 2 * _FAR + 1
-    around = power.roll((_FAR - row, _FAR - column), (1, 2))[:, :width, :width]
+    surroundings = power.roll((_FAR - row, _FAR - column), (1, 2))[:, :width, :width]
     offset = torch.arange(-_FAR, _FAR + 1, device=power.device).abs()
-    outside = torch.maximum(offset[:, None], offset) > _NEAR
-    return around[:, _FAR, _FAR] / around[:, outside].mean(dim=1)
+    neighbourhood = torch.maximum(offset[:, None], offset) > _NEAR
+    return surroundings[:, _FAR, _FAR] / surroundings[:, neighbourhood].mean(dim=1)

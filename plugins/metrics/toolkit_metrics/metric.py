@@ -1,6 +1,6 @@
-"""A metric that knows itself without loading anything: its figures' code comes at the first call.
+"""A metric that loads its implementation at the first call.
 
-An evaluation whose figures are all cached asks for names, directions and fingerprints alone.
+An evaluation with cached scores needs only names, directions and fingerprints.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ DISTRIBUTION = "restoration-toolkit-metrics"
 
 
 class LazyMetric:
-    """A metric made of what is known at once and a loader for the rest.
+    """A metric with static attributes and a loader for the implementation.
 
     Args:
-        direction: Which is better.
-        load: Imports torch, reads weights, and gives the function of (sr, hr).
+        direction: Whether higher or lower is better.
+        load: Imports torch, reads weights, and returns the function of (sr, hr).
         needs_reference: Whether that function needs hr.
-        fingerprint: What the figure depends on beyond this distribution and its version.
+        fingerprint: What scores depend on, besides this distribution and its version.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class LazyMetric:
         self._load = load
 
     def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
-        """Scores `[b, 3, h, w]`, in [0, 1], as `[b]`; what lies outside the range is clamped.
+        """Scores `[b, 3, h, w]`, clamped to [0, 1], as `[b]`.
 
         Raises:
-            DataError: The images cannot be scored: no reference, unequal sizes, too small, or
-                pixels that are NaN or infinite.
-            WeightsError: Weights are not to be had, at the first call.
+            DataError: There is no reference, sizes differ, images are too small, or pixels are NaN
+                or infinite.
+            WeightsError: Weights cannot be obtained, at the first call.
         """
         return self._score(sr, hr)
 

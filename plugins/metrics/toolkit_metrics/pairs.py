@@ -1,4 +1,4 @@
-"""What all metrics share: checked pixels, pairs of equal size, in the colours to compare."""
+"""Validation and colour conversion shared by the metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from toolkit.errors import DataError
+from toolkit.plugin import DataError
 
 Colour = Literal["y", "rgb"]
 
@@ -15,9 +15,9 @@ _BT601 = (65.481, 128.553, 24.966)
 
 
 def luma(rgb: Tensor) -> Tensor:
-    """BT.601 luma of `[b, 3, h, w]` in [0, 1], as `[b, 1, h, w]` in [16, 235], not rounded.
+    """Converts `[b, 3, h, w]` in [0, 1] to BT.601 luma, `[b, 1, h, w]` in [16, 235], not rounded.
 
-    As MATLAB's `rgb2ycbcr` of an image in floating point, times 255.
+    Equals MATLAB's `rgb2ycbcr` of a floating-point image, times 255.
 
     Example:
         >>> [round(x, 3) for x in luma(torch.eye(3).view(3, 3, 1, 1).double()).flatten().tolist()]
@@ -29,16 +29,16 @@ def luma(rgb: Tensor) -> Tensor:
 
 
 def comparable(sr: Tensor, hr: Tensor | None, colour: Colour, border: int) -> tuple[Tensor, Tensor]:
-    """Both images as float64 on the scale of 0 to 255, `[b, 1 or 3, h, w]`, without their border.
+    """Returns both images as float64 in [0, 255], `[b, 1 or 3, h, w]`, without their border.
 
     Raises:
-        DataError: There is no reference, the sizes differ, nothing is left within the border, or
-            a pixel is not finite.
+        DataError: There is no reference, sizes differ, the border covers the whole image, or a
+            pixel is not finite.
     """
     pair = sr, reference(sr, hr)
     if min(sr.shape[-2:]) <= 2 * border:
         raise DataError(
-            f"Nothing is left of {size(sr)} pixels without a border of {border}",
+            f"An image of {size(sr)} pixels is too small for a border of {border}",
             hint="Lower the option 'border'",
         )
     inner = slice(border, -border or None)
@@ -52,39 +52,39 @@ def comparable(sr: Tensor, hr: Tensor | None, colour: Colour, border: int) -> tu
 
 
 def pixels(image: Tensor, name: Literal["sr", "hr"]) -> Tensor:
-    """The image as a file would hold it, but for rounding: within [0, 1], without gradients.
+    """Returns the image detached and clamped to [0, 1].
 
     Raises:
         DataError: A pixel is NaN or infinite.
     """
     image = image.detach()
     low, high = torch.aminmax(image)
-    if not bool((high - low).isfinite()):  # NaN and infinity both reach an extreme
+    if not bool((high - low).isfinite()):  # NaN and infinity both propagate to the extremes
         bad = int((~image.isfinite()).sum())
-        kind = "restored image (sr)" if name == "sr" else "true image (hr)"
+        kind = "restored image (sr)" if name == "sr" else "reference image (hr)"
         raise DataError(
             f"The {kind} has {bad} values that are NaN or infinite",
-            hint="Look for the restorer's or the reader's fault; no figure can be given",
+            hint="Check the restorer, or how the image was loaded",
         )
     return image if low >= 0 and high <= 1 else image.clamp(0, 1)
 
 
 def reference(sr: Tensor, hr: Tensor | None) -> Tensor:
-    """The reference, if it is one for `sr`.
+    """Checks and returns the reference.
 
     Raises:
-        DataError: There is none, or its size differs.
+        DataError: There is no reference, or its size differs.
     """
     if hr is None:
-        raise DataError("This metric needs the true images", hint="Give their folder with --hr")
+        raise DataError("This metric needs reference images", hint="Pass their folder: --hr DIR")
     if sr.shape != hr.shape:
         raise DataError(
-            f"The restored image has {size(sr)} pixels, the true one {size(hr)}",
-            hint="Compare whole images of one size; both folders must pair by file name",
+            f"The restored image has {size(sr)} pixels, the reference {size(hr)}",
+            hint="Use images of the same size, with the same file names in both folders",
         )
     return hr
 
 
 def size(image: Tensor) -> str:
-    """Width x height, for messages."""
+    """Formats width and height for messages."""
     return f"{image.shape[-1]}x{image.shape[-2]}"

@@ -1,4 +1,4 @@
-"""Metrics, computed as the field's tables compute them."""
+"""Registers the metrics."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, Options, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolkit.interfaces import Metric
+    from toolkit.plugin import Metric
     from toolkit_metrics.metric import Score
 
 NIQE_PRISTINE = "f76387b28d418c54f4fe4182826f94bc47b7bfd29b85f59cbfe80fdf3eaf5d0c"
@@ -30,26 +29,26 @@ class BorderOptions(Options):
     """Options of `psnr`, `psnr-y`, `ssim` and `ssim-y`."""
 
     border: int = Field(default=0, ge=0)
-    """Pixels left out on each side; 0 in the paper, the scale in older tables."""
+    """Pixels cropped on each side; 0 in the paper, equal to the scale in older papers."""
 
 
 class LpipsOptions(Options):
     """Options of `lpips`."""
 
     network: Literal["alex", "vgg"] = "alex"
-    """Whose features are compared; AlexNet in the paper's tables."""
+    """Feature network; AlexNet in the paper's tables."""
 
 
 class LatticeOptions(Options):
     """Options of `lattice`."""
 
     period: int = Field(default=4, ge=2, le=64)
-    """In pixels: the factor of the autoencoder that is looked at (pocket 4, Stable Diffusion 8)."""
+    """Period in pixels: the factor of the autoencoder (pocket 4, Stable Diffusion 8)."""
 
 
 @hookimpl
 def toolkit_components() -> Iterator[Component]:
-    """The metrics of this distribution."""
+    """The components of this plugin."""
     yield Component(
         kind="metric",
         name="psnr-y",
@@ -83,7 +82,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="metric",
         name="lpips",
-        summary="Distance of deep features, by the loss of this name; AlexNet, as in the paper",
+        summary="Distance of deep features, LPIPS v0.1 with AlexNet",
         options=LpipsOptions,
         variant="network",
         build=_lpips,
@@ -94,7 +93,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="metric",
         name="dists",
-        summary="Deep image structure and texture similarity, by the loss of this name",
+        summary="Deep image structure and texture similarity",
         build=_dists,
         uses=("loss/dists",),
         paper="K. Ding et al., Image Quality Assessment: Unifying Structure and Texture, 2020",
@@ -103,21 +102,21 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="metric",
         name="niqe",
-        summary="Natural image quality evaluator; needs no true image",
+        summary="Natural image quality evaluator; no reference",
         build=_niqe,
         paper='A. Mittal et al., Making a "completely blind" image quality analyzer, 2013',
     )
     yield Component(
         kind="metric",
         name="lattice",
-        summary="Excess of the spectrum at an autoencoder's period, in dB; needs no true image",
+        summary="Spectral excess at an autoencoder's period, dB; no reference",
         options=LatticeOptions,
         variant="period",
         build=_lattice,
     )
 
 
-def _psnr(colour: Colour, options: BorderOptions) -> Metric:
+def _psnr(colour: Colour, options: BorderOptions, _context: Context) -> Metric:
     from toolkit_metrics.metric import LazyMetric
 
     def load() -> Score:
@@ -136,7 +135,7 @@ def _psnr(colour: Colour, options: BorderOptions) -> Metric:
     )
 
 
-def _ssim(colour: Colour, options: BorderOptions) -> Metric:
+def _ssim(colour: Colour, options: BorderOptions, _context: Context) -> Metric:
     from toolkit_metrics.metric import LazyMetric
 
     def load() -> Score:
@@ -155,30 +154,28 @@ def _ssim(colour: Colour, options: BorderOptions) -> Metric:
     )
 
 
-def _lpips(options: LpipsOptions) -> Metric:
-    network, least = {"alex": ("AlexNet", 31), "vgg": ("VGG16", 16)}[options.network]
-    return _by_loss("lpips", f"lpips:{options.network}", f"LPIPS v0.1 {network}", least)
+def _lpips(options: LpipsOptions, context: Context) -> Metric:
+    network, min_side = {"alex": ("AlexNet", 31), "vgg": ("VGG16", 16)}[options.network]
+    return _by_loss(context, f"lpips:{options.network}", f"LPIPS v0.1 {network}", min_side)
 
 
-def _dists(options: Options) -> Metric:  # noqa: ARG001
-    return _by_loss("dists", "dists", "DISTS", 16)
+def _dists(_options: Options, context: Context) -> Metric:
+    return _by_loss(context, "dists", "DISTS", 16)
 
 
-def _by_loss(name: str, selection: str, protocol: str, least: int) -> Metric:
-    """A metric from the loss of this name, whichever plugin has it, from `least` pixels a side."""
+def _by_loss(context: Context, selection: str, protocol: str, min_side: int) -> Metric:
+    """Creates a metric from an installed loss, for sides of at least `min_side` px."""
     from importlib.metadata import version
 
-    import toolkit
-    from toolkit.registry import installed
     from toolkit_metrics.metric import LazyMetric
 
-    loss = installed().find("loss", name)
-    provider = installed().provider(loss)
+    loss = context.find("loss", selection.partition(":")[0])
+    provider = context.provider(loss)
 
     def load() -> Score:
         from toolkit_metrics.distance import Distance
 
-        return Distance(toolkit.make("loss", selection), least)
+        return Distance(context.make("loss", selection), min_side)
 
     return LazyMetric(
         "lower",
@@ -193,7 +190,7 @@ def _by_loss(name: str, selection: str, protocol: str, least: int) -> Metric:
     )
 
 
-def _niqe(options: Options) -> Metric:  # noqa: ARG001
+def _niqe(_options: Options, _context: Context) -> Metric:
     from toolkit_metrics.metric import LazyMetric
 
     def load() -> Score:
@@ -214,7 +211,7 @@ def _niqe(options: Options) -> Metric:  # noqa: ARG001
     )
 
 
-def _lattice(options: LatticeOptions) -> Metric:
+def _lattice(options: LatticeOptions, _context: Context) -> Metric:
     from toolkit_metrics.metric import LazyMetric
 
     def load() -> Score:

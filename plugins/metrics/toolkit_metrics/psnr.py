@@ -13,22 +13,22 @@ FLOOR = 1e-8
 
 
 def psnr(sr: Tensor, hr: Tensor | None, colour: Colour = "y", border: int = 0) -> Tensor:
-    """-10 log10(MSE / 255² + 1e-8); so equal images score 80 dB and not infinity.
+    """Computes -10 log10(MSE / 255² + 1e-8), which is 80 dB for equal images.
 
-    The addend is pyiqa's. It takes 0.0004 dB off a score of 40, and less below.
+    The addend follows pyiqa. It lowers a score of 40 dB by 0.0004 dB, and lower scores by less.
 
     Args:
         sr: `[b, 3, h, w]`, in [0, 1].
-        hr: The same size.
-        colour: Luma of 16 to 235, over a peak of 255 all the same; or R, G and B together.
-        border: Pixels left out on each side.
+        hr: Reference of the same shape.
+        colour: "y" for luma in [16, 235], with a peak of 255; "rgb" for R, G and B together.
+        border: Pixels cropped on each side.
 
     Returns:
         `[b]`, float64, in dB, higher is better.
 
     Raises:
-        DataError: There is no reference, its size differs, a pixel is not finite, or nothing is
-            left within the border.
+        DataError: There is no reference, sizes differ, a pixel is not finite, or the border covers
+            the whole image.
 
     Example:
         >>> import torch

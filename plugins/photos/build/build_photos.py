@@ -1,13 +1,12 @@
 """Builds the photographs of the `photos` dataset from Debian packages.
 
-The selection is data, in `selection.toml`: which file of which package, under
-which name, scaled and cropped how, by whom, under which licence. The same
-packages (their SHA-256 is checked) give the same bytes again.
+`selection.toml` lists the files with their package, name, scale, crop, author and licence. Packages
+are verified by SHA-256, and the result is reproducible bit for bit.
 
     python build_photos.py --packages DIR [--extra DIR]
 
-Needs `dpkg-deb`, OpenCV (`opencv-python-headless`) and numpy. Packages that
-are not yet in DIR are fetched with `apt-get download`.
+Needs `dpkg-deb` and the toolkit. Packages missing from DIR are downloaded with
+`apt-get download`.
 """
 
 from __future__ import annotations
@@ -29,13 +28,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.files import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "toolkit_photos" / "data"
 QUALITY = {"heldout": 95, "train": 95, "extra": 90}
-SIZE_LIMIT = 22_000_000  # bytes, of the shipped photographs together
+SIZE_LIMIT = 22_000_000  # total size of the included photographs, in bytes
 
 _RCC_COMPRESSED_ZLIB = 1
 _RCC_DIRECTORY = 2
@@ -45,7 +46,7 @@ Image = NDArray[np.uint8]
 
 
 class BuildError(Exception):
-    """The build cannot go on; the message says what to do."""
+    """The build failed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Package:
     version: str
     sha256: str
     root: str
-    """Folder inside the package that the photos' paths start from."""
+    """Folder inside the package to which paths of photos are relative."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Photo:
     split: str
     package: str
     path: str
-    """Path inside the package; for a Qt resource `FILE.rcc!PATH`."""
+    """Path relative to the package's root, or `FILE.rcc!PATH` for a Qt resource."""
     scale: float
     size: tuple[int, int]
     """Width and height of the centre crop, after scaling, in pixels."""
@@ -75,13 +76,13 @@ class Photo:
     author: str
     licence: str
     origin: str = ""
-    """Where the packager took it from, if the package says so."""
+    """Original source of the photo, if the package states it."""
     earlier_changes: str = ""
-    """What the packager had already done to it, if the package says so."""
+    """Changes made by the packager, if the package states them."""
 
 
 def read_selection(path: Path) -> tuple[dict[str, Package], list[Photo]]:
-    """Reads the selection and checks that names are unique within it."""
+    """Reads the selection and checks names, splits and packages."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     packages = {name: Package(name=name, **entry) for name, entry in document["package"].items()}
     photos = [Photo(**{**entry, "size": tuple(entry["size"])}) for entry in document["photo"]]
@@ -95,13 +96,13 @@ def read_selection(path: Path) -> tuple[dict[str, Package], list[Photo]]:
 
 
 def call(*command: str | Path, folder: Path | None = None) -> None:
-    """Runs a system tool, from PATH because its place differs between systems."""
+    """Runs a program from PATH."""
     if subprocess.run(command, cwd=folder, check=False).returncode:  # noqa: S603
         raise BuildError(f"`{' '.join(map(str, command))}` failed in {folder or Path.cwd()}")
 
 
 def package_file(package: Package, folder: Path) -> Path:
-    """The `.deb` file of a package, downloaded if it is missing, checksum verified."""
+    """Returns the verified `.deb` file of a package, after downloading it if necessary."""
     if not any(folder.glob(f"{package.name}_*.deb")):
         folder.mkdir(parents=True, exist_ok=True)
         call("apt-get", "download", f"{package.name}={package.version}", folder=folder)
@@ -141,26 +142,26 @@ def resource_entries(resource: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def resource_file(resource: bytes, path: str) -> bytes:
-    """The contents of one file in a Qt binary resource, decompressed."""
+    """Returns the decompressed contents of a file in a Qt binary resource."""
     for name, flags, stored in resource_entries(resource):
         if name != path:
             continue
         if flags & _RCC_COMPRESSED_ZSTD:
             raise BuildError(f"{path}: Zstandard compression is not supported here")
-        # Qt puts the uncompressed length, four bytes, before the zlib stream.
+        # Qt stores the uncompressed length in four bytes before the zlib stream.
         return zlib.decompress(stored[4:]) if flags & _RCC_COMPRESSED_ZLIB else stored
     raise BuildError(f"no {path} in the resource file")
 
 
 def source_bytes(root: Path, path: str) -> bytes:
-    """The encoded image that `path` names in an unpacked package."""
+    """Returns the encoded image at `path` in an unpacked package."""
     outer, _, inner = path.partition("!")
     contents = (root / outer).read_bytes()
     return resource_file(contents, inner) if inner else contents
 
 
 def decode(contents: bytes, name: str) -> Image:
-    """Decodes to 8-bit BGR, `[h, w, 3]`, turned as EXIF says."""
+    """Decodes to 8-bit BGR, `[h, w, 3]`, rotated by the EXIF orientation."""
     image = cv2.imdecode(np.frombuffer(contents, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise BuildError(f"{name}: OpenCV cannot decode it")
@@ -168,12 +169,12 @@ def decode(contents: bytes, name: str) -> Image:
 
 
 def scaled_size(image: Image, scale: float) -> tuple[int, int]:
-    """Width and height after scaling, in pixels."""
+    """Returns width and height after scaling, in pixels."""
     return round(image.shape[1] * scale), round(image.shape[0] * scale)
 
 
 def prepare(image: Image, photo: Photo) -> Image:
-    """Scales by area averaging, then takes the centre crop."""
+    """Downscales by area averaging, then crops the centre."""
     if photo.scale > 1:
         raise BuildError(f"{photo.name}: scale {photo.scale} would enlarge it")
     width, height = scaled_size(image, photo.scale)
@@ -191,27 +192,19 @@ def encode(image: Image, quality: int) -> bytes:
     return cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
 
 
-def write_atomically(path: Path, contents: bytes) -> None:
-    """Writes beside the target, then renames, so that no half file is ever seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(contents)
-    partial.replace(path)
-
-
 def describe_changes(image: Image, photo: Photo) -> str:
-    """One sentence on what was done to a photo, as its licence asks."""
+    """Describes the changes to a photo, as required by its licence."""
     height, width = image.shape[:2]
     to_width, to_height = scaled_size(image, photo.scale)
-    done = [] if photo.scale == 1 else [f"scaled by {photo.scale:g} to {to_width}x{to_height}"]
+    changes = [] if photo.scale == 1 else [f"scaled by {photo.scale:g} to {to_width}x{to_height}"]
     if photo.size != (to_width, to_height):
-        done.append("centre crop {}x{}".format(*photo.size))
-    done.append(f"saved as WebP at quality {QUALITY[photo.split]}")
-    return f"from {width}x{height}: " + ", ".join(done)
+        changes.append("centre crop {}x{}".format(*photo.size))
+    changes.append(f"saved as WebP at quality {QUALITY[photo.split]}")
+    return f"from {width}x{height}: " + ", ".join(changes)
 
 
 def attribution(photo: Photo, package: Package, changes: str) -> str:
-    """The photo's table in `ATTRIBUTION.toml`."""
+    """Returns the photo's table in `ATTRIBUTION.toml`."""
     folder = "" if photo.split == "extra" else f"{photo.split}/"
     entry = {
         "file": f"{folder}{photo.name}.webp",
@@ -234,7 +227,7 @@ def attribution(photo: Photo, package: Package, changes: str) -> str:
 
 
 def attributed_files(out: Path) -> set[Path]:
-    """The files that an earlier build wrote below `out`."""
+    """Returns the files that an earlier build wrote to `out`."""
     listing = out / "ATTRIBUTION.toml"
     document = tomllib.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
     return {out / entry["file"] for entry in document.get("photo", [])}
@@ -243,8 +236,8 @@ def attributed_files(out: Path) -> set[Path]:
 def build(
     packages: dict[str, Package], photos: list[Photo], roots: dict[str, Path], out: Path
 ) -> int:
-    """Writes photos and `ATTRIBUTION.toml` below `out`; returns the photos' bytes in all."""
-    entries, total, wanted = [], 0, set()
+    """Writes photos and `ATTRIBUTION.toml` to `out`; returns the total size in bytes."""
+    entries, total, written = [], 0, set()
     for photo in sorted(photos, key=lambda photo: (photo.split, photo.name)):
         package = packages[photo.package]
         contents = source_bytes(roots[package.name] / package.root, photo.path)
@@ -252,10 +245,10 @@ def build(
         encoded = encode(prepare(image, photo), QUALITY[photo.split])
         folder = out if photo.split == "extra" else out / photo.split
         write_atomically(folder / f"{photo.name}.webp", encoded)
-        wanted.add(folder / f"{photo.name}.webp")
+        written.add(folder / f"{photo.name}.webp")
         entries.append(attribution(photo, package, describe_changes(image, photo)))
         total += len(encoded)
-    for stale in attributed_files(out) - wanted:
+    for stale in attributed_files(out) - written:
         stale.unlink(missing_ok=True)
     header = "# Written by plugins/photos/build/build_photos.py; do not edit.\n\n"
     write_atomically(out / "ATTRIBUTION.toml", (header + "\n".join(entries)).encode())
@@ -263,30 +256,30 @@ def build(
 
 
 def run(options: argparse.Namespace) -> None:
-    """Unpacks the packages that are needed and builds what the options ask for."""
+    """Unpacks the packages and builds the photographs."""
     packages, photos = read_selection(options.selection)
     jobs = [(options.out, [photo for photo in photos if photo.split != "extra"])]
     if options.extra:
         jobs.append((options.extra, [photo for photo in photos if photo.split == "extra"]))
     with tempfile.TemporaryDirectory() as scratch:
         roots = {}
-        for name in sorted({photo.package for _, chosen in jobs for photo in chosen}):
+        for name in sorted({photo.package for _, selected in jobs for photo in selected}):
             roots[name] = Path(scratch) / name
             call("dpkg-deb", "-x", package_file(packages[name], options.packages), roots[name])
-        for out, chosen in jobs:
-            total = build(packages, chosen, roots, out)
-            sys.stdout.write(f"{len(chosen)} photos, {total} bytes, in {out}\n")
+        for out, selected in jobs:
+            total = build(packages, selected, roots, out)
+            sys.stdout.write(f"{len(selected)} photos, {total} bytes, in {out}\n")
             if out == options.out and total > SIZE_LIMIT:
-                raise BuildError(f"the shipped photos take {total} bytes, more than {SIZE_LIMIT}")
+                raise BuildError(f"the photos take {total} bytes, more than {SIZE_LIMIT}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the build; returns the exit status."""
     parser = argparse.ArgumentParser(description="Builds the photographs of the photos dataset.")
-    parser.add_argument("--packages", type=Path, required=True, help="folder of the .deb files")
+    parser.add_argument("--packages", type=Path, required=True, help="folder of .deb files")
     parser.add_argument("--selection", type=Path, default=HERE / "selection.toml")
-    parser.add_argument("--out", type=Path, default=DATA, help="where heldout/ and train/ go")
-    parser.add_argument("--extra", type=Path, help="also write the photos not shipped, here")
+    parser.add_argument("--out", type=Path, default=DATA, help="folder for heldout/, train/")
+    parser.add_argument("--extra", type=Path, help="folder for additional photos; default: none")
     try:
         run(parser.parse_args(arguments))
     except (BuildError, OSError) as error:

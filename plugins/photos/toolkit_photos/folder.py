@@ -6,45 +6,42 @@ from pathlib import Path
 from typing import Literal
 
 from toolkit.colour_profiles import read_photo
-from toolkit.errors import DataError
 from toolkit.image_files import READ, find_images, why_unreadable
-from toolkit.interfaces import Sample
-from toolkit.paths import user_path
+from toolkit.plugin import DataError, Sample, user_path
 
 Part = Literal["all", "fit", "validation"]
-"""All images, or those to fit by, or every eighth, to choose by: the two make up the whole."""
-_EVERY = 8
+"""All images, every eighth for validation, or the others for fitting."""
+_VALIDATION_STEP = 8
 
 
 class ImageFolder:
-    """The images below a folder, by their paths in it, upright, opaque and in sRGB.
+    """The images in a folder, named by relative path, upright, opaque and in sRGB.
 
-    A file that no image reader recognises is set aside at once; one that turns out to be torn
-    raises `ImageError` when it is read.
+    Files that are not images are skipped; reading a truncated image raises `ImageError`.
 
     Args:
-        name: What the dataset is called.
-        folder: Searched with its subfolders.
-        part: What of it; by the images' file names, wherever below the folder they lie.
+        name: Name of the dataset.
+        folder: Folder to search, including subfolders.
+        part: Part of the images, selected by file name, regardless of subfolder.
 
     Raises:
-        DataError: There is no such folder, or no image in that part of it.
+        DataError: The folder does not exist, or this part of it has no images.
     """
 
     def __init__(self, name: str, folder: Path, part: Part = "all") -> None:
         self.name = name
         self._folder = user_path(folder)
-        whole, self.skipped = readable_images(self._folder)
-        self._paths = part_of(whole, part)
+        paths, self.skipped = readable_images(self._folder)
+        self._paths = part_of(paths, part)
         if not self._paths:
             raise DataError(
-                f"{len(whole)} images in {folder} are too few for a validation part.",
-                f"It is every {_EVERY}th image. For all of them: --set data.part=all",
+                f"{len(paths)} images in {folder} are too few for a validation part.",
+                f"It takes every {_VALIDATION_STEP}th image. To use all: --set data.part=all",
             )
 
     @property
     def files(self) -> dict[str, Path]:
-        """All images by name."""
+        """Paths of all images by name."""
         return {path.relative_to(self._folder).as_posix(): path for path in self._paths}
 
     def __len__(self) -> int:
@@ -56,31 +53,32 @@ class ImageFolder:
 
 
 def part_of(paths: list[Path], part: Part) -> list[Path]:
-    """Those of a part, in the order of the whole."""
+    """Returns the paths of a part, in order."""
     if part == "all":
         return paths
-    held = set(sorted(paths, key=lambda path: (path.name, path))[_EVERY // 2 :: _EVERY])
-    return [path for path in paths if (path in held) == (part == "validation")]
+    ordered = sorted(paths, key=lambda path: (path.name, path))
+    validation = set(ordered[_VALIDATION_STEP // 2 :: _VALIDATION_STEP])
+    return [path for path in paths if (path in validation) == (part == "validation")]
 
 
 def readable_images(folder: Path) -> tuple[list[Path], tuple[tuple[str, str], ...]]:
-    """Images below a folder, in order, and what only has the name of one: (name, reason).
+    """Returns sorted paths of images in a folder, and (name, reason) for unreadable files.
 
     Raises:
-        DataError: There is no such folder, or no image in it.
+        DataError: The folder does not exist, or has no images.
     """
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.", "Name a folder of photographs: --data DIR")
+        raise DataError(f"There is no folder {folder}.", "Pass a folder of photographs: --data DIR")
     reasons = {path: why_unreadable(path) for path in find_images(folder)}
     paths = [path for path, (reason, _) in reasons.items() if not reason]
     if not paths:
         broken = f": none of its {len(reasons)} image files can be read" if reasons else ""
         raise DataError(
             f"There is no image in {folder}{broken}.",
-            f"Subfolders are searched too; {READ} files are read.",
+            f"Supported formats, also in subfolders: {READ}.",
         )
     return paths, tuple(
-        (path.relative_to(folder).as_posix(), f"{reason}. {way_out}" if way_out else reason)
-        for path, (reason, way_out) in reasons.items()
+        (path.relative_to(folder).as_posix(), f"{reason}. {hint}" if hint else reason)
+        for path, (reason, hint) in reasons.items()
         if reason
     )

@@ -1,4 +1,4 @@
-"""The datasets: shipped photographs, and folders of one's own, of pairs too."""
+"""Registers the datasets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from toolkit.component import Component, Options
-from toolkit.errors import DataError
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, DataError, Options, hookimpl
 from toolkit_photos.published import FFHQ10K, LSDIR, PUBLISHED, Published, open_published
 
 if TYPE_CHECKING:
-    from toolkit.interfaces import Dataset
+    from toolkit.plugin import Dataset
 
-_BOTH = f"{LSDIR.origin}; {FFHQ10K.origin}"
+_BOTH = f"{LSDIR.origin}. {FFHQ10K.origin}"
 SHIPPED = Path(__file__).parent / "data"
 
 
@@ -24,76 +22,76 @@ class PhotosOptions(Options):
     """Options of `photos`."""
 
     split: Literal["train", "heldout"] = "train"
-    """68 photographs to train on, or 20 others to measure on; no scene is in both."""
+    """68 photographs for training, or 20 of other scenes for evaluation."""
 
 
 class FolderOptions(Options):
     """Options of `folder`."""
 
     folder: Path
-    """Searched for images, its subfolders too."""
+    """Folder of images, searched including subfolders."""
     part: Literal["all", "fit", "validation"] = "all"
-    """`validation` is every eighth image, by name, to choose settings by; `fit` is the others."""
+    """`validation` is every eighth image by name, for choosing settings; `fit` is the others."""
 
 
 class PairsOptions(Options):
     """Options of `pairs`."""
 
     folder: Path | None = None
-    """Searched for HR images and their LR partners, its subfolders too."""
+    """Folder of HR and LR images, searched including subfolders."""
     hr: Path | None = None
-    """Instead of one folder: that of the HR images, whatever it is called."""
+    """Folder of HR images with any name, instead of `folder`."""
     lr: Path | None = None
-    """That of their LR partners, with files of the same names."""
+    """Folder of LR images, with the same file names as in `hr`."""
 
     @field_validator("lr")
     @classmethod
-    def _one_way(cls, lr: Path | None, info: ValidationInfo) -> Path | None:
-        given = [info.data.get("folder") is None, info.data.get("hr") is None, lr is None]
-        if given not in ([False, True, True], [True, False, False]):
-            raise ValueError("Name one folder, pairs:DIR, or else both hr and lr")
+    def _check_folders(cls, lr: Path | None, info: ValidationInfo) -> Path | None:
+        missing = [info.data.get("folder") is None, info.data.get("hr") is None, lr is None]
+        if missing not in ([False, True, True], [True, False, False]):
+            raise ValueError("Pass either one folder, pairs:DIR, or both hr and lr")
         return lr
 
 
 class PublishedOptions(Options):
-    """Options of the datasets that others publish."""
+    """Options of published datasets."""
 
     folder: Path | None = None
-    """Where your copy is; else it is looked for in $TOOLKIT_DATA, or in data, by its name."""
+    """Folder of your copy; by default the dataset's name in $TOOLKIT_DATA or data."""
 
 
-def _photos(options: PhotosOptions) -> Dataset:
+def _photos(options: PhotosOptions, _context: Context) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
     return ImageFolder("photos", SHIPPED / options.split)
 
 
-def _folder(options: FolderOptions) -> Dataset:
+def _folder(options: FolderOptions, _context: Context) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
     return ImageFolder(str(options.folder), options.folder, options.part)
 
 
-def _pairs(options: PairsOptions) -> Dataset:
+def _pairs(options: PairsOptions, _context: Context) -> Dataset:
     from toolkit_photos.pairs import RecordedPairs
 
     return RecordedPairs(options.folder, options.hr, options.lr)
 
 
-def _published(published: Published) -> Callable[[PublishedOptions], Dataset]:
-    def build(options: PublishedOptions) -> Dataset:
+def _published(published: Published) -> Callable[[PublishedOptions, Context], Dataset]:
+    def build(options: PublishedOptions, _context: Context) -> Dataset:
         return open_published(published, options.folder)
 
     return build
 
 
-def _lsdir_ffhq10k(_options: Options) -> Dataset:
+def _lsdir_ffhq10k(_options: Options, _context: Context) -> Dataset:
     from toolkit_photos.published import Joined
 
     try:
-        parts = [open_published(each, None) for each in (LSDIR, FFHQ10K)]
+        parts = [open_published(published, None) for published in (LSDIR, FFHQ10K)]
     except DataError as error:
-        raise DataError(str(error), f"{_BOTH}. Put each into data, by its name.") from None
+        raise DataError(str(error), f"{_BOTH}. Save them as data/lsdir and data/ffhq10k.") from None
     return Joined("lsdir+ffhq10k", parts, LSDIR.count + FFHQ10K.count)
 
 
@@ -107,7 +105,7 @@ def toolkit_components() -> Iterator[Component]:
         build=_photos,
         options=PhotosOptions,
         variant="split",
-        licence="see ATTRIBUTION.toml, photograph by photograph",
+        licence="various, see ATTRIBUTION.toml",
     )
     yield Component(
         kind="dataset",
@@ -141,8 +139,8 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="dataset",
         name="lsdir+ffhq10k",
-        summary="LSDIR and FFHQ's first 10,000 faces: what the paper's kin train on",
+        summary="LSDIR and FFHQ's first 10,000 faces, to train on",
         build=_lsdir_ffhq10k,
-        licence="that of lsdir and of ffhq10k",
+        licence="those of lsdir and ffhq10k",
         origin=_BOTH,
     )

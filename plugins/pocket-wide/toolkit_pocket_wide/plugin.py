@@ -1,4 +1,4 @@
-"""The backbone `pocket-wide`: pocket's autoencoder, and a UNet that is half as wide again."""
+"""The backbone `pocket-wide`: the autoencoder of `pocket` with a wider UNet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, Options, hookimpl
 
 if TYPE_CHECKING:
-    from toolkit.interfaces import Backbone
+    from toolkit.plugin import Backbone
 
 WIDE = Path(__file__).parent / "wide"
 
@@ -19,17 +18,15 @@ class WideOptions(Options):
     """Options of `pocket-wide`."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """What the frozen weights are held in; what is trained stays float32."""
+    """Data type of frozen weights; trainable parameters stay float32."""
     checkpointing: bool = False
-    """Computes inner activations again in the backward pass instead of keeping them."""
+    """Whether to use gradient checkpointing: saves memory, but takes longer."""
 
 
-def _wide(options: WideOptions) -> Backbone:
-    import toolkit
-
-    # It is pocket with other weights, whose SHA-256 pocket checks, too.
-    options_given = options.model_dump()
-    backbone: Backbone = toolkit.make("backbone", "pocket", weights=str(WIDE), **options_given)
+def _wide(options: WideOptions, context: Context) -> Backbone:
+    # `pocket` also verifies the SHA-256 of weights in a folder.
+    values = options.model_dump()
+    backbone: Backbone = context.make("backbone", "pocket", weights=str(WIDE), **values)
     return backbone
 
 
@@ -39,7 +36,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="backbone",
         name="pocket-wide",
-        summary="pocket with a UNet half as wide again: the stronger judge at pocket scale",
+        summary="pocket with a wider UNet, for discriminators",
         build=_wide,
         options=WideOptions,
         uses=("backbone/pocket",),

@@ -1,4 +1,4 @@
-"""What pyiqa says of its metrics, read without importing pyiqa, which takes ten seconds."""
+"""Reads pyiqa's table of metrics without importing pyiqa, which takes ten seconds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from toolkit.errors import OptionsError, did_you_mean
+from toolkit.plugin import OptionsError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NOT_OF_IMAGES = {
+_UNSUPPORTED = {
     "fid": "scores folders",
     "sfid": "scores folders",
     "fid_dinov2": "scores folders",
@@ -23,28 +23,30 @@ _NOT_OF_IMAGES = {
 
 
 class Entry(NamedTuple):
-    """A metric of pyiqa."""
+    """Properties of a metric."""
 
     direction: Literal["higher", "lower"]
     needs_reference: bool
 
 
 def entry(name: str) -> Entry:
-    """What is known of a metric beforehand.
+    """Looks up a metric.
 
     Raises:
-        OptionsError: pyiqa has no metric of this name, or it does not score images.
+        OptionsError: pyiqa has no metric of this name, or it does not score single images.
         ModuleNotFoundError: pyiqa is not installed.
     """
-    known = _configurations()
-    if name not in known:
+    configurations = _configurations()
+    if name not in configurations:
         raise OptionsError(
-            f"pyiqa has no metric {name!r}.{did_you_mean(name, known)}",
-            hint="See them all: python -c 'import pyiqa; print(pyiqa.list_models())'",
+            f"pyiqa has no metric {name!r}.{did_you_mean(name, configurations)}",
+            hint="List all: python -c 'import pyiqa; print(pyiqa.list_models())'",
         )
-    if why := _NOT_OF_IMAGES.get(name):
-        raise OptionsError(f"pyiqa's {name!r} {why}; only metrics of single images work here")
-    configuration = known[name]
+    if reason := _UNSUPPORTED.get(name):
+        raise OptionsError(
+            f"pyiqa's {name!r} {reason}; only metrics of single images are supported"
+        )
+    configuration = configurations[name]
     lower = configuration.get("lower_better", False)
     return Entry("lower" if lower else "higher", configuration.get("metric_mode") == "FR")
 
@@ -54,7 +56,7 @@ def _configurations() -> Mapping[str, Mapping[str, Any]]:
     spec = find_spec("pyiqa")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'pyiqa'", name="pyiqa")
-    # The table alone: this file imports nothing but collections.
+    # This file of pyiqa only imports collections.
     path = Path(spec.submodule_search_locations[0]) / "default_model_configs.py"
     table: Mapping[str, Mapping[str, Any]] = runpy.run_path(str(path))["DEFAULT_CONFIGS"]
     return table

@@ -1,4 +1,4 @@
-"""A metric of pyiqa that knows itself without importing pyiqa."""
+"""Metrics of pyiqa that import it at the first call."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 
 class PyiqaMetric:
-    """One of pyiqa's metrics; pyiqa, torch and the weights are loaded at the first call.
+    """A metric of pyiqa; pyiqa, torch and weights are loaded by the first call.
 
     Args:
-        name: As in `pyiqa.list_models()`.
-        protocol: What the figure depends on, in words.
-        files: Its weights; without any, pyiqa's own cache has to hold what it needs.
+        name: Name in `pyiqa.list_models()`.
+        protocol: Description of how scores are computed.
+        files: Weight files; if empty, weights are taken from pyiqa's cache.
 
     Raises:
         OptionsError: pyiqa has no such metric, or it does not score single images.
@@ -40,12 +40,12 @@ class PyiqaMetric:
         }
 
     def __call__(self, sr: Tensor, hr: Tensor | None = None) -> Tensor:
-        """Scores `[b, 3, h, w]`, in [0, 1], as `[b]`; what lies outside the range is clamped.
+        """Scores `[b, 3, h, w]`, clamped to [0, 1], as `[b]`.
 
         Raises:
-            DataError: A needed reference is missing or differs in size, a pixel is NaN or
+            DataError: A required reference is missing or differs in size, a pixel is NaN or
                 infinite, or pyiqa cannot score the image.
-            WeightsError: Weights are not to be had, or are not tensors alone.
+            WeightsError: Weights cannot be obtained, or contain more than tensors.
         """
         from toolkit_pyiqa.scoring import score
 

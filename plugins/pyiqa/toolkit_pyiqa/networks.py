@@ -1,4 +1,4 @@
-"""pyiqa's networks, built from files that the manifest names, or from pyiqa's own cache."""
+"""Builds pyiqa's networks, with weights from the manifest or from pyiqa's cache."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from toolkit import weights
-from toolkit.errors import ToolkitError, WeightsError
-from toolkit_pyiqa.sealed import replaced, sealed
+from toolkit.plugin import ToolkitError, WeightsError
+from toolkit_pyiqa.sandbox import replaced, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 
 def build(name: str, files: Sequence[WeightFile]) -> Any:
-    """Pyiqa's metric of this name, on the processor; it downloads nothing.
+    """Builds a metric on the CPU, without downloads by pyiqa.
 
     Raises:
-        WeightsError: A file is not to be had, or holds more than tensors.
-        ToolkitError: This metric needs a package that pyiqa does not bring.
+        WeightsError: A file cannot be obtained, or contains more than tensors.
+        ToolkitError: The metric needs a package that is not installed with pyiqa.
     """
     paths = [weights.fetch(file) for file in files]
     try:
-        with sealed(), torch.no_grad():
+        with sandbox(), torch.no_grad():
             return _BUILDERS[name](*paths) if paths else _model(name)
     except ModuleNotFoundError as error:
         raise ToolkitError(
             f"pyiqa's {name} needs the package {error.name}", hint=f"pip install {error.name}"
         ) from error
-    except OSError as error:  # so transformers says what its cache lacks
+    except OSError as error:  # raised by transformers if its cache lacks a file
         raise WeightsError(f"pyiqa's {name} cannot be loaded: {error}") from error
 
 
@@ -44,7 +44,7 @@ def _maniqa(path: Path) -> Any:
     import timm
     from pyiqa.archs.arch_util import load_pretrained_network  # type: ignore[import-untyped]
 
-    # Its transformer would come from a hub first, and then be overwritten by the checkpoint.
+    # The checkpoint contains the transformer, so its ImageNet weights are not downloaded.
     create = timm.create_model
 
     def untrained(name: str, **options: Any) -> Any:
@@ -57,8 +57,7 @@ def _maniqa(path: Path) -> Any:
 
 
 def _clipiqa(path: Path) -> Any:
-    # A TorchScript archive: read by torch's own reader, which knows no Python objects; only its
-    # tensors are used, in pyiqa's network.
+    # `torch.jit.load` does not unpickle Python objects; pyiqa only uses the archive's tensors.
     return _model("clipiqa", backbone=str(path))
 
 
@@ -66,7 +65,7 @@ _BUILDERS = {"musiq": _musiq, "maniqa-pipal": _maniqa, "clipiqa": _clipiqa}
 
 
 def _model(name: str, **options: Any) -> Any:
-    # What pyiqa.create_metric makes, without its line in the log.
+    # As pyiqa.create_metric does, but without logging.
     from pyiqa.models.inference_model import InferenceModel  # type: ignore[import-untyped]
 
     return InferenceModel(name, device=torch.device("cpu"), **options).eval()

@@ -1,4 +1,4 @@
-"""Networks from the files that their authors published."""
+"""Networks from their authors' checkpoints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from toolkit import weights
-from toolkit.errors import WeightsError
-from toolkit.paths import user_path
+from toolkit.plugin import WeightsError, user_path
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 _SWINIR_L: dict[str, Any] = {
     "upscale": 4,
@@ -32,49 +31,57 @@ _SWINIR_L: dict[str, Any] = {
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Spandrel calls PyTorch in a way that a later PyTorch will not take."""
+    """Hides spandrel's deprecation warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.meshgrid", UserWarning)
         yield
 
 
-def swinir_l() -> nn.Module:
-    """SwinIR-L ×4 for real photographs, 28 M parameters, with random weights.
+def swinir_l(*, hollow: bool = False) -> nn.Module:
+    """Creates SwinIR-L ×4 for real photographs, with random weights or, if hollow, on meta.
 
     Source: Liang et al., SwinIR: Image Restoration Using Swin Transformer, 2021.
     """
     from spandrel.architectures.SwinIR import SwinIR
 
-    # Its own making needs values; to count work, shapes are enough afterwards.
+    # The constructor needs real tensors, so the network is moved to meta afterwards.
     with _without_warnings(), torch.device("cpu"):
         network: nn.Module = SwinIR(**_SWINIR_L)
-    return network.to("meta") if weights.hollow() else network
+    return network.to("meta") if hollow else network
 
 
-def from_checkpoint(file: WeightFile, given: str) -> nn.Module:
-    """The network that a file holds; which it is, spandrel sees from its tensors.
+def from_checkpoint(file: WeightFile, path: str) -> nn.Module:
+    """Loads a network, whose architecture spandrel infers from the checkpoint.
 
     Args:
-        file: As published.
-        given: The path of another training of the same architecture; empty for the published one.
+        file: Published checkpoint.
+        path: Path of another checkpoint; empty for the published one.
 
     Raises:
-        WeightsError: There is no such file, it holds no plain tensors, or no network ×4 of images.
+        WeightsError: The file does not exist, contains more than tensors, or is not a ×4 network
+            for RGB images.
     """
     from spandrel import ImageModelDescriptor, ModelLoader, canonicalize_state_dict
 
-    path = user_path(given) if given else weights.fetch(file)
-    if not path.is_file():
-        raise WeightsError(f"There is no file {path}.", "Nothing, random, or a file of weights.")
+    checkpoint = user_path(path) if path else weights.fetch(file)
+    if not checkpoint.is_file():
+        raise WeightsError(
+            f"There is no file {checkpoint}.",
+            "Pass a checkpoint, or omit the variant to use the published weights.",
+        )
     try:
-        state = canonicalize_state_dict(weights.read_tensors(path))
+        state = canonicalize_state_dict(weights.read_tensors(checkpoint))
         with _without_warnings():
             model = ModelLoader("cpu").load_from_state_dict(state)
     except WeightsError:
         raise
-    except Exception as error:  # of other files, spandrel may raise anything
-        raise WeightsError(f"{path} holds no network that spandrel knows: {error}") from error
+    except Exception as error:  # spandrel may raise anything for unsupported files
+        raise WeightsError(
+            f"{checkpoint} is not a checkpoint that spandrel supports: {error}"
+        ) from error
     if not isinstance(model, ImageModelDescriptor) or model.scale != 4 or model.input_channels != 3:
-        raise WeightsError(f"{path} holds {model.architecture.name}, which does not enlarge by 4.")
+        raise WeightsError(
+            f"{checkpoint} contains {model.architecture.name}, which does not upscale RGB by 4."
+        )
     network: nn.Module = model.model
     return network

@@ -1,7 +1,7 @@
 """RRDBNet ×4: 23 blocks of 64 channels, 16.7 M parameters.
 
-Source: Wang et al., ESRGAN, 2018. Real-ESRGAN x4plus, RealSR's JPEG model and BSRGAN are three
-trainings of it; the network is spandrel's.
+Source: Wang et al., ESRGAN, 2018. Real-ESRGAN x4plus, RealSR's JPEG model and BSRGAN use this
+architecture; the implementation is spandrel's.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from toolkit_restorers.ncnn import read_convolutions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 _BLOCKS, _WIDTH, _GROWTH = 23, 64, 32
 
 
-def rrdb(file: WeightFile | None = None) -> nn.Module:
-    """The network with the weights of an ncnn file; without one, random."""
-    if weights.hollow() or file is None:
-        return _network({layer: _random(shape) for layer, shape in layers()})
+def rrdb(file: WeightFile | None = None, *, hollow: bool = False) -> nn.Module:
+    """Creates the network with weights from an ncnn file, or random; on meta if `hollow`."""
+    device = "meta" if hollow else "cpu"
+    if hollow or file is None:
+        return _network({layer: _random(shape, device) for layer, shape in layers()}, device)
     names, shapes = zip(*layers(), strict=True)
-    read = read_convolutions(weights.fetch(file).read_bytes(), shapes)
-    return _network(dict(zip(names, read, strict=True)))
+    convolutions = read_convolutions(weights.fetch(file).read_bytes(), shapes)
+    return _network(dict(zip(names, convolutions, strict=True)), device)
 
 
 def layers() -> Iterator[tuple[str, tuple[int, int, int, int]]]:
-    """Names and kernels of the convolutions, in the order in which they are applied."""
+    """Yields names and kernel shapes of the convolutions, in order of execution."""
     yield "conv_first", (_WIDTH, 3, 3, 3)
     for block in range(_BLOCKS):
         for dense in (1, 2, 3):
@@ -45,16 +46,16 @@ def layers() -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     yield "conv_last", (3, _WIDTH, 3, 3)
 
 
-def _random(shape: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
-    weight = torch.empty(shape)
-    return nn.init.kaiming_normal_(weight).mul_(0.1), torch.zeros(shape[0])
+def _random(shape: tuple[int, int, int, int], device: str) -> tuple[Tensor, Tensor]:
+    weight = torch.empty(shape, device=device)
+    return nn.init.kaiming_normal_(weight).mul_(0.1), weight.new_zeros(shape[0])
 
 
-def _network(state: dict[str, tuple[Tensor, Tensor]]) -> nn.Module:
+def _network(state: dict[str, tuple[Tensor, Tensor]], device: str) -> nn.Module:
     from spandrel import ModelLoader
 
     flat = {f"{name}.weight": weight for name, (weight, _) in state.items()}
     flat |= {f"{name}.bias": bias for name, (_, bias) in state.items()}
-    device = "meta" if weights.hollow() else "cpu"
-    module: nn.Module = ModelLoader(device).load_from_state_dict(flat).model
+    with torch.device(device):
+        module: nn.Module = ModelLoader(device).load_from_state_dict(flat).model
     return module

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from toolkit.images import bicubic_resize
+from toolkit.plugin import bicubic_resize
 
 
 class Bicubic:
-    """Bicubic enlargement, clamped to [0, 1].
+    """Bicubic upscaling, clamped to [0, 1].
 
     Example:
         >>> Bicubic(4)(torch.full((1, 3, 2, 5), 0.5)).shape
@@ -24,16 +24,16 @@ class Bicubic:
         self.scale = scale
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """`[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1]."""
+        """Upscales `[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1]."""
         return bicubic_resize(lr, self.scale).clamp(0, 1)
 
     def to(self, device: torch.device) -> Bicubic:  # noqa: ARG002
-        """Works where the image lies; nothing to move."""
+        """Does nothing: runs on the device of the image."""
         return self
 
 
 class Lanczos:
-    """Lanczos enlargement over 8 x 8 LR pixels (OpenCV's `INTER_LANCZOS4`), clamped to [0, 1].
+    """Lanczos upscaling over 8 x 8 LR pixels (OpenCV's `INTER_LANCZOS4`), clamped to [0, 1].
 
     Example:
         >>> Lanczos(4)(torch.full((1, 3, 2, 5), 0.5)).shape
@@ -46,15 +46,15 @@ class Lanczos:
         self.scale = scale
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """`[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1]; computed in float32."""
-        return torch.stack([self._enlarged(image) for image in lr]).to(lr).clamp_(0, 1)
+        """Upscales `[b, 3, h, w]` to `[b, 3, scale * h, scale * w]`, in [0, 1], in float32."""
+        return torch.stack([self._upscale(image) for image in lr]).to(lr).clamp_(0, 1)
 
     def to(self, device: torch.device) -> Lanczos:  # noqa: ARG002
-        """Works on the processor; nothing to move."""
+        """Does nothing: always runs on the CPU."""
         return self
 
-    def _enlarged(self, image: Tensor) -> Tensor:
+    def _upscale(self, image: Tensor) -> Tensor:
         pixels = np.ascontiguousarray(image.detach().float().cpu().permute(1, 2, 0).numpy())
         size = pixels.shape[1] * self.scale, pixels.shape[0] * self.scale
-        enlarged = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
-        return torch.from_numpy(np.ascontiguousarray(enlarged.transpose(2, 0, 1)))
+        upscaled = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
+        return torch.from_numpy(np.ascontiguousarray(upscaled.transpose(2, 0, 1)))

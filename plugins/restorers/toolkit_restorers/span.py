@@ -13,17 +13,17 @@ import torch
 from torch import nn
 
 from toolkit import weights
-from toolkit.errors import WeightsError
+from toolkit.plugin import WeightsError
 from toolkit_restorers.ncnn import read_convolutions
 
 if TYPE_CHECKING:
-    from toolkit.component import WeightFile
+    from toolkit.plugin import WeightFile
 
 _WIDTH, _MEAN = 48, (0.4488, 0.4371, 0.4040)
 
 
 def layers() -> Iterator[tuple[str, tuple[int, int, int, int]]]:
-    """Names and kernels of the convolutions, in the order in which they are applied."""
+    """Yields names and kernel shapes of the convolutions, in order of execution."""
     yield "conv_1", (_WIDTH, 3, 3, 3)
     for block in range(1, 7):
         for conv in (1, 2, 3):
@@ -33,28 +33,29 @@ def layers() -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     yield "upsampler.0", (3 * 16, _WIDTH, 3, 3)
 
 
-def span(file: WeightFile) -> nn.Module:
-    """Spandrel's network, with the weights of an ncnn file.
+def span(file: WeightFile | None) -> nn.Module:
+    """Creates spandrel's network, with weights from an ncnn file or as initialised.
 
-    It is trained with branches around each convolution; the file holds their sum, so each is one
-    convolution here, too.
+    During training, convolutions have parallel branches. The file contains the merged weights, so
+    branches are replaced by single convolutions.
     """
     from spandrel.architectures.SPAN import SPAN
 
     network: nn.Module = SPAN(num_in_ch=3, num_out_ch=3, feature_channels=_WIDTH, upscale=4)
     for name, _ in layers():
         parent, _, last = name.rpartition(".")
-        if isinstance(once := getattr(network.get_submodule(name), "eval_conv", None), nn.Conv2d):
-            setattr(network.get_submodule(parent), last, once)
-    if not weights.hollow():
+        merged = getattr(network.get_submodule(name), "eval_conv", None)
+        if isinstance(merged, nn.Conv2d):
+            setattr(network.get_submodule(parent), last, merged)
+    if file:
         _load(network, weights.fetch(file).read_bytes())
     return network
 
 
 def _load(network: nn.Module, data: bytes) -> None:
-    mean, data = data[: 4 * len(_MEAN)], data[4 * len(_MEAN) :]  # what is subtracted comes first
+    mean, data = data[: 4 * len(_MEAN)], data[4 * len(_MEAN) :]  # the file starts with the mean
     if not np.allclose(np.frombuffer(mean, "<f4"), _MEAN, atol=1e-4):
-        raise WeightsError("ncnn weights that are not SPAN's")
+        raise WeightsError("these ncnn weights are not those of SPAN")
     names, shapes = zip(*layers(), strict=True)
     with torch.no_grad():
         for name, (weight, bias) in zip(names, read_convolutions(data, shapes), strict=True):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from toolkit_backbones.architecture import PARTS, narrowed, published_architecture
 from toolkit_backbones.files import WEIGHTS
 from toolkit_backbones.latent_diffusion import LatentDiffusion
-from toolkit_backbones.original import original_name
+from toolkit_backbones.ldm_names import original_name
 from toolkit_backbones.sources import named_source
 
 MODELS = {"vae": AutoencoderKL, "unet": UNet2DConditionModel}

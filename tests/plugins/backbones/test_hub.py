@@ -138,7 +138,7 @@ class TestWhatIsTold:
     def test_terms_that_must_be_accepted(self, sd21, answer):
         answer(refusals={"": refused(errors.GatedRepoError, 403)})
         told = told_of(sd21)
-        assert f"gives {NAME} only to users who have accepted its terms" in told
+        assert f"requires you to accept the terms of {NAME}" in told
         assert "hf auth login" in told
 
     @pytest.mark.parametrize("missing", ["config.json", WEIGHTS])
@@ -152,7 +152,7 @@ class TestWhatIsTold:
         network.reason = "no route to host"
         (cache / "unet" / WEIGHTS).unlink()
         told = told_of(sd21)
-        assert f"{NAME} has no unet/{WEIGHTS} in the hub's cache on this machine" in told
+        assert f"unet/{WEIGHTS} of {NAME} is not in the hub's cache on this machine" in told
         assert "(no route to host)" in told
         assert f"hf download {NAME}" in told
 
@@ -162,8 +162,8 @@ class TestWhatIsTold:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         network.reason = "no route to host"
         told = told_of(sd21)
-        assert f"{NAME} has no unet/config.json in the hub's cache on this machine" in told
-        assert f"If it was meant as a folder here: there is no {NAME}." in told
+        assert f"unet/config.json of {NAME} is not in the hub's cache on this machine" in told
+        assert f"If you meant a local folder: there is no {NAME}." in told
 
     def test_a_model_that_predicts_no_noise(self, sd21, tmp_path, answer):
         folder = sd21.write_folder(tmp_path / "there")
@@ -174,7 +174,7 @@ class TestWhatIsTold:
 
     def test_another_model(self, sd21, sdxl, tmp_path, answer):
         answer(sdxl.write_folder(tmp_path / "there"))
-        assert "holds another model than 'sd21'" in told_of(sd21)
+        assert "contains another model than 'sd21'" in told_of(sd21)
 
     @pytest.mark.parametrize("part", ["vae", "unet"])
     def test_a_file_that_is_not_what_the_hub_says(self, sd21, cache, network, part):
@@ -184,8 +184,8 @@ class TestWhatIsTold:
         content[-1] ^= 1
         path.write_bytes(content)
         told = told_of(sd21, part)
-        assert f"{path} is not what the hub says it is" in told
-        assert f"Delete {path.resolve()} and fetch it again." in told
+        assert f"{path} does not have the SHA-256 that the hub states" in told
+        assert f"Delete {path.resolve()} and download it again." in told
 
     @pytest.mark.parametrize(
         "error",

@@ -65,5 +65,5 @@ def test_torn_weights_are_a_clear_error(tmp_path):
     weights = tmp_path / "pocket" / "vae" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     (tmp_path / "pocket" / "SHA256SUMS").unlink()  # a folder of one's own has no such list
-    with pytest.raises(WeightsError, match="is torn"):
+    with pytest.raises(WeightsError, match="is damaged"):
         toolkit.make("backbone", "pocket", weights=str(tmp_path / "pocket")).vae()

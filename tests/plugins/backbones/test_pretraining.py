@@ -7,8 +7,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from toolkit.checkpoints import checkpoints, load_part
+from toolkit.discovery import installed
 from toolkit.recipe import resolve
-from toolkit.registry import installed
 from toolkit.runs import Run
 from toolkit.training.loop import train
 from toolkit_backbones.plugin import POCKET

@@ -47,7 +47,7 @@ def test_the_backbone_checks_before_it_reads(copy, monkeypatch):
     monkeypatch.setattr(plugin, "POCKET", copy)
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(WeightsError, match="not as it was shipped"):
+    with pytest.raises(WeightsError, match="were modified or are missing"):
         toolkit.make("backbone", "pocket").vae()
 
 

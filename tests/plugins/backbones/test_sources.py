@@ -9,8 +9,10 @@ from safetensors.torch import load_file, save_file
 
 import toolkit
 from toolkit import weights
-from toolkit.component import WeightFile
+from toolkit.component import Context
+from toolkit.discovery import installed
 from toolkit.errors import WeightsError
+from toolkit.weights import WeightFile
 from toolkit_backbones.architecture import PARTS, published_architecture
 from toolkit_backbones.files import WEIGHTS
 from toolkit_backbones.latent_diffusion import LatentDiffusion
@@ -162,11 +164,13 @@ class TestWhatNeedsNoFile:
     def test_nothing_is_read_on_the_meta_device(
         self, toolkit_home, tmp_path, name, unet_size, width, is_file
     ):
-        backbone = toolkit.make("backbone", name)
+        backbone = Context(installed(), read_weights=False).make("backbone", name)
         if is_file:
             architecture = published_architecture(name)
             source = SingleFile(tmp_path / "away.safetensors", architecture)
-            backbone = LatentDiffusion(name, architecture, source, precision=torch.bfloat16)
+            backbone = LatentDiffusion(
+                name, architecture, source, precision=torch.bfloat16, hollow=True
+            )
         with torch.device("meta"):
             vae, unet = backbone.vae(), backbone.unet(shared=is_file)
             assert backbone.fingerprint

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from toolkit.discovery import installed
 from toolkit.recipe import compose, resolve
-from toolkit.registry import installed
 from toolkit_backbones.pretraining import background
 from toolkit_backbones.pretraining.progress import ORIGIN, PROGRESS, position, write_record
 from toolkit_backbones.pretraining.restorer import STAGES, read_stages
@@ -47,5 +47,5 @@ def test_the_status_says_what_is_known(tmp_path):
     write_record(tmp_path / PROGRESS, line)
     (tmp_path / background.LOG).write_text(json.dumps({"step": 9, "crops/s": 4.25}) + "\n")
     told = background.status(tmp_path)
-    assert "4.25 crops a second" in told
+    assert "4.25 crops per second" in told
     assert "regression, step 9, 72 crops, 0.50 h: bicubic: dists 0.2" in told

@@ -8,8 +8,8 @@ import torch
 import toolkit
 from toolkit.errors import DataError
 from toolkit.streams import stream
-from toolkit_degradations.operations import Surroundings
-from toolkit_degradations.pipeline import _together
+from toolkit_degradations.operations import Settings
+from toolkit_degradations.pipeline import _degrade
 
 REALESRGAN = toolkit.make("degradation", "realesrgan")
 BICUBIC = toolkit.make("degradation", "bicubic")
@@ -59,7 +59,9 @@ def test_an_edited_history_does_what_it_says():
 
 
 def test_a_history_must_end_at_the_lr_size():
-    with pytest.raises(DataError, match=r"ends at 64x48 pixels, and the LR .* 16x12") as caught:
+    with pytest.raises(
+        DataError, match=r"ends at 64x48 pixels, but the LR image must have 16x12"
+    ) as caught:
         BICUBIC.apply(photo(48, 64), [{"step": "jpeg", "quality": 50}])
     assert "resize" in caught.value.hint
     with pytest.raises(DataError, match="ends at"):
@@ -168,12 +170,12 @@ def test_as_many_indices_as_images():
 def test_images_taken_together_are_those_taken_alone():
     """What a GPU does with a batch, here on the processor."""
     hr = torch.stack([photo(64, 48, seed) for seed in range(6)])
-    around = Surroundings((16, 12), "differentiable")
+    settings = Settings((16, 12), "differentiable")
     for degradation in (REALESRGAN, BSRGAN):
         histories = [degradation.draw(stream(0, "test", index)) for index in range(6)]
-        together = _together(hr, histories, around)
+        together = _degrade(hr, histories, settings)
         for place, history in enumerate(histories):
-            single = _together(hr[place : place + 1], [history], around)[0]
+            single = _degrade(hr[place : place + 1], [history], settings)[0]
             # A sum in another order may lead to the next level, or to another coefficient.
             assert (together[place] - single).abs().mean() < 0.2 / 255
 

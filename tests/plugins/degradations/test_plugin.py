@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 import toolkit_degradations
+from toolkit.component import Context
+from toolkit.discovery import installed
 from toolkit_degradations.options import RealESRGANOptions
 from toolkit_degradations.plugin import toolkit_components
 
@@ -32,11 +34,12 @@ def test_components_build_from_defaults_and_from_tiny_options():
     assert sorted(components) == [
         "bicubic", "bicubic+noise", "bsrgan", "jpeg", "realesrgan", "recorded",
     ]  # fmt: skip
+    context = Context(installed())
     for component in components.values():
         assert component.kind == "degradation"
         assert component.paper or component.name == "recorded"
-        assert component.build(component.options()).scale == 4
-        assert component.build(component.options(**component.tiny)).scale == 4
+        assert component.build(component.options(), context).scale == 4
+        assert component.build(component.options(**component.tiny), context).scale == 4
 
 
 def test_every_option_is_described_and_in_the_readme():

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import toolkit
-from toolkit_degradations.alone import each_alone
+from toolkit_degradations.parallel import map_single_threaded
 
 SIDE = 48
 COUNT = 1000
@@ -101,7 +101,7 @@ def test_a_forked_process_has_threads_of_its_own(first_time):
 
 def test_threads_compute_alone_and_the_rest_stays_as_it_was():
     before = torch.get_num_threads()
-    seen = each_alone(lambda _item: torch.tensor(torch.get_num_threads()), range(8))
+    seen = map_single_threaded(lambda _item: torch.tensor(torch.get_num_threads()), range(8))
     assert {int(each) for each in seen} == {1}
     assert torch.get_num_threads() == before
 
@@ -111,4 +111,4 @@ def test_an_error_of_one_item_is_raised():
         raise ValueError(str(item))
 
     with pytest.raises(ValueError, match="0"):
-        each_alone(fail, range(3))
+        map_single_threaded(fail, range(3))

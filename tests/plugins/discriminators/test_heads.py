@@ -88,6 +88,6 @@ def test_the_smallest_map_that_a_head_can_judge(head, least):
     x = torch.randn(2, 4, 40, 8 * least, generator=torch_stream(0, "latents"))
     assert judge.logits(x, torch_stream(0, "draws")).shape[-1] == 1
     if least > 1:
-        message = f"'{head}' needs maps of {least} places a side; these latents give {least - 1}"
+        message = f"'{head}' needs feature maps with sides of at least {least}; these latents give"
         with pytest.raises(UsageError, match=message):
             judge.logits(x[..., :-8], torch_stream(0, "draws"))

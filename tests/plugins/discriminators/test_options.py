@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import toolkit
+from toolkit.discovery import installed
 from toolkit.errors import CheckpointError, OptionsError
-from toolkit.registry import installed
 from toolkit.specs import Selection
 
 PAPER = {"lora_rank": 16, "lora_alpha": 16.0, "head": "mlp", "shared_draws": False, "share": True}

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import toolkit
 from toolkit.streams import torch_stream
 from toolkit_backbones.latent_diffusion import alphas_cumprod
-from toolkit_backbones.original import original_name
+from toolkit_backbones.ldm_names import original_name
 
 RANK, ALPHA = 2, 6.0
 T_L = 399
@@ -179,7 +179,7 @@ def test_the_cards_code_loads_the_lora(exported, keys, latent, expected):
     names = re.search(r"^from diffusers import (.*)$", card, re.MULTILINE)[1].split(", ")
     assert ("StableDiffusionPipeline" in names) is (keys == "comfyui")
     assert ("`models/loras`" in card) is (keys == "comfyui")
-    assert ("pipelines takes this folder" in card) is (keys == "diffusers")
+    assert ("pipelines also reads this folder" in card) is (keys == "diffusers")
     unet = toolkit.make("backbone", "pocket").unet()
     known = {
         "unet": unet,

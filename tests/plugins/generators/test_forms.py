@@ -9,7 +9,7 @@ from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
 from toolkit_generators import restorer as restoring
 from toolkit_generators.folding import FoldedUNet
-from toolkit_generators.wide import WideConvolution, WideGroupNorm, widen
+from toolkit_generators.winograd_layers import WideConvolution, WideGroupNorm, use_winograd
 
 BACKBONES = ["pocket", "sd21:tiny", "sdxl:tiny"]
 
@@ -50,7 +50,7 @@ def test_folding_drops_what_is_constant(backbone):
 @pytest.mark.parametrize(("form", "widened"), [("folded", 1), ("merged", 0), ("unmerged", 0)])
 def test_folding_makes_wide_convolutions_of_the_autoencoders(monkeypatch, form, widened):
     made, seen = trained("pocket"), []
-    monkeypatch.setattr(restoring, "widen", seen.append)
+    monkeypatch.setattr(restoring, "use_winograd", seen.append)
     made.as_restorer(form)
     assert seen == [made.vae] * widened
 
@@ -124,7 +124,7 @@ def test_wide_convolutions_are_convolutions():
     x = torch.randn(1, 256, 40, 36, generator=torch_stream(0, "x"))
     with torch.no_grad():
         expected = plain(x)
-        widen(plain)
+        use_winograd(plain)
         found = plain(x)
     assert isinstance(plain[0], WideConvolution)
     assert found.shape == expected.shape
@@ -154,7 +154,7 @@ def test_norms_with_channels_last_are_as_exact_as_with_channels_first(size, offs
 
 def test_narrow_networks_are_left_as_they_are():
     plain = torch.nn.Sequential(torch.nn.Conv2d(16, 16, 3, padding=1))
-    widen(plain)
+    use_winograd(plain)
     assert type(plain[0]) is torch.nn.Conv2d
 
 

@@ -1,11 +1,16 @@
 """Metrics of losses: what they ask the registry for, and when."""
 
+import dataclasses
+
 import pytest
 import torch
 
 import toolkit
+from toolkit.component import Context
+from toolkit.discovery import installed
 from toolkit.errors import DataError, UnknownComponentError, WeightsError
-from toolkit.registry import installed
+from toolkit.registry import Registry
+from toolkit.specs import Selection
 from toolkit_metrics import distance
 from toolkit_metrics.plugin import toolkit_components
 
@@ -20,7 +25,7 @@ def pair(height=32, width=32, batch=1):
 
 def make(name, **options):
     component = COMPONENTS[name]
-    return component.build(component.options(**options))
+    return component.build(component.options(**options), Context(installed()))
 
 
 class OneSided:
@@ -40,11 +45,11 @@ class OneSided:
 def test_metrics_of_losses_load_at_the_first_call(name, monkeypatch):
     asked = []
 
-    def made(kind, selection):
+    def made(_self, kind, selection, **_options):
         asked.append((kind, selection))
         return OneSided()
 
-    monkeypatch.setattr(toolkit, "make", made)
+    monkeypatch.setattr(Context, "make", made)
     metric = make(name)
     assert not asked
     sr, hr = pair(32, 32, batch=2)
@@ -65,7 +70,9 @@ def test_too_small_for_the_network(name, side, monkeypatch):
     metric = toolkit.make("metric", name)
     monkeypatch.setattr(toolkit, "make", lambda kind, selection: OneSided())
     small = torch.rand(1, 3, side - 1, 40)
-    with pytest.raises(DataError, match=f"{side} pixels a side; the image has 40x{side - 1}"):
+    with pytest.raises(
+        DataError, match=f"sides of at least {side} pixels; the image has 40x{side - 1}"
+    ):
         metric(small, small)
 
 
@@ -86,19 +93,28 @@ def test_fingerprints_of_losses_name_their_weights_and_provider():
     assert make("lpips").fingerprint != make("lpips", network="vgg").fingerprint
 
 
-def test_a_missing_loss_is_said_when_the_metric_is_made(monkeypatch):
-    monkeypatch.setattr("toolkit.registry.installed", type(installed()))
+def registry_with(*losses):
+    """The metrics that are installed, and no losses but these."""
+    registry = Registry()
+    registry.add("metrics", installed().components("metric"))
+    registry.add("losses", losses)
+    return registry
+
+
+def test_a_missing_loss_is_said_when_the_metric_is_made():
     with pytest.raises(UnknownComponentError, match="dists"):
-        make("dists")
+        registry_with().make("metric", Selection(use="dists"))
 
 
-def test_missing_weights_are_said_at_the_first_call(monkeypatch):
-    def missing(kind, selection):
+def test_missing_weights_are_said_at_the_first_call():
+    def missing(_options, _context):
         raise WeightsError("not to be had")
 
-    monkeypatch.setattr(toolkit, "make", missing)
-    metric = make("dists")
-    with pytest.raises(WeightsError):
+    loss = dataclasses.replace(installed().find("loss", "dists"), build=missing)
+    registry = registry_with()
+    registry.add("restoration-toolkit-losses", [loss])
+    metric = registry.make("metric", Selection(use="dists"))
+    with pytest.raises(WeightsError, match="not to be had"):
         metric(*pair())
 
 

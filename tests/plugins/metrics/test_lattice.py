@@ -54,7 +54,7 @@ def test_each_image_of_a_batch_has_its_own_figure():
 
 
 def test_too_few_periods_are_named():
-    with pytest.raises(DataError, match="100x128 pixels are too few to find a lattice of 4 px"):
+    with pytest.raises(DataError, match="100x128 pixels is too small for the metric lattice:4"):
         toolkit.make("metric", "lattice")(torch.rand(1, 3, 128, 100))
 
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.component import Component, Options
+from toolkit.component import Component, Context, Options
+from toolkit.discovery import installed
 from toolkit.errors import DataError
 from toolkit_metrics import pairs, psnr, ssim
 from toolkit_metrics.pairs import luma
@@ -33,7 +34,7 @@ def pair(height=24, width=31, noise=0.1, batch=1):
 
 def make(name, **options):
     component = COMPONENTS[name]
-    return component.build(component.options(**options))
+    return component.build(component.options(**options), Context(installed()))
 
 
 def test_metrics_know_themselves_before_anything_is_loaded():
@@ -162,10 +163,10 @@ def test_inputs_are_left_as_they_are(score):
 @pytest.mark.parametrize("score", ALL)
 def test_what_cannot_be_compared(score):
     sr, hr = pair(20, 30)
-    with pytest.raises(DataError, match=r"30x20 pixels, the true one 29x20") as caught:
+    with pytest.raises(DataError, match=r"30x20 pixels, the reference 29x20") as caught:
         score(sr, hr[..., :-1])
     assert caught.value.hint
-    with pytest.raises(DataError, match="needs the true images"):
+    with pytest.raises(DataError, match="needs reference images"):
         score(sr, None)
 
 
@@ -177,7 +178,7 @@ def test_pixels_that_are_no_numbers(score, bad):
     broken[0, 1, 2, 3:5] = bad
     with pytest.raises(DataError, match=r"restored image \(sr\) has 2 values"):
         score(broken, hr)
-    with pytest.raises(DataError, match=r"true image \(hr\) has 2 values"):
+    with pytest.raises(DataError, match=r"reference image \(hr\) has 2 values"):
         score(sr, broken)
 
 
@@ -193,7 +194,7 @@ def test_what_leaves_the_range_is_clamped_as_in_a_file(score, factor, offset):
 
 def test_too_small_for_the_window():
     sr, hr = pair(10, 30)
-    with pytest.raises(DataError, match=r"11 pixels a side; the image has 30x10"):
+    with pytest.raises(DataError, match=r"at least 11 pixels; the image has 30x10"):
         score_ssim(sr, hr)
 
 

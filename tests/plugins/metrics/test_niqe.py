@@ -79,16 +79,16 @@ def test_nearest_shape_is_the_one_of_a_search_over_all():
 def test_window_is_a_blur_of_flat_and_linear_images():
     padded = torch.arange(13.0).double().expand(9, 13)
     weights = niqe._window()
-    blurred = niqe._filtered(niqe._filtered(padded, weights, 0), weights, 1)
+    blurred = niqe._correlate(niqe._correlate(padded, weights, 0), weights, 1)
     assert blurred.shape == (3, 7)
     assert torch.allclose(blurred[0], torch.arange(3.0, 10).double(), atol=1e-6)
 
 
 def test_half_size_keeps_flat_images_and_halves_a_ramp():
     flat = torch.full((8, 12), 7.0).double()
-    assert torch.allclose(niqe._halved(flat, 1), torch.full((8, 6), 7.0).double())
+    assert torch.allclose(niqe._halve(flat, 1), torch.full((8, 6), 7.0).double())
     ramp = torch.arange(32.0).double().expand(4, 32)
-    inner = niqe._halved(ramp, 1)[0, 2:-2]
+    inner = niqe._halve(ramp, 1)[0, 2:-2]
     assert torch.allclose(inner, torch.arange(2.0, 14).double() * 2 + 0.5)
 
 

@@ -14,7 +14,7 @@ README = Path(__file__).parents[3] / "plugins/metrics/README.md"
 
 def numbers(title):
     """The numbers in code font under a bold title of the section, in order."""
-    section = README.read_text("utf-8").split("## PSNR and SSIM, worked out")[1]
+    section = README.read_text("utf-8").split("## PSNR and SSIM by hand")[1]
     text = section.split("\n## ")[0].split(f"**{title}")[1].split("**")[1]
     return re.findall(r"`(-?\d+\.\d+)`", text)
 

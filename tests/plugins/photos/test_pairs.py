@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 import toolkit
 from toolkit.errors import DataError, ImageError, OptionsError
-from toolkit_photos.pairs import _cropped, _File
+from toolkit_photos.pairs import _crop, _File
 
 ALONE = "no {} image has its name, or more than one has"
 
@@ -120,7 +120,7 @@ def test_no_pair_at_all_is_a_clear_error(tmp_path):
 
 @pytest.mark.parametrize("given", [{}, {"hr": "a"}, {"lr": "a"}, {"folder": "a", "hr": "b"}])
 def test_half_of_the_options_is_an_error(given):
-    with pytest.raises(OptionsError, match="name one folder, pairs:DIR, or else both hr and lr"):
+    with pytest.raises(OptionsError, match="pass either one folder, pairs:DIR, or both hr and lr"):
         toolkit.make("dataset", "pairs", **given)
 
 
@@ -160,8 +160,8 @@ def test_any_size_that_fits_is_cropped_to_it(rows, columns, factor, data):
     down, right = (data.draw(st.integers(0, factor - 1)) for _ in range(2))
     height, width = factor * rows + down, factor * columns + right
     hr = torch.arange(3.0 * height * width).reshape(3, height, width)
-    file = _File("a.png", "a.png", is_hr=True, place=())
-    cropped = _cropped(hr, torch.zeros(3, rows, columns), file, file)
+    file = _File("a.png", "a.png", is_hr=True, parts=())
+    cropped = _crop(hr, torch.zeros(3, rows, columns), file, file)
     multiple = cropped.shape[1] // rows
     assert multiple >= factor  # of a tiny LR image, the rest may be one more of it
     assert cropped.shape[1:] == (multiple * rows, multiple * columns)

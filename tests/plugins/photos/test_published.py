@@ -42,8 +42,8 @@ def test_each_is_read_as_it_is_laid_out(tmp_path, published):
     samples = [dataset[index] for index in range(4)]
     assert len({sample.name for sample in samples}) == 4
     for sample in samples:
-        assert sample.hr.shape == ((3, 0, 0) if published.holds == "lr" else (3, 64, 64))
-        assert (sample.lr is not None) == (published.holds != "hr")
+        assert sample.hr.shape == ((3, 0, 0) if published.content == "lr" else (3, 64, 64))
+        assert (sample.lr is not None) == (published.content != "hr")
     with pytest.raises(IndexError):
         dataset[4]
 

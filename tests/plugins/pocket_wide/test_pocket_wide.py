@@ -35,7 +35,7 @@ def test_altered_weights_are_refused(tmp_path):
     path = next((tmp_path / "wide" / "unet").glob("*.safetensors"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     backbone = toolkit.make("backbone", "pocket", weights=str(tmp_path / "wide"))
-    with pytest.raises(WeightsError, match="is not as it was shipped"):
+    with pytest.raises(WeightsError, match="were modified or are missing"):
         backbone.unet()
 
 

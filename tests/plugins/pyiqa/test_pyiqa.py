@@ -14,7 +14,7 @@ pytest.importorskip("pyiqa", reason="what this plugin wraps")
 
 from toolkit_pyiqa import plugin
 from toolkit_pyiqa.metric import PyiqaMetric
-from toolkit_pyiqa.sealed import sealed
+from toolkit_pyiqa.sandbox import sandbox
 
 COMPONENTS = {component.name: component for component in plugin.toolkit_components()}
 FREE = ["psnr", "psnry", "ssim", "ssimc", "ms_ssim", "gmsd", "vif", "fsim", "vsi", "nlpd", "piqe"]
@@ -87,13 +87,13 @@ def test_nothing_is_printed(capsys):
 def test_what_cannot_be_scored():
     metric = toolkit.make("metric", "pyiqa:vif")
     sr, hr = pair(64, 80)
-    with pytest.raises(DataError, match="80x64 pixels, the true one 79x64"):
+    with pytest.raises(DataError, match="80x64 pixels, the reference 79x64"):
         metric(sr, hr[..., 1:])
-    with pytest.raises(DataError, match="needs the true images"):
+    with pytest.raises(DataError, match="needs reference images"):
         metric(sr)
     broken = hr.clone()
     broken[0, 0, :2, 0] = torch.nan
-    with pytest.raises(DataError, match=r"true image \(hr\) has 2 values"):
+    with pytest.raises(DataError, match=r"reference image \(hr\) has 2 values"):
         metric(sr, broken)
     with pytest.raises(DataError, match="ms_ssim cannot score an image of 20x20 pixels"):
         toolkit.make("metric", "pyiqa:ms_ssim")(sr[..., :20, :20], hr[..., :20, :20])
@@ -129,7 +129,7 @@ def test_a_missing_model_of_the_hub_is_named(tmp_path, monkeypatch):
 
 def empty_caches(folder, monkeypatch):
     monkeypatch.setattr("torch.hub._hub_dir", str(folder))
-    with sealed():
+    with sandbox():
         import huggingface_hub.constants as hub
         import pyiqa.utils.download_util as downloads
     monkeypatch.setattr(downloads, "DEFAULT_CACHE_DIR", str(folder / "pyiqa"))
@@ -155,7 +155,7 @@ def test_no_other_way_out_of_the_room():
     import urllib.request
 
     own = socket.getaddrinfo, urllib.request.urlopen, torch.load
-    with pytest.raises(WeightsError, match=r"from example\.org"), sealed():
+    with pytest.raises(WeightsError, match=r"from example\.org"), sandbox():
         socket.create_connection(("example.org", 443))
     assert own == (socket.getaddrinfo, urllib.request.urlopen, torch.load)
 
@@ -185,7 +185,7 @@ def scored(metric, batch=1):
 
 @pytest.mark.slow
 def test_musiq_from_its_file(tmp_path, monkeypatch):
-    with sealed():
+    with sandbox():
         from pyiqa.archs.musiq_arch import MUSIQ
 
         own = MUSIQ(pretrained=False).eval()
@@ -200,7 +200,7 @@ def test_musiq_from_its_file(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_maniqa_from_its_file(tmp_path, monkeypatch):
-    with sealed():
+    with sandbox():
         import timm
         from pyiqa.archs import maniqa_arch
 
@@ -234,7 +234,7 @@ def test_clipiqa_from_its_archive(tmp_path, monkeypatch):
 
 
 def clip_of_random_weights():
-    with sealed():
+    with sandbox():
         from pyiqa.archs.clip_model import CLIP
 
         return CLIP(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)
@@ -261,7 +261,7 @@ def test_files_of_the_manifest():
 
 
 def test_addresses_are_pyiqas_own():
-    with sealed():
+    with sandbox():
         from pyiqa.archs import clip_model, maniqa_arch, musiq_arch
     assert musiq_arch.default_model_urls["koniq10k"] in plugin.MUSIQ.sources[0].urls
     assert maniqa_arch.default_model_urls["pipal"] in plugin.MANIQA.sources[0].urls
@@ -281,6 +281,6 @@ def test_a_metric_that_gives_no_single_figure():
         def __call__(self, image):
             return torch.zeros(3)
 
-    with pytest.raises(ToolkitError, match="one figure"):
+    with pytest.raises(ToolkitError, match="one score"):
         score(Odd(), "odd", pair(64, 64)[0], None)
     assert isinstance(toolkit.make("metric", "pyiqa:psnr"), PyiqaMetric)

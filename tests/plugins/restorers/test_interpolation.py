@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from toolkit.component import Context
+from toolkit.discovery import installed
 from toolkit.images import bicubic_resize
 from toolkit_restorers import interpolation
 from toolkit_restorers.interpolation import Bicubic, Lanczos
@@ -29,7 +31,7 @@ def test_listing_loads_nothing_heavy():
 @pytest.mark.parametrize("name", ["bicubic", "lanczos"])
 def test_components_build(name):
     component = COMPONENTS[name]
-    restorer = component.build(component.options(scale=2))
+    restorer = component.build(component.options(scale=2), Context(installed()))
     assert (restorer.name, restorer.scale) == (name, 2)
     assert restorer(torch.rand(1, 3, 5, 7)).shape == (1, 3, 10, 14)
     assert restorer.to(torch.device("cpu")) is restorer

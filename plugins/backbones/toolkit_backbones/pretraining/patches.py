@@ -1,4 +1,4 @@
-"""A discriminator of patches, for the last stretch of the autoencoder's training."""
+"""A patch discriminator for the end of the autoencoder's training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges images patch by patch (Isola et al., 2017): logits `[b, 1, h/4, w/4]`, 22 px wide.
+    """A PatchGAN discriminator with a receptive field of 22 px (Isola et al., 2017).
 
     Args:
-        width: Of its first convolution.
+        width: Channels of the first convolution.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -27,6 +27,6 @@ class PatchDiscriminator(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of images `[b, 3, h, w]`, about [-1, 1]: positive where they look real."""
+        """Returns logits, `[b, 1, h/4, w/4]`, of images `[b, 3, h, w]`, in about [-1, 1]."""
         logits: Tensor = self.layers(images)
         return logits

@@ -1,4 +1,4 @@
-"""The record of a training through its stages: a line of JSON for each validation."""
+"""The record of a training over all stages, with a JSON line per validation."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any
 
 PROGRESS = "progress.jsonl"
 LOG = "log.txt"
-"""What a training in the background prints."""
+"""Output of a background training."""
 ORIGIN = "origin.jsonl"
-"""The record of the training that this one goes on from, as it was then."""
+"""Copy of the record of the training that this one continues."""
 
 
 def read_progress(path: Path) -> list[dict[str, Any]]:
-    """The lines of a record, the oldest first; none where there is no record."""
+    """Reads the lines of a record, oldest first; empty if there is no record."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def last_record(path: Path) -> dict[str, Any]:
-    """The newest line; empty where there is none."""
+    """Returns the newest line; empty if there is none."""
     return (read_progress(path) or [{}])[-1]
 
 
 def write_record(path: Path, line: Mapping[str, Any]) -> None:
-    """Adds a line."""
+    """Appends a line."""
     with path.open("a", encoding="utf-8") as record:
         record.write(json.dumps(line) + "\n")
 
 
 def position(out: Path, stage: str, step: int, batch: int) -> dict[str, Any]:
-    """Where a training stands, over all stages and machines: a record's line without its figures.
+    """Returns the progress over all stages, including continued trainings, as a record's line.
 
     Args:
-        out: The training's folder.
-        stage: The one that runs.
-        step: Of the stage's run here.
-        batch: Crops a step.
+        out: Folder of the training.
+        stage: Current stage.
+        step: Step in the current run.
+        batch: Crops per step.
     """
-    before, origin = last_record(out / PROGRESS), last_record(out / ORIGIN)
-    whole = step + (int(origin["step"]) if origin.get("stage") == stage else 0)
-    known = int(before["step"]) if before.get("stage") == stage else 0
-    crops = int(before.get("crops", 0)) + (whole - known) * batch
-    return {"stage": stage, "step": whole, "crops": crops, "hours": before.get("hours", 0.0)}
+    last, origin = last_record(out / PROGRESS), last_record(out / ORIGIN)
+    total = step + (int(origin["step"]) if origin.get("stage") == stage else 0)
+    recorded = int(last["step"]) if last.get("stage") == stage else 0
+    crops = int(last.get("crops", 0)) + (total - recorded) * batch
+    return {"stage": stage, "step": total, "crops": crops, "hours": last.get("hours", 0.0)}
 
 
-def crops_a_second(out: Path) -> float | None:
-    """The rate that the training wrote to its log last."""
+def crops_per_second(out: Path) -> float | None:
+    """Returns the last speed in the training's log, or None."""
     try:
         lines = (out / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,8 +1,8 @@
-"""Trains pocket's restorer through its stages, and validates it as it goes.
+"""Trains pocket's restorer in stages, with regular validation.
 
-Stopped at any moment, it goes on from the newest checkpoint; on another machine, from what `keep`
-saved. Every validation adds a line to `progress.jsonl`: the stage, crops seen and hours in all
-stages so far, and the figures.
+An interrupted training resumes from the newest checkpoint, or on another machine from a copy saved
+by `keep`. Each validation appends a line to `progress.jsonl`: stage, total crops and hours, and
+scores.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.checkpoints import checkpoints, read_metadata
+from toolkit.discovery import installed
 from toolkit.recipe import Recipe, compose, layered, resolve
-from toolkit.registry import Registry, installed
+from toolkit.registry import Registry
 from toolkit.runs import Run
 from toolkit.training.loop import Report, train
 from toolkit_backbones.plugin import POCKET
@@ -38,18 +39,18 @@ _LOG_EVERY = 50
 
 
 def main() -> None:
-    """Trains stage after stage, until the last is done or a signal asks to stop."""
+    """Trains all stages, until a signal requests a stop."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="a folder of photographs")
-    parser.add_argument("--backbone", default="", help="of vae and unet; as shipped if empty")
-    parser.add_argument("--stages", type=Path, default=STAGES, help="what to do, as TOML")
-    parser.add_argument("--kept", type=Path, help="where `keep` saved an earlier training")
-    parser.add_argument("--out", type=Path, required=True, help="where the stages' runs go")
-    parser.add_argument("--part", default="fit", choices=("fit", "all"), help="of the photographs")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--backbone", default="", help="folder of vae and unet; default: included")
+    parser.add_argument("--stages", type=Path, default=STAGES, help="TOML file of the stages")
+    parser.add_argument("--kept", type=Path, help="copy of an earlier training, saved by `keep`")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the stages' runs")
+    parser.add_argument("--part", default="fit", choices=("fit", "all"), help="photographs to use")
     parser.add_argument("--validate-every", type=float, default=30.0, metavar="MINUTES")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    asked = _stop_on_signals()
+    signals = _collect_signals()
     registry = installed()
     data = {"use": "folder", "folder": str(args.photos.absolute())}
     validation = Validation({**data, "part": "validation"}, registry)
@@ -58,25 +59,26 @@ def main() -> None:
     names = [stage.name for stage in stages]
     for stage in stages[names.index(origin["stage"]) if origin else 0 :]:
         done = int(origin["step"]) if origin and origin["stage"] == stage.name else 0
-        given: dict[str, Any] = {"backbone": {"use": "pocket", "weights": args.backbone}}
-        given |= {"data": {**data, "part": args.part}}
-        # Other samples than those that the training before has seen.
-        given |= {"train.seed": args.seed + int(origin.get("crops", 0))}
+        overrides: dict[str, Any] = {"backbone": {"use": "pocket", "weights": args.backbone}}
+        overrides |= {"data": {**data, "part": args.part}}
+        # A different seed, to draw other samples than the continued training.
+        overrides |= {"train.seed": args.seed + int(origin.get("crops", 0))}
         if start:
-            given["train.start"] = start
-        recipe = resolve(compose(stage.tables, given, []), registry)
+            overrides["train.start"] = start
+        recipe = resolve(compose(stage.tables, overrides, []), registry)
         run = Run(args.out / stage.name)
         if recipe.train.steps > done:
-            Follower(stage.name, done, recipe, registry, validation, args.validate_every).train(
-                run, args.out, asked
+            trainer = StageTrainer(
+                stage.name, done, recipe, registry, validation, args.validate_every
             )
+            trainer.train(run, args.out, signals)
             start = str(run.folder.absolute())
-        if asked:
+        if signals:
             return
 
 
 def _begin(kept: Path | None, out: Path) -> tuple[str, dict[str, Any]]:
-    """The run to start from, and the last line of its record; nothing for a new training."""
+    """Returns the run to start from and its last record; empty for a new training."""
     out.mkdir(parents=True, exist_ok=True)
     if kept and (kept / PROGRESS).exists() and not (out / PROGRESS).exists():
         shutil.copyfile(kept / PROGRESS, out / ORIGIN)
@@ -87,29 +89,29 @@ def _begin(kept: Path | None, out: Path) -> tuple[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its run's name and the tables of its recipe."""
+    """Name of a stage's run and tables of its recipe."""
 
     name: str
     tables: dict[str, Any]
 
 
 def read_stages(path: Path) -> list[Stage]:
-    """The stages of a file, each with what all of them share."""
+    """Reads stages from a file, each with the shared settings of `[all]`."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     shared = content.get("all", {})
-    return [Stage(own.pop("name"), layered(shared, own)) for own in content["stage"]]
+    return [Stage(table.pop("name"), layered(shared, table)) for table in content["stage"]]
 
 
-class Follower:
-    """Trains one stage and keeps the record of all.
+class StageTrainer:
+    """Trains a stage and records validations.
 
     Args:
-        stage: Its name.
-        done: Steps of it that an earlier training has done.
-        recipe: Resolved; of the whole stage.
+        stage: Name of the stage.
+        done: Steps of the stage that an earlier training has completed.
+        recipe: Resolved recipe of the whole stage.
         registry: Supplies the components.
         validation: Scores a restorer.
-        minutes: Between validations.
+        minutes: Minutes between validations.
     """
 
     def __init__(
@@ -122,12 +124,12 @@ class Follower:
         minutes: float,
     ) -> None:
         self._stage, self._registry = stage, registry
-        rest = recipe.train.model_copy(update={"steps": recipe.train.steps - done})
-        self._recipe = recipe.model_copy(update={"train": rest})
+        remaining = recipe.train.model_copy(update={"steps": recipe.train.steps - done})
+        self._recipe = recipe.model_copy(update={"train": remaining})
         self._validation, self._seconds = validation, 60 * minutes
 
-    def train(self, run: Run, out: Path, asked: list[int]) -> None:
-        """Trains the stage's run to its end, or until it is asked to stop."""
+    def train(self, run: Run, out: Path, signals: list[int]) -> None:
+        """Trains the stage to its end, or until `signals` is not empty."""
         saved = checkpoints(run.checkpoints)
         step = int(read_metadata(saved[-1])["step"]) if saved else 0
         if step >= self._recipe.train.steps:
@@ -148,13 +150,20 @@ class Follower:
                 self._record(run, out, report.step, now - since)
                 since, logged = time.monotonic(), (time.monotonic(), report.step)
 
-        train(run, self._recipe, self._registry, on_step=on_step, should_stop=lambda: bool(asked))
+        train(
+            run,
+            self._recipe,
+            self._registry,
+            on_step=on_step,
+            should_stop=lambda: bool(signals),
+            confirm=_log_changes,
+        )
 
     def _record(self, run: Run, out: Path, step: int, seconds: float) -> None:
-        """Validates, and adds a line to the record; the validation's own time is not counted."""
+        """Validates and appends to the record; time for validation is not counted."""
         line = position(out, self._stage, step, self._recipe.train.batch)
         line["hours"] = round(line["hours"] + seconds / 3600, 3)
-        line |= self._validation.figures(run.restorer(self._registry))
+        line |= self._validation.scores(run.restorer(self._registry))
         write_record(out / PROGRESS, line)
         _log(line)
 
@@ -163,12 +172,19 @@ def _log(line: Mapping[str, Any]) -> None:
     print(json.dumps(line), flush=True)
 
 
-def _stop_on_signals() -> list[int]:
-    """Collects signals to stop; the training asks after every step."""
-    asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: asked.append(number))
-    return asked
+def _log_changes(changes: str) -> bool:
+    """Accepts code changes since the last checkpoint, as the training takes many hours."""
+    _log({"notice": changes})
+    return True
+
+
+def _collect_signals() -> list[int]:
+    """Returns a list that collects termination signals, checked after every step."""
+    signals: list[int] = []
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), lambda number, _frame: signals.append(number))
+    return signals
 
 
 if __name__ == "__main__":

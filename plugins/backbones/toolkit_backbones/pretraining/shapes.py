@@ -1,4 +1,4 @@
-"""The shapes of pocket's networks; the scripts write them beside the weights."""
+"""Configurations of pocket's networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.weights import write_atomically
+from toolkit.files import write_atomically
 
 VAE: dict[str, Any] = {
     "_class_name": "AutoencoderKL",
@@ -42,8 +42,7 @@ UNET: dict[str, Any] = {
     "norm_num_groups": 16,
     "act_fn": "silu",
 }
-"""Attention on the lowest level alone: it grows with the square of the area, and photographs are
-large."""
+"""Attention only at the lowest resolution, as its cost is quadratic in the number of pixels."""
 
 UNETS: dict[str, dict[str, Any]] = {
     "pocket": UNET,
@@ -53,9 +52,9 @@ UNETS: dict[str, dict[str, Any]] = {
         "attention_head_dim": [4, 5, 6],
     },
 }
-"""By backbone."""
+"""Configurations of the UNet by backbone."""
 
 
 def write_shape(shape: Mapping[str, Any], folder: Path) -> None:
-    """Writes a network's shape where diffusers looks for it."""
+    """Writes a configuration in diffusers' layout."""
     write_atomically(folder / "config.json", (json.dumps(shape, indent=2) + "\n").encode())

@@ -1,4 +1,4 @@
-"""Figures of a restorer on photographs that it was not trained on, to choose settings by."""
+"""Validation of a restorer on photographs that it was not trained on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from toolkit.degrading.samples import degrade
-from toolkit.interfaces import Restorer
+from toolkit.plugin import Restorer, Selection
 from toolkit.registry import Registry
-from toolkit.specs import Selection
 
 DEGRADATIONS = ("realesrgan", "bicubic")
 METRICS = ("dists", "lpips", "niqe", "psnr-y", "lattice:4")
@@ -18,43 +17,45 @@ _COUNT, _SIDE, _SEED = 8, 512, 0
 
 
 class Validation:
-    """Square centres of the first photographs of a dataset, degraded at a fixed seed.
+    """Centre crops of a dataset's first photographs, degraded with a fixed seed.
 
     Args:
-        data: The dataset, with its options.
+        data: Selection of the dataset, with options.
         registry: Supplies dataset, degradations and metrics.
     """
 
     def __init__(self, data: dict[str, Any], registry: Registry) -> None:
         photos = registry.make("dataset", Selection.model_validate(data))
-        self._hr = [_centre(photos[index].hr) for index in range(min(_COUNT, len(photos)))]
+        self._hr = [_centre_crop(photos[index].hr) for index in range(min(_COUNT, len(photos)))]
         self._metrics = {name: registry.make("metric", Selection(use=name)) for name in METRICS}
-        makers = {name: registry.make("degradation", Selection(use=name)) for name in DEGRADATIONS}
+        degradations = {
+            name: registry.make("degradation", Selection(use=name)) for name in DEGRADATIONS
+        }
         self._lr = {
-            name: [degrade(maker, hr, _SEED, [index]) for index, hr in enumerate(self._hr)]
-            for name, maker in makers.items()
+            name: [degrade(degradation, hr, _SEED, [i]) for i, hr in enumerate(self._hr)]
+            for name, degradation in degradations.items()
         }
 
     @torch.inference_mode()
-    def figures(self, restorer: Restorer) -> dict[str, dict[str, float]]:
-        """Means over the photographs, by degradation and metric."""
-        found = {}
+    def scores(self, restorer: Restorer) -> dict[str, dict[str, float]]:
+        """Returns mean scores by degradation and metric."""
+        scores = {}
         for degradation, images in self._lr.items():
             restored = [restorer(lr) for lr in images]
-            found[degradation] = {
+            scores[degradation] = {
                 name: round(_mean(metric, restored, self._hr), 4)
                 for name, metric in self._metrics.items()
             }
-        return found
+        return scores
 
 
-def _mean(metric: Any, restored: list[Tensor], hr: list[Tensor]) -> float:
-    scores = [metric(sr, real) for sr, real in zip(restored, hr, strict=True)]
+def _mean(metric: Any, restored: list[Tensor], references: list[Tensor]) -> float:
+    scores = [metric(sr, hr) for sr, hr in zip(restored, references, strict=True)]
     return float(torch.cat(scores).mean())
 
 
-def _centre(photo: Tensor) -> Tensor:
-    """`[1, 3, side, side]` of `[3, h, w]`; a smaller photograph as far as it goes."""
+def _centre_crop(photo: Tensor) -> Tensor:
+    """Crops `[3, h, w]` to `[1, 3, 512, 512]`, or less if the photograph is smaller."""
     height, width = (min(_SIDE, side - side % 4) for side in photo.shape[1:])
     top, left = (photo.shape[1] - height) // 2, (photo.shape[2] - width) // 2
     return photo[None, :, top : top + height, left : left + width]

@@ -1,0 +1,132 @@
+"""What a plugin's object may offer beside its contract: the core asks by `isinstance`.
+
+Each ability is a protocol of one or a few members; an object has it by having them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from toolkit.interfaces import Restorer
+
+Steps = Sequence[Mapping[str, Any]]
+"""What was done to an image, in order, as JSON's types."""
+
+
+@runtime_checkable
+class HasNetworks(Protocol):
+    """A generator, discriminator or restorer whose parameters, memory and work can be counted."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """All networks that take part in its work, by name."""
+        ...
+
+
+@runtime_checkable
+class HasForms(Protocol):
+    """A generator that becomes a restorer in several ways, which differ in speed alone."""
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Their names, as `as_restorer` takes them."""
+        ...
+
+    def as_restorer(self, form: str) -> Restorer:
+        """Hands the network over in one of these forms."""
+        ...
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A generator whose trained weights can be written as files for other programs."""
+
+    def export(self, folder: Path, form: str, keys: str, base: str) -> str:
+        """Writes them; returns a model card's text, with code for `base` and the files."""
+        ...
+
+
+@runtime_checkable
+class UsesAutocast(Protocol):
+    """A loss or discriminator that may be called within autocast.
+
+    Its networks then compute in that precision. What it returns is float32 all the same, and its
+    gradients are close to those in float32. Parts without this ability are called outside autocast.
+    """
+
+    @property
+    def autocast(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
+class HasFrozenWeights(Protocol):
+    """A loss whose networks count in a training's memory."""
+
+    def frozen_bytes(self, like: Tensor) -> int:
+        """Bytes of its networks on the device and in the precision of `like`."""
+        ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A degradation that makes nothing: the dataset has LR images of its own."""
+
+    @property
+    def recorded(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """A degradation that tells what it does, as data, and works on many images at once."""
+
+    def describe(self, seed: int, index: int) -> Steps:
+        """What happens to sample `index` of `seed`, whatever the image."""
+        ...
+
+    def apply(self, hr: Tensor, history: Steps) -> Tensor:
+        """Does to `hr`, `[3, h, w]`, what `describe` returned, perhaps edited since."""
+        ...
+
+    def batch(self, hr: Tensor, seed: int, indices: Sequence[int]) -> Tensor:
+        """`[b, 3, h, w]` to `[b, 3, h/scale, w/scale]`: to the last bit as one by one."""
+        ...
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A dataset on a disk: a run knows whether it is resumed on the same files."""
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files of its photographs, by name."""
+        ...
+
+
+@runtime_checkable
+class HasPublishedCount(Protocol):
+    """A dataset that others publish: `toolkit data check` tells whether it is whole."""
+
+    @property
+    def published_count(self) -> int:
+        """How many photographs the whole dataset has."""
+        ...
+
+
+def networks_of(part: object) -> Mapping[str, nn.Module]:
+    """The networks of a part; none of one that does not name them."""
+    return part.networks if isinstance(part, HasNetworks) else {}
+
+
+def is_recorded(degradation: object) -> bool:
+    """Whether a degradation leaves LR images to the dataset."""
+    return isinstance(degradation, Recorded) and degradation.recorded

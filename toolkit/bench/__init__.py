@@ -1,1 +1,0 @@
-"""Measuring: what a system's images are worth."""

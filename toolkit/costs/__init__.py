@@ -1,0 +1,1 @@
+"""Costs: parameters, multiply-accumulates, memory and time; and plans of a training."""

@@ -1,0 +1,115 @@
+"""Device, precision, processor cores and memory. Importing it does not load torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+from toolkit.abilities import UsesAutocast
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def choose_device(name: str) -> torch.device:
+    """Returns the device of this name; `auto` is a GPU if there is one.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"There is no device {name!r} here ({reason}).", "Use cpu, or auto."
+        ) from None
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Returns the dtype of this name; `auto` is bfloat16 if the hardware supports it natively."""
+    import torch
+
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Emulated bfloat16 is slower than float32. Older torch does not report the capabilities.
+        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def processor_cores() -> int:
+    """Returns the number of cores that this process may use; of all cores if unknown."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return getattr(os, "process_cpu_count", os.cpu_count)() or 1  # Python 3.13 has the former
+
+
+def free_memory() -> int | None:
+    """Returns the bytes of free main memory; of all memory, or None, if the system does not say."""
+    if sys.platform == "win32":
+        return _free_memory_of_windows()
+    for pages in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):  # macOS has only the latter
+        with suppress(AttributeError, ValueError, OSError):
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages)
+    return None
+
+
+def _free_memory_of_windows() -> int | None:
+    import ctypes
+
+    class Status(ctypes.Structure):  # MEMORYSTATUSEX
+        _fields_ = (
+            ("length", ctypes.c_uint32),
+            ("load", ctypes.c_uint32),
+            *((name, ctypes.c_uint64) for name in (
+                "total", "free", "total_paged", "free_paged", "total_virtual", "free_virtual",
+                "free_extended",
+            )),
+        )  # fmt: skip
+
+    status = Status(length=ctypes.sizeof(Status))
+    succeeded = ctypes.CDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status.free) if succeeded else None
+
+
+def uses_autocast(part: object) -> bool:
+    """Whether a loss or a discriminator declares that it may run in autocast."""
+    return isinstance(part, UsesAutocast) and part.autocast
+
+
+def call_context(part: object, like: Tensor) -> AbstractContextManager[Any]:
+    """Returns a context that disables autocast unless the part declares `autocast`.
+
+    Args:
+        part: A loss or a discriminator.
+        like: A tensor on its device.
+    """
+    import torch
+
+    if like.is_meta or uses_autocast(part):  # the meta device has no autocast
+        return nullcontext()
+    return torch.autocast(like.device.type, enabled=False)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Converts half precision to float32, differentiably; returns other tensors unchanged."""
+    return x.float() if is_half(x) else x
+
+
+def is_half(x: Tensor) -> bool:
+    """Whether a tensor has a 16-bit floating dtype."""
+    return x.is_floating_point() and x.element_size() == 2

@@ -1,0 +1,1 @@
+"""Evaluation of restored images: pairing, scores, statistics, comparison."""

@@ -1,0 +1,129 @@
+"""The public API for plugins: all that a plugin may import from the toolkit.
+
+Everything else is private and may change without notice. Importing this module loads neither torch
+nor diffusers, so a plugin's module can import it at the top.
+
+A plugin states which version of this API it was written for::
+
+    PLUGIN_API = 1
+
+The number rises when something here changes incompatibly; a plugin of a version that is no longer,
+or not yet, supported is set aside with a message.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from toolkit.abilities import (
+    Exportable,
+    HasFiles,
+    HasForms,
+    HasFrozenWeights,
+    HasNetworks,
+    HasPublishedCount,
+    Recorded,
+    Replayable,
+    UsesAutocast,
+)
+from toolkit.component import Component, Context, Kind, Options
+from toolkit.errors import (
+    CheckpointError,
+    DataError,
+    ImageError,
+    OptionsError,
+    ToolkitError,
+    UnknownComponentError,
+    UsageError,
+    WeightsError,
+    did_you_mean,
+)
+from toolkit.hookspecs import PLUGIN_API, hookimpl
+from toolkit.interfaces import (
+    Backbone,
+    Dataset,
+    Degradation,
+    Discriminator,
+    Generator,
+    Metric,
+    PerceptualLoss,
+    Prediction,
+    Restorer,
+    Sample,
+    Trainable,
+)
+from toolkit.paths import user_path
+from toolkit.specs import Selection
+from toolkit.weights import Mirrors, PackageMember, WeightFile, read_arrays, read_tensors
+
+if TYPE_CHECKING:
+    from toolkit.checkpoints import load_tensors
+    from toolkit.images import bicubic_resize
+    from toolkit.modules import TrainableModule
+    from toolkit.streams import stream, torch_stream
+
+_LAZY = {
+    "TrainableModule": "toolkit.modules",
+    "bicubic_resize": "toolkit.images",
+    "load_tensors": "toolkit.checkpoints",
+    "stream": "toolkit.streams",
+    "torch_stream": "toolkit.streams",
+}
+"""Names whose modules import torch or NumPy, loaded when they are first asked for."""
+
+__all__ = [
+    "PLUGIN_API",
+    "Backbone",
+    "CheckpointError",
+    "Component",
+    "Context",
+    "DataError",
+    "Dataset",
+    "Degradation",
+    "Discriminator",
+    "Exportable",
+    "Generator",
+    "HasFiles",
+    "HasForms",
+    "HasFrozenWeights",
+    "HasNetworks",
+    "HasPublishedCount",
+    "ImageError",
+    "Kind",
+    "Metric",
+    "Mirrors",
+    "Options",
+    "OptionsError",
+    "PackageMember",
+    "PerceptualLoss",
+    "Prediction",
+    "Recorded",
+    "Replayable",
+    "Restorer",
+    "Sample",
+    "Selection",
+    "ToolkitError",
+    "Trainable",
+    "TrainableModule",
+    "UnknownComponentError",
+    "UsageError",
+    "UsesAutocast",
+    "WeightFile",
+    "WeightsError",
+    "bicubic_resize",
+    "did_you_mean",
+    "hookimpl",
+    "load_tensors",
+    "read_arrays",
+    "read_tensors",
+    "stream",
+    "torch_stream",
+    "user_path",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Tables of the paper, and of one's own: their rows as data, measured, compared and shown."""

@@ -1,0 +1,138 @@
+"""Execution of one measurement: training, restoring, scoring; what is finished is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toolkit.contracts import move
+from toolkit.errors import ComponentError, DataError, ToolkitError
+from toolkit.evaluation.cache import ScoreCache, default_path
+from toolkit.evaluation.document import environment
+from toolkit.evaluation.scores import Scores, prepare
+from toolkit.evaluation.scoring import score
+from toolkit.files import locked, write_atomically
+from toolkit.interfaces import Restorer
+from toolkit.recipe import Recipe
+from toolkit.registry import Registry
+from toolkit.restoring.folder import Progress, plan_jobs, restore_files
+from toolkit.specs import Selection
+from toolkit.tables.measurement import Measurement, MeasurementResult
+from toolkit.training.loop import Report, train
+
+Tell = Callable[[str, int, int], None]
+"""Callback for progress: the stage, how much of it is done, and of how much."""
+
+
+def measure(measurement: Measurement, registry: Registry, tell: Tell) -> None:
+    """Executes what is left of a measurement, and writes its result into its folder.
+
+    Raises:
+        ToolkitError: A part of it failed; what was finished before stays.
+    """
+    # Nobody else may work on it: a process that lost its parent may, for a step.
+    with locked(measurement.folder / ".lock"):
+        if measurement.finished:
+            return
+        if isinstance(measurement.system, Recipe) and not measurement.result():
+            _train(measurement, measurement.system, registry, tell)
+        _restore(measurement, registry, tell)
+        asked, originals = measurement.metrics.values(), _originals(measurement)
+        lacking = [metric for metric in asked if not originals and _compares(metric, registry)]
+        scores = _score(measurement, registry, tell, lacking)
+        result = _result(measurement, scores, lacking).model_dump(mode="json")
+        write_atomically(measurement.result_path, (json.dumps(result) + "\n").encode())
+
+
+def _train(measurement: Measurement, recipe: Recipe, registry: Registry, tell: Tell) -> None:
+    def on_step(report: Report) -> None:
+        tell("training", report.step, recipe.train.steps)
+
+    train(measurement.run, recipe, registry, on_step=on_step)
+
+
+def _restore(measurement: Measurement, registry: Registry, tell: Tell) -> None:
+    """Restores the images that are left, each whole unless memory is short."""
+    todo = [
+        each
+        for each in plan_jobs([measurement.photographs / "lr"], measurement.images)
+        if not each.destination.exists()
+    ]
+    if not todo:
+        return
+    restorer = _restorer(measurement, registry)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    move(restorer, device)
+
+    def on_event(progress: Progress) -> None:
+        tell("restoring", progress.index, progress.count)
+
+    for done in restore_files(restorer, todo, tile=0, device=device, on_event=on_event):
+        if done.error:
+            kind = ComponentError if isinstance(done.error, ComponentError) else ToolkitError
+            told = f"{done.job.source.name} could not be restored: {done.error}"
+            raise kind(told, getattr(done.error, "hint", "")) from done.error
+
+
+def _restorer(measurement: Measurement, registry: Registry) -> Restorer:
+    if isinstance(measurement.system, Recipe):
+        return measurement.run.restorer(registry)
+    made: Restorer = registry.make("restorer", measurement.system)
+    return made
+
+
+def _originals(measurement: Measurement) -> Path | None:
+    hr = measurement.photographs / "hr"
+    return hr if hr.is_dir() else None
+
+
+def _score(measurement: Measurement, registry: Registry, tell: Tell, lacking: list[str]) -> Scores:
+    """Scores by all metrics but those that lack originals to compare with."""
+
+    def on_image(_name: str, done: int, total: int) -> None:
+        tell("scoring", done, total)
+
+    asked = [metric for metric in measurement.metrics.values() if metric not in lacking]
+    scores = prepare(measurement.images, _originals(measurement), asked, registry)
+    nobody = DataError("It compares with originals, which nobody has of these photographs.")
+    scores.unavailable |= dict.fromkeys(lacking, nobody)
+    with ScoreCache(default_path()) as cache:
+        return score(scores, cache, on_image=on_image)
+
+
+def _compares(metric: str, registry: Registry) -> bool:
+    """Whether a metric needs originals; False for one that cannot be made."""
+    try:
+        return bool(registry.make("metric", Selection.model_validate(metric)).needs_reference)
+    except ToolkitError:
+        return False
+
+
+def _result(
+    measurement: Measurement, scores: Scores, without_originals: list[str]
+) -> MeasurementResult:
+    return MeasurementResult(
+        label=measurement.label,
+        seed=measurement.seed,
+        system=_plain(measurement.system),
+        figures={
+            name: {image: found[name] for image, found in scores.figures.items() if name in found}
+            for name in scores.metrics
+        },
+        directions={name: metric.direction for name, metric in scores.metrics.items()},
+        fingerprints={name: dict(each.fingerprint) for name, each in scores.metrics.items()},
+        unavailable={name: error.told for name, error in scores.unavailable.items()},
+        missing=list(scores.missing),
+        made_by=measurement.made_by,
+        environment={**environment(), "torch": torch.__version__},
+        without_originals=without_originals,
+    )
+
+
+def _plain(system: Recipe | Selection) -> dict[str, Any]:
+    made = system.model_dump(mode="json")
+    return {"restorer": made} if isinstance(system, Selection) else made

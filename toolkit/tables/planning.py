@@ -1,0 +1,191 @@
+"""Plan of a table of quality: the measurements of each row, or what the row needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ComponentError, UnknownComponentError
+from toolkit.evaluation.photographs import write_photographs
+from toolkit.registry import Registry
+from toolkit.specs import Selection
+from toolkit.tables.measurement import (
+    Measurement,
+    measurement_of_recipe,
+    measurement_of_restorer,
+)
+from toolkit.tables.needs import absent, dataset_lacks, restorer_lacks, training_lacks
+from toolkit.tables.settings import (
+    Setting,
+    degradation_of,
+    read_settings,
+    recipe_in,
+    rows_in,
+    setting_of,
+)
+from toolkit.tables.spec import Row, SettingName, Table
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to measure a table.
+
+    Attributes:
+        table: The table.
+        setting_name: The name of the setting.
+        work: Folder for the runs, images and scores of all tables.
+        quick: Whether a first look is enough.
+        seeds: Number of trainings of a row; None for the setting's own.
+    """
+
+    table: Table
+    setting_name: SettingName
+    work: Path
+    quick: bool = False
+    seeds: int | None = None
+
+    @property
+    def setting(self) -> Setting:
+        """The setting, with the table's own changes."""
+        return setting_of(self.table, self.setting_name)
+
+    @property
+    def degradation(self) -> Selection | None:
+        """The degradation of the photographs that are measured on; None for none."""
+        return degradation_of(self.table, self.setting_name)
+
+    @property
+    def seed_count(self) -> int:
+        """Number of trainings of a row."""
+        usual = self.setting.seeds
+        return self.seeds or (min(self.setting.quick.seeds, usual) if self.quick else usual)
+
+    def dataset(self, row: Row) -> str:
+        """The dataset that a row is measured on."""
+        return self.setting.dataset or row.dataset or self.table.dataset
+
+    def metrics(self) -> dict[str, str]:
+        """Metrics by column; a metric fills one column alone."""
+        names = read_settings().metrics
+        found: dict[str, str] = {}
+        for column in (*self.deciding, *self.setting.beside):
+            if (metric := names.get(column, column)) not in found.values():
+                found[column] = metric
+        return found
+
+    @property
+    def deciding(self) -> list[str]:
+        """The columns that decide the table's claims."""
+        return list(dict.fromkeys((*self.table.directions, *self.setting.columns)))
+
+
+@dataclass
+class PlannedRow:
+    """A row with its measurements.
+
+    Attributes:
+        row: The row of the table.
+        dataset: The dataset that it is measured on.
+        recipe: Its components in this setting.
+        needs: What it lacks; empty where it can be measured.
+        measurements: One for each seed.
+        failures: Why measurements failed, or could not be planned.
+        skipped: Photographs that were set aside: (name, reason).
+        absent: Columns without a metric, and why.
+    """
+
+    row: Row
+    dataset: str
+    recipe: dict[str, Any]
+    needs: list[str]
+    measurements: list[Measurement] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    skipped: tuple[tuple[str, str], ...] = ()
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list[PlannedRow]:
+    """Plans the measurements of each row, or says what it needs; trains nothing.
+
+    Raises:
+        OptionsError: A row gives a component an option that it does not have.
+        UnknownComponentError: A column's metric is unknown.
+        ToolkitError: The photographs cannot be written.
+    """
+    shared = registry.sharing()
+    without = _absent_metrics(request, shared)
+    return [
+        _planned(request, row, shared, without)
+        for row in rows_in(request.table, list(rows), request.setting_name)
+    ]
+
+
+def _absent_metrics(request: Request, registry: Registry) -> dict[str, str]:
+    """Columns whose metric is not installed, and how to get it."""
+    found = {}
+    for column, metric in request.metrics().items():
+        chosen = Selection.model_validate(metric)
+        try:
+            registry.options("metric", chosen)
+        except UnknownComponentError:
+            lacks = absent("metric", chosen, registry)
+            if lacks.faults:
+                raise
+            found[column] = lacks.needs[0]
+    return found
+
+
+def _planned(request: Request, row: Row, registry: Registry, without: dict[str, str]) -> PlannedRow:
+    recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
+    dataset = request.dataset(row)
+    if "restorer" in recipe:
+        lacks = restorer_lacks(Selection.model_validate(recipe["restorer"]), registry)
+    else:
+        accelerator = request.setting.accelerator
+        lacks = training_lacks(recipe, registry, accelerator=accelerator)
+    lacks |= dataset_lacks(dataset, registry)
+    planned = PlannedRow(row, dataset, recipe, lacks.needs, failures=lacks.faults, absent=without)
+    if not lacks:
+        try:
+            planned.measurements = _measurements(request, planned, registry)
+        except (ComponentError, UnknownComponentError) as error:
+            _LOG.debug("%s", error, exc_info=error)
+            planned.failures.append(error.told)
+    return planned
+
+
+def _measurements(request: Request, planned: PlannedRow, registry: Registry) -> list[Measurement]:
+    count = request.setting.quick.images if request.quick else None
+    parent = request.work / request.setting_name
+    written = write_photographs(
+        parent / "photographs",
+        planned.dataset,
+        request.degradation,
+        count,
+        registry,
+        request.table.tag,
+    )
+    planned.skipped, photographs = written.skipped, written.folder
+    label, metrics = planned.row.label, request.metrics()
+    metrics = {column: each for column, each in metrics.items() if column not in planned.absent}
+    if "restorer" in planned.recipe:
+        chosen = Selection.model_validate(planned.recipe["restorer"])
+        return [measurement_of_restorer(label, chosen, parent, photographs, metrics, registry)]
+    return [
+        measurement_of_recipe(label, planned.recipe, seed, parent, photographs, metrics, registry)
+        for seed in range(request.seed_count)
+    ]
+
+
+def note_failures(planned: Sequence[PlannedRow], failures: Mapping[Measurement, str]) -> None:
+    """Adds to each row the reasons why its measurements failed, with the seed if it is trained."""
+    for row in planned:
+        for each in row.measurements:
+            if each in failures:
+                seed = "" if each.seed is None else f"Seed {each.seed}: "
+                row.failures.append(f"{seed}{failures[each]}")

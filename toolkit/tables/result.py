@@ -1,0 +1,219 @@
+"""Result of a table, as `toolkit bench --format json` writes it.
+
+Where a key of the document has another name than the attribute, the key is the alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+
+from toolkit.evaluation.comparison import Direction
+from toolkit.evaluation.document import environment
+from toolkit.evaluation.photographs import Tag
+from toolkit.evaluation.statistics import Interval
+from toolkit.tables.comparison import ClaimResult, RowDifference
+from toolkit.tables.measurement import MadeBy
+from toolkit.tables.spec import PAPER, Row, SettingName, Table
+
+
+class _Record(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class RowResult(_Record):
+    """A row of a table of costs: figures, or what it needs.
+
+    Attributes:
+        label: What it is called.
+        recipe: Its parts in the setting.
+        status: Whether it was measured.
+        needs: What is needed where it was not.
+        measured: Figures, by metric.
+        paper: The paper's figures.
+    """
+
+    label: str
+    recipe: dict[str, Any]
+    status: Literal["measured", "needs"]
+    needs: list[str]
+    measured: dict[str, float]
+    paper: dict[str, float]
+
+
+class ColumnResult(_Record):
+    """Figures of a row in one column.
+
+    Attributes:
+        mean: Over photographs and seeds.
+        interval: Of the mean over the photographs; None for a single one.
+        seeds: The mean of each seed.
+        images: By photograph, its mean over the seeds.
+        direction: Which is better.
+    """
+
+    mean: float
+    interval: Interval | None
+    seeds: list[float]
+    images: dict[str, float]
+    direction: Direction
+
+
+class QualityRow(RowResult):
+    """A row of a table of quality.
+
+    Attributes:
+        dataset: What it was measured on.
+        tag: What of each photograph.
+        seeds: Of the trainings that were finished.
+        columns: By column, what was measured.
+        notes: What could not be measured.
+        folders: Of each measurement.
+        photographs: The folder of what was restored; empty where nothing was.
+        made_by: Which code the measurements are; None where there are none.
+    """
+
+    dataset: str
+    tag: Tag
+    seeds: list[int]
+    columns: dict[str, ColumnResult]
+    notes: list[str]
+    folders: list[str]
+    photographs: str
+    made_by: MadeBy | None = None
+
+    @field_validator("made_by", mode="before")
+    @classmethod
+    def _from_nothing(cls, value: Any) -> Any:
+        return value or None
+
+    @field_serializer("made_by")
+    def _to_nothing(self, value: MadeBy | None) -> dict[str, Any]:
+        return value.model_dump(mode="json") if value else {}
+
+
+class _TableRecord(_Record):
+    number: int | None = Field(alias="table")
+    title: str
+    place: str
+    setting: SettingName = Field(alias="scale")
+    how: str = Field(alias="protocol")
+    directions: dict[str, Direction] = Field(alias="columns")
+
+
+class CostsTable(_TableRecord):
+    """The result of a table of costs.
+
+    Attributes:
+        number: In the paper; None for a table of one's own.
+        title: What it compares.
+        place: Where it stands.
+        setting: In which it was measured.
+        how: In words.
+        directions: The columns, and which figures of each are better.
+        rows: From top to bottom.
+        failed: How many rows failed.
+        environment: Versions.
+    """
+
+    rows: list[RowResult]
+    failed: int
+    environment: dict[str, str]
+
+
+class Statistics(_Record):
+    """Descriptions of intervals and tests, in words."""
+
+    interval: str
+    tests: str
+
+
+class QualityTable(_TableRecord):
+    """The result of a table of quality.
+
+    Attributes:
+        number: In the paper; None for a table of one's own.
+        title: What it compares.
+        place: Where it stands.
+        setting: In which it was measured.
+        how: In words.
+        directions: The columns, and which figures of each are better.
+        rows: From top to bottom.
+        environment: Versions.
+        about: What the setting is.
+        tag: What of each photograph was measured on.
+        degradation: What made LR images; empty where the dataset has its own.
+        quick: Whether it was a first look.
+        statistics: How intervals and tests were made.
+        differences: Of every two rows by every metric.
+        claims: What became of the paper's.
+        failed: How many rows and measurements failed.
+    """
+
+    rows: list[QualityRow]
+    environment: dict[str, str]
+    about: str
+    tag: Tag
+    degradation: str = ""
+    quick: bool
+    statistics: Statistics
+    differences: list[RowDifference]
+    claims: list[ClaimResult]
+    failed: int
+
+
+TableResult = CostsTable | QualityTable
+
+
+def row_result(row: Row, figures: Mapping[str, float], needs: Sequence[str]) -> RowResult:
+    """Makes a row of costs: figures, or what it needs."""
+    return RowResult(
+        label=row.label,
+        recipe=row.recipe,
+        status="needs" if needs else "measured",
+        needs=list(needs),
+        measured=dict(figures),
+        paper=row.paper,
+    )
+
+
+def costs_table(
+    table: Table, setting: SettingName, rows: Sequence[RowResult], failed: int = 0
+) -> CostsTable:
+    """Makes the result of a table of costs."""
+    return CostsTable(
+        number=table.number,
+        title=table.title,
+        place=table.place,
+        setting=setting,
+        how=table.how,
+        directions=table.directions,
+        rows=list(rows),
+        failed=failed,
+        environment=table_environment(),
+    )
+
+
+def table_environment() -> dict[str, str]:
+    """The versions that the figures of a table may depend on."""
+    return {**environment(), "torch": version("torch")}
+
+
+def as_document(result: TableResult) -> dict[str, Any]:
+    """The result as plain values, to be written as JSON."""
+    return result.model_dump(mode="json", by_alias=True)
+
+
+def is_papers(result: TableResult) -> bool:
+    """Whether the figures compare with the paper's, which those of another setting do not."""
+    return result.setting == PAPER
+
+
+def dataset_of(row: RowResult) -> str:
+    """The dataset that a row was measured on; empty for a row of costs."""
+    return row.dataset if isinstance(row, QualityRow) else ""

@@ -1,0 +1,53 @@
+"""Turns plain values into options, with errors that name the option and what it may be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from toolkit.errors import OptionsError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(
+    model: type[Model],
+    given: Mapping[str, Any],
+    owner: str,
+    line: Callable[[tuple[str | int, ...]], int | None] = lambda _place: None,
+) -> Model:
+    """Validates plain values against a model.
+
+    Args:
+        model: The options' model.
+        given: The values.
+        owner: Whose options they are, for the error message.
+        line: Returns the line of a value in its file, for the error message; None if unknown.
+
+    Raises:
+        OptionsError: One or more options are wrong; the message names each.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = [(line(item["loc"]), _explain(model, item)) for item in error.errors()]
+        details = "; ".join(f"line {at}: {what}" if at else what for at, what in found)
+        known = ", ".join(_keys(model)) or "none"
+        raise OptionsError(f"{owner}: {details}.", f"Its options: {known}.") from None
+
+
+def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, _keys(model), n=1)
+        return f"unknown option {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    message = item["msg"].removeprefix("Value error, ")
+    return f"option {name!r} is {item['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """The names of a model's options as they are given."""
+    return [field.alias or name for name, field in model.model_fields.items()]
