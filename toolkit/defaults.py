@@ -1,4 +1,4 @@
-"""The components that are used where nobody names one. No other module of the core names any."""
+"""Default components. No other module of the core names components."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ RECIPE: dict[str, Any] = {
     "degradation": "realesrgan",
     "data": "photos",
 }
-"""A recipe that says nothing else."""
+"""The default recipe."""
 PIXEL_LOSS = "mse"
-"""The first term of eq. 8, which a single loss is added to."""
+"""The first term of eq. 8, to which a single loss is added."""
 FOLDER = "folder"
 """The dataset of a folder of photographs, as `folder:DIR`."""
 FOLDERS = ("pairs", FOLDER)
 """Datasets that a folder of unknown content may be, the most specific first."""
 RESTORER = "pocket"
-"""What `toolkit restore` restores with."""
+"""The default of `toolkit restore`."""
 METRICS = ("psnr-y", "ssim-y", "dists")
 """What `toolkit eval` measures where there are originals."""
 METRICS_WITHOUT_ORIGINALS = ("niqe",)
