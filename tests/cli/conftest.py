@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import pytest
 
 from toolkit.cli import main
@@ -26,6 +27,14 @@ class Result:
     def document(self):
         """The one JSON document on stdout."""
         return json.loads(self.out)
+
+
+@pytest.fixture
+def photo(tmp_path, photo_folder):
+    """A small photograph, 24 x 20 pixels."""
+    source = cv2.imread(str(min(photo_folder.iterdir())))
+    assert cv2.imwrite(str(tmp_path / "photo.png"), cv2.resize(source, (24, 20)))
+    return tmp_path / "photo.png"
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,6 @@ from toolkit.recipe import read_recipe
 
 
 @pytest.fixture
-def photo(tmp_path, photo_folder):
-    """A small photograph, 24 x 20 pixels."""
-    source = cv2.imread(str(min(photo_folder.iterdir())))
-    assert cv2.imwrite(str(tmp_path / "photo.png"), cv2.resize(source, (24, 20)))
-    return tmp_path / "photo.png"
-
-
-@pytest.fixture
 def refuse(mistake, smallest, tmp_path):
     """What `toolkit train` says to a backbone; it leaves no run behind."""
 

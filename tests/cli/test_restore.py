@@ -13,14 +13,6 @@ from toolkit.restoring import folder
 
 
 @pytest.fixture
-def photo(tmp_path, photo_folder):
-    """A small photograph, 24 x 20 pixels."""
-    source = cv2.imread(str(min(photo_folder.iterdir())))
-    assert cv2.imwrite(str(tmp_path / "photo.png"), cv2.resize(source, (24, 20)))
-    return tmp_path / "photo.png"
-
-
-@pytest.fixture
 def copied_run(trained, tmp_path):
     """A run whose checkpoint may be spoilt."""
     folder = shutil.copytree(trained, tmp_path / "run")

@@ -30,10 +30,10 @@ class RowResult(_Record):
     """A row of a table of costs: figures, or what it needs.
 
     Attributes:
-        label: What it is called.
-        recipe: Its parts in the setting.
+        label: Name of the row.
+        recipe: Tables of its recipe in the setting.
         status: Whether it was measured.
-        needs: What is needed where it was not.
+        needs: What is missing, if it was not measured.
         measured: Figures, by metric.
         paper: The paper's figures.
     """
@@ -50,11 +50,11 @@ class ColumnResult(_Record):
     """Figures of a row in one column.
 
     Attributes:
-        mean: Over photographs and seeds.
-        interval: Of the mean over the photographs; None for a single one.
-        seeds: The mean of each seed.
-        images: By photograph, its mean over the seeds.
-        direction: Which is better.
+        mean: Mean over photographs and seeds.
+        interval: Interval of the mean over the photographs; None for a single photograph.
+        seeds: Mean of each seed.
+        images: Mean over the seeds of each photograph.
+        direction: Which figures are better.
     """
 
     mean: float
@@ -68,14 +68,14 @@ class QualityRow(RowResult):
     """A row of a table of quality.
 
     Attributes:
-        dataset: What it was measured on.
-        tag: What of each photograph.
-        seeds: Of the trainings that were finished.
-        columns: By column, what was measured.
-        notes: What could not be measured.
-        folders: Of each measurement.
-        photographs: The folder of what was restored; empty where nothing was.
-        made_by: Which code the measurements are; None where there are none.
+        dataset: Dataset that it was measured on.
+        tag: Part of each photograph that was measured on.
+        seeds: Seeds of the finished trainings.
+        columns: Results by column.
+        notes: Figures that could not be measured, and why.
+        folders: Folder of each measurement.
+        photographs: Folder of the photographs; empty if none were restored.
+        made_by: Code of the measurements; None if there are none.
     """
 
     dataset: str
@@ -98,6 +98,17 @@ class QualityRow(RowResult):
 
 
 class _TableRecord(_Record):
+    """The part of a result that tables of costs and of quality share.
+
+    Attributes:
+        number: Number in the paper; None for a user's table.
+        title: What the table compares.
+        place: Where the table appears.
+        setting: Name of the setting that it was measured in.
+        how: How it was measured, in words.
+        directions: The columns, and which of their figures are better.
+    """
+
     number: int | None = Field(alias="table")
     title: str
     place: str
@@ -110,15 +121,9 @@ class CostsTable(_TableRecord):
     """The result of a table of costs.
 
     Attributes:
-        number: In the paper; None for a table of one's own.
-        title: What it compares.
-        place: Where it stands.
-        setting: In which it was measured.
-        how: In words.
-        directions: The columns, and which figures of each are better.
-        rows: From top to bottom.
-        failed: How many rows failed.
-        environment: Versions.
+        rows: Rows from top to bottom.
+        failed: Number of rows that failed.
+        environment: Versions of the libraries.
     """
 
     rows: list[RowResult]
@@ -137,17 +142,11 @@ class QualityTable(_TableRecord):
     """The result of a table of quality.
 
     Attributes:
-        number: In the paper; None for a table of one's own.
-        title: What it compares.
-        place: Where it stands.
-        setting: In which it was measured.
-        how: In words.
-        directions: The columns, and which figures of each are better.
-        rows: From top to bottom.
-        environment: Versions.
-        about: What the setting is.
-        tag: What of each photograph was measured on.
-        degradation: What made LR images; empty where the dataset has its own.
+        rows: Rows from top to bottom.
+        environment: Versions of the libraries.
+        about: Description of the setting.
+        tag: Part of each photograph that was measured on.
+        degradation: Degradation that made the LR images; empty if the dataset has its own.
         quick: Whether it was a first look.
         statistics: How intervals and tests were made.
         differences: Of every two rows by every metric.
