@@ -122,6 +122,15 @@ class Run:
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
+    def read_log(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields each logged step with its losses by name; nothing if there is no log."""
+        if not self.log.is_file():
+            return
+        for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):  # a kill may leave part of a line
+                record = json.loads(line)
+                yield int(record.pop("step")), record
+
     def recipe(self) -> Recipe:
         """Returns the recipe without looking up its components, which may be uninstalled.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -115,22 +115,12 @@ def _curves(result: QualityTable) -> str:
     found: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in result.rows:
         for folder in row.folders[:1]:
-            for step, losses in _logged(Run(Path(folder)).log):
+            for step, losses in Run(Path(folder)).read_log():
                 for name, value in losses.items():
                     curves = found.setdefault(name, {})
                     curves.setdefault(_named(result, row), []).append((step, value))
     colours = colours_of(_named(result, row) for row in result.rows)
     return _section("Training", [curve_plot(*each, colours) for each in found.items()])
-
-
-def _logged(log: Path) -> Iterator[tuple[int, dict[str, float]]]:
-    try:
-        lines = log.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        record = json.loads(line)
-        yield int(record.pop("step")), record
 
 
 def _crops(result: QualityTable) -> list[Crops]:
