@@ -44,6 +44,16 @@ class HasForms(Protocol):
 
 
 @runtime_checkable
+class AvoidsTiles(Protocol):
+    """A restorer whose network looks at the whole image, so that tiles may show in the result."""
+
+    @property
+    def avoids_tiles(self) -> bool:
+        """Whether whole images are better; memory may still force tiles."""
+        ...
+
+
+@runtime_checkable
 class Exportable(Protocol):
     """A generator whose trained weights can be written as files for other programs."""
 
@@ -125,6 +135,11 @@ class HasPublishedCount(Protocol):
 def networks_of(part: object) -> Mapping[str, nn.Module]:
     """The networks of a part; none of one that does not name them."""
     return part.networks if isinstance(part, HasNetworks) else {}
+
+
+def avoids_tiles(restorer: object) -> bool:
+    """Whether tiles may show in a restorer's results."""
+    return isinstance(restorer, AvoidsTiles) and restorer.avoids_tiles
 
 
 def is_recorded(degradation: object) -> bool:

@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abilities import (
+    AvoidsTiles,
     Exportable,
     HasFiles,
     HasForms,
@@ -74,6 +75,7 @@ _LAZY = {
 
 __all__ = [
     "PLUGIN_API",
+    "AvoidsTiles",
     "Backbone",
     "CheckpointError",
     "Component",

@@ -5,7 +5,9 @@ import shutil
 
 import cv2
 import pytest
+import torch
 from PIL import Image
+from spandrel.architectures.Compact import Compact
 
 from toolkit.checkpoints import load_part, save_checkpoint
 from toolkit.images import writing
@@ -226,3 +228,23 @@ def test_a_tilde_is_resolved_wherever_the_shell_leaves_it(cli, photo, tmp_path, 
     assert scored.code == 0
     assert cli("degrade", "~/photo.png", "--variants=1", "--out=~/lr").code == 0
     assert (tmp_path / "lr" / "lr" / "photo.png").exists()
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+def test_every_scale_is_restored_under_a_name_of_its_own(cli, mistake, photo, tmp_path, scale):
+    network, before = Compact(num_feat=4, num_conv=1, upscale=scale), photo.read_bytes()
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    result = cli("restore", photo, "--with", f"spandrel:{tmp_path}/net.pth", "--format", "json")
+    assert result.code == 0, result.err
+    [done] = result.document
+    assert done["destination"] == str(tmp_path / f"photo_x{scale}.png")
+    assert done["sr_size"] == [24 * scale, 20 * scale]
+    assert size(tmp_path / f"photo_x{scale}.png") == (20 * scale, 24 * scale)
+    told = mistake("restore", photo, "--with", f"spandrel:{tmp_path}/net.pth", "--out", tmp_path)
+    assert "would overwrite the input" in told
+    assert photo.read_bytes() == before
+
+
+def test_a_photo_that_is_not_there_is_told_before_weights_are_read(mistake, tmp_path):
+    told = mistake("restore", tmp_path / "none.png", "--with", "spandrel:none.pth")
+    assert "none.png does not exist" in told

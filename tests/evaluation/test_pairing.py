@@ -42,6 +42,7 @@ def paired(tmp_path):
             ["a.jpg", "a.png"],
             {"a.jpg": "a.jpg", "a.png": "a.png"},
         ),
+        (["a_x1.png", "b_x16.jpg"], ["a.jpg", "b.webp"], {"a": "a.jpg", "b": "b.webp"}),
         (["d/a_x4.png", "a.png"], ["a.png", "d/a.png"], {"d/a": "d/a.png", "a": "a.png"}),
     ],
 )

@@ -151,3 +151,23 @@ def test_impossible_settings_are_found_before_the_work(tmp_path, setting):
     with pytest.raises(UsageError, match=str(*setting.values())):
         restore_files(Bicubic(), plan_jobs([tmp_path / "a.png"]), **setting)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("tile", "told"), [(16, True), (30, False), (0, False), (None, False)])
+def test_tiles_that_may_show_are_told(tile, told):
+    restorer = Bicubic()
+    restorer.avoids_tiles = True
+    _, notes = restore_picture(restorer, image(), tile=tile)
+    assert notes == (("restored in tiles, which toy may show: try --tile 0",) if told else ())
+    restorer.avoids_tiles = False
+    assert restore_picture(restorer, image(), tile=16)[1] == ()
+
+
+def test_tiles_for_want_of_memory_are_told_once():
+    restorer = Bicubic(limit=300 * 200)
+    restorer.avoids_tiles = True
+    _, notes = restore_picture(restorer, image(260, 300))
+    assert notes == ("restored in tiles, which toy may show: try --tile 0",)
+    restorer.limit = 150 * 150
+    _, notes = restore_picture(restorer, image(260, 300))
+    assert notes == ("tiles of 96 pixels, as memory was short",)

@@ -78,7 +78,7 @@ def restore(
     output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
     = Format.table,
 ) -> None:  # fmt: skip
-    """Restore photographs at four times their size.
+    """Restore photographs, at four times their size or the scale of the restorer.
 
     Keeps format, transparency, 16 bits, EXIF, resolution and colour profile, and lists what could
     not be kept. Existing outputs are skipped, so an interrupted folder resumes where it stopped.
@@ -98,11 +98,12 @@ def restore(
     registry = load_registry()
     from toolkit.contracts import move
     from toolkit.devices import choose_device
-    from toolkit.restoring.folder import plan_jobs, restore_files
+    from toolkit.restoring.folder import check_inputs, plan_jobs, restore_files
 
-    jobs = plan_jobs(inputs, out)
+    check_inputs(inputs)  # before weights are fetched
     chosen = choose_device(device)
     restorer = _restorer(source, registry, precision.value if precision else "")
+    jobs = plan_jobs(inputs, out, restorer.scale)
     move(restorer, chosen)
     results: list[Restored] = []
     stopped = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,8 +16,8 @@ from toolkit.weights import digest
 
 MOST_CUT = 4
 """Exclusive limit of the pixels by which HR may be larger: the scale, x4."""
-_MARK = "_x4"
-"""The suffix that `restore` adds to a name."""
+_MARK = re.compile(r"_x[1-9][0-9]?$")
+"""The suffix that `restore` adds to a name: `_x` and the scale."""
 _THREADS = 4
 
 
@@ -25,8 +26,8 @@ class RestoredImage:
     """A restored image and, where there is one, its original.
 
     Attributes:
-        name: Path below its folder, without a `_x4` at the end of its stem; without suffix where
-            that is enough to tell it from the others.
+        name: Path below its folder, without a scale such as `_x4` at the end of its stem; without
+            suffix where that is enough to tell it from the others.
         sr: File of the restored image.
         hr: File of the original.
         sr_sha256: Of the restored file.
@@ -93,7 +94,7 @@ def _images(folder: Path) -> dict[Path, Path]:
 
 
 def _unmarked(path: Path) -> Path:
-    return path.with_name(path.stem.removesuffix(_MARK) + path.suffix)
+    return path.with_name(_MARK.sub("", path.stem) + path.suffix)
 
 
 def _names(images: dict[Path, Path]) -> dict[Path, str]:
@@ -106,7 +107,7 @@ def _names(images: dict[Path, Path]) -> dict[Path, str]:
 
 
 def _bare(place: Path) -> str:
-    return place.with_suffix("").as_posix().removesuffix(_MARK)
+    return _MARK.sub("", place.with_suffix("").as_posix())
 
 
 def _partners(sr: dict[Path, Path], hr: dict[Path, Path]) -> dict[Path, Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from toolkit.abilities import avoids_tiles
 from toolkit.errors import ImageError, ToolkitError, lacks_memory
 from toolkit.images import (
     Picture,
@@ -18,11 +19,13 @@ from toolkit.images import (
     write_picture,
 )
 from toolkit.restoring.colour import ColourMethod, check_method, match_colour_
-from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
-from toolkit.restoring.tiles import TILE, WHOLE_PIXELS, check_tiles, restore_tiled
+from toolkit.restoring.jobs import Job, check_inputs, check_outputs, plan_jobs
+from toolkit.restoring.tiles import TILE, check_tiles, restore_tiled, tile_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from torch import Tensor
 
     from toolkit.interfaces import Restorer
 
@@ -30,6 +33,7 @@ __all__ = [
     "Job",
     "Progress",
     "Restored",
+    "check_inputs",
     "check_outputs",
     "plan_jobs",
     "restore_files",
@@ -159,7 +163,7 @@ def restore_picture(
             if not lacks_memory(error):
                 raise
         else:
-            notes = () if size == tile else (f"tiles of {size} pixels, as memory was short",)
+            notes = _tile_notes(restorer, tile, size, lr)
             break
         _release_memory()
     else:
@@ -218,6 +222,17 @@ def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ..
     return replace(job, destination=other), (f"{reason}: written as PNG",)
 
 
+def _tile_notes(
+    restorer: Restorer, asked: int | None, used: int | None, lr: Tensor
+) -> tuple[str, ...]:
+    if used != asked:
+        return (f"tiles of {used} pixels, as memory was short",)
+    sides = lr.shape[-2:]
+    if avoids_tiles(restorer) and tile_side(used, *sides) < max(sides):
+        return (f"restored in tiles, which {restorer.name} may show: try --tile 0",)
+    return ()
+
+
 def _size(picture: Picture) -> tuple[int, int]:
     height, width = picture.rgb.shape[-2:]
     return width, height
@@ -226,8 +241,7 @@ def _size(picture: Picture) -> tuple[int, int]:
 def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
     """Yields the requested tile size, then smaller ones."""
     yield tile
-    automatic = TILE if height * width > WHOLE_PIXELS else 0
-    first = (automatic if tile is None else tile) or max(height, width)
+    first = tile_side(tile, height, width)
     yield from (size for size in _FALLBACKS if size < first)
 
 

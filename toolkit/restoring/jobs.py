@@ -41,7 +41,7 @@ def plan_jobs(
 ) -> list[Job]:
     """Pairs every input image with its output.
 
-    - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder.
+    - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder, for a scale of 4.
     - `out` with an image suffix: the output of a single input image.
     - Any other `out`: a folder; outputs keep the names of the inputs, relative to their folder.
 
@@ -53,8 +53,7 @@ def plan_jobs(
         UsageError: Two inputs would have the same output, an input would be overwritten, or `out`
             names a file for several inputs.
     """
-    if not inputs:
-        raise DataError("No image to restore", hint="Name image files or folders")
+    check_inputs(inputs)
     target = None if out is None else Path(out)
     single = target is not None and _names_a_file(target)
     if single and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
@@ -65,13 +64,21 @@ def plan_jobs(
     jobs: dict[Job, None] = {}
     for source in map(Path, inputs):
         if single and target is not None:
-            jobs[Job(existing(source), target, fixed=True)] = None
+            jobs[Job(source, target, fixed=True)] = None
         else:
-            jobs.update(dict.fromkeys(_jobs_of(existing(source), target, f"_x{scale}")))
+            jobs.update(dict.fromkeys(_jobs_of(source, target, f"_x{scale}")))
     planned = _apart(list(jobs))
     _refuse_long_names(planned)
     _refuse_collisions(planned)
     return planned
+
+
+def check_inputs(inputs: Sequence[str | Path]) -> None:
+    """Raises `DataError` if there are no inputs, or one does not exist."""
+    if not inputs:
+        raise DataError("No image to restore", hint="Name image files or folders")
+    for source in inputs:
+        existing(Path(source))
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:

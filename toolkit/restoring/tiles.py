@@ -79,9 +79,7 @@ def restore_tiled(
         ToolkitError: The restorer returned a wrong size, or values that are not finite.
     """
     height, width = lr.shape[-2:]
-    if tile is None:
-        tile = TILE if height * width > WHOLE_PIXELS else 0
-    side = tile or max(height, width)
+    side = tile_side(tile, height, width)
     shared = min(OVERLAP, side // 4) if overlap is None or not tile else overlap
     check_tiles(tile, shared)
     scale = restorer.scale
@@ -95,6 +93,13 @@ def restore_tiled(
         if on_tile:
             on_tile(done, len(boxes))
     return output
+
+
+def tile_side(tile: int | None, height: int, width: int) -> int:
+    """Returns the side of an image's tiles for a `tile` of `restore_tiled`, in LR pixels."""
+    if tile is None:
+        tile = TILE if height * width > WHOLE_PIXELS else 0
+    return tile or max(height, width)
 
 
 def check_tiles(tile: int | None, overlap: int = 0) -> None:

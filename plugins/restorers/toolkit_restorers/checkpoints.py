@@ -14,6 +14,10 @@ from toolkit import weights
 from toolkit.plugin import WeightsError, user_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spandrel import ImageModelDescriptor
+
     from toolkit.plugin import WeightFile
 
 _SWINIR_L: dict[str, Any] = {
@@ -50,38 +54,90 @@ def swinir_l(*, hollow: bool = False) -> nn.Module:
     return network.to("meta") if hollow else network
 
 
-def from_checkpoint(file: WeightFile, path: str) -> nn.Module:
-    """Loads a network, whose architecture spandrel infers from the checkpoint.
+def published(file: WeightFile, path: str) -> nn.Module:
+    """Loads a published network, or another checkpoint in its place.
 
     Args:
         file: Published checkpoint.
         path: Path of another checkpoint; empty for the published one.
 
     Raises:
-        WeightsError: The file does not exist, contains more than tensors, or is not a ×4 network
-            for RGB images.
+        WeightsError: See `from_checkpoint`; or it is not a x4 network for RGB images.
     """
-    from spandrel import ImageModelDescriptor, ModelLoader, canonicalize_state_dict
-
     checkpoint = user_path(path) if path else weights.fetch(file)
-    if not checkpoint.is_file():
+    model = from_checkpoint(checkpoint)
+    if model.scale != 4 or model.input_channels != 3:
         raise WeightsError(
-            f"There is no file {checkpoint}.",
-            "Pass a checkpoint, or omit the variant to use the published weights.",
-        )
-    try:
-        state = canonicalize_state_dict(weights.read_tensors(checkpoint))
-        with _without_warnings():
-            model = ModelLoader("cpu").load_from_state_dict(state)
-    except WeightsError:
-        raise
-    except Exception as error:  # spandrel may raise anything for unsupported files
-        raise WeightsError(
-            f"{checkpoint} is not a checkpoint that spandrel supports: {error}"
-        ) from error
-    if not isinstance(model, ImageModelDescriptor) or model.scale != 4 or model.input_channels != 3:
-        raise WeightsError(
-            f"{checkpoint} contains {model.architecture.name}, which does not upscale RGB by 4."
+            f"{checkpoint} contains {model.architecture.name}, which does not upscale RGB by 4.",
+            f"Use it as --with spandrel:{checkpoint}",
         )
     network: nn.Module = model.model
     return network
+
+
+def from_checkpoint(path: Path) -> ImageModelDescriptor[nn.Module]:
+    """Loads a network onto the CPU; spandrel infers the architecture. No code of the file runs.
+
+    Args:
+        path: Checkpoint, in any format of `read_tensors`.
+
+    Raises:
+        WeightsError: There is no such file, it is damaged or contains more than tensors, spandrel
+            does not know its architecture, or it does not map one image to another, of one
+            channel or RGB.
+    """
+    from spandrel import ModelLoader, UnsupportedModelError, canonicalize_state_dict
+
+    if not path.is_file():
+        raise WeightsError(
+            f"There is no file {path}.",
+            "Name a checkpoint, such as a .pth or .safetensors file.",
+        )
+    try:
+        content = weights.read_tensors(path)
+    except WeightsError as error:
+        raise WeightsError(
+            str(error), "Obtain it again; if it contains other objects, save its tensors alone."
+        ) from error
+    if not isinstance(content, dict) or not content:
+        raise WeightsError(
+            f"{path} holds no network, which is a dictionary of tensors.",
+            "Name a file of a network's weights.",
+        )
+    try:
+        with _without_warnings(), torch.device("cpu"):
+            model = ModelLoader("cpu").load_from_state_dict(canonicalize_state_dict(content))
+    except UnsupportedModelError as error:
+        raise _unsupported(path, "its architecture is unknown") from error
+    except Exception as error:  # spandrel may raise anything for unsupported files
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise _unsupported(path, reason) from error
+    return _for_images(path, model)
+
+
+def _unsupported(path: Path, reason: str) -> WeightsError:
+    return WeightsError(
+        f"{path} is not a checkpoint that spandrel supports: {reason}",
+        "Its list: https://github.com/chaiNNer-org/spandrel. Newer ones: pip install -U spandrel",
+    )
+
+
+def _for_images(path: Path, model: Any) -> ImageModelDescriptor[nn.Module]:
+    """Returns a model that maps one image to another, of one channel or RGB; refuses others."""
+    from spandrel import ImageModelDescriptor
+
+    channels = model.input_channels, model.output_channels
+    reason = ""
+    if not isinstance(model, ImageModelDescriptor):
+        reason = "which needs a mask beside the image"
+    elif model.purpose == "FaceSR":
+        reason = "which restores aligned faces alone"
+    elif channels not in {(1, 1), (3, 3)}:
+        reason = f"which maps {channels[0]} channels to {channels[1]}, not RGB or grey to the same"
+    if reason:
+        raise WeightsError(
+            f"{path} contains {model.architecture.name}, {reason}.",
+            "Use a network for whole photographs.",
+        )
+    found: ImageModelDescriptor[nn.Module] = model
+    return found

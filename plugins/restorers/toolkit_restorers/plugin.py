@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from toolkit.plugin import Component, Context, Options, hookimpl
+from toolkit.plugin import Component, Context, Options, OptionsError, hookimpl, user_path
 from toolkit_restorers.published import BSRGAN, REALSR_JPEG, SPAN_X4, SWINIR_L, X4PLUS
 
 if TYPE_CHECKING:
@@ -28,6 +29,20 @@ class CheckpointOptions(Options):
     weights: str = Field(default="", pattern=r"^[^\n]*$")
     """Checkpoint of the same architecture, in a format that spandrel reads; empty for the published
     weights, `random` for random ones."""
+
+
+class SpandrelOptions(Options):
+    """Options of `spandrel`."""
+
+    file: Path
+    """Checkpoint: `.pth`, `.safetensors` or another file of tensors."""
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Precision of the network; not every architecture supports 16 bits."""
+
+
+NEAREST_X2 = Path(__file__).with_name("nearest-x2.safetensors")
+"""A Compact network without weights but zeros, which repeats every pixel; for tests."""
 
 
 @hookimpl
@@ -101,6 +116,16 @@ def toolkit_components() -> Iterator[Component]:
         "Wan et al., 2024",
         weights=(SPAN_X4,),
     )
+    yield Component(
+        kind="restorer",
+        name="spandrel",
+        summary="Your file of any image network that spandrel knows",
+        build=_spandrel,
+        options=SpandrelOptions,
+        variant="file",
+        licence="various, that of the file",
+        tiny={"file": NEAREST_X2},
+    )
 
 
 def _bicubic(options: InterpolationOptions, _context: Context) -> Restorer:
@@ -130,23 +155,23 @@ def _realsr_jpeg(_options: Options, context: Context) -> Restorer:
 
 
 def _bsrgan(options: CheckpointOptions, context: Context) -> Restorer:
-    from toolkit_restorers.checkpoints import from_checkpoint
+    from toolkit_restorers.checkpoints import published
     from toolkit_restorers.esrgan import rrdb
     from toolkit_restorers.network import Network
 
     hollow = not context.read_weights
     random = options.weights == "random" or hollow
-    network = rrdb(hollow=hollow) if random else from_checkpoint(BSRGAN, options.weights)
+    network = rrdb(hollow=hollow) if random else published(BSRGAN, options.weights)
     return Network("bsrgan", network)
 
 
 def _swinir(options: CheckpointOptions, context: Context) -> Restorer:
-    from toolkit_restorers.checkpoints import from_checkpoint, swinir_l
+    from toolkit_restorers.checkpoints import published, swinir_l
     from toolkit_restorers.network import Network
 
     hollow = not context.read_weights
     random = options.weights == "random" or hollow
-    network = swinir_l(hollow=hollow) if random else from_checkpoint(SWINIR_L, options.weights)
+    network = swinir_l(hollow=hollow) if random else published(SWINIR_L, options.weights)
     return Network("swinir", network, min_side=8)
 
 
@@ -155,3 +180,25 @@ def _span(_options: Options, context: Context) -> Restorer:
     from toolkit_restorers.span import span
 
     return Network("span", span(SPAN_X4 if context.read_weights else None))
+
+
+def _spandrel(options: SpandrelOptions, context: Context) -> Restorer:
+    import torch
+    from spandrel import UnsupportedDtypeError
+
+    from toolkit_restorers.checkpoints import from_checkpoint
+    from toolkit_restorers.network import Described
+
+    file = user_path(options.file)
+    model = from_checkpoint(file)
+    try:
+        model.to(getattr(torch, options.precision))
+    except UnsupportedDtypeError:
+        raise OptionsError(
+            f"{file} contains {model.architecture.name}, which does not support "
+            f"{options.precision}.",
+            "Leave the precision out, for float32.",
+        ) from None
+    if not context.read_weights:
+        model.model.to("meta")  # its architecture is in the file alone
+    return Described(file.stem, model)
