@@ -59,24 +59,24 @@ def list_components(
 def _print_list(components: list[Component], registry: Registry) -> None:
     """Prints a line per component, grouped by kind."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from toolkit.discovery import is_own
 
+    def third_party(component: Component) -> str:
+        provider = registry.provider(component)
+        return "" if is_own(provider) else provider
+
     width = max(len(component.name) for component in components)
     console = Console()
     for kind, group in itertools.groupby(components, key=lambda component: component.kind):
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, min_width=width + 2)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        table.add_column(no_wrap=True, style="cyan")
-        for component in group:
-            provider = registry.provider(component)
-            third = "" if is_own(provider) else provider
-            table.add_row(Text(f"  {component.name}"), Text(component.summary), Text(third))
         console.print(f"[bold]{kind}[/]")
-        console.print(table)
+        for component in group:
+            summary, source = Text(component.summary), third_party(component)
+            room = console.width - width - 4 - (len(source) + 2 if source else 0)
+            summary.truncate(max(room, 20), overflow="ellipsis", pad=bool(source))
+            line = Text.assemble(f"  {component.name:<{width}}  ", summary)
+            console.print(line + Text(f"  {source}") if source else line, soft_wrap=True)
 
 
 @plugins.command("show")
