@@ -36,11 +36,10 @@ def make(kind: Kind, spec: str | Selection, **options: Any) -> Any:
     Raises:
         UnknownComponentError: There is no such component.
         OptionsError: An option is unknown, ill-typed or out of range.
-        ComponentError: Its `build` failed, or returned what is no object of this kind.
-        ToolkitError: A library that it needs is not installed, or what it says itself.
+        ComponentError: Its `build` failed, or returned an object that does not fit its kind.
+        ToolkitError: A library that it needs is not installed; or raised by its `build`.
     """
+    from toolkit.component import Context
     from toolkit.discovery import installed
-    from toolkit.specs import Selection
 
-    chosen = Selection.model_validate(spec)
-    return installed().make(kind, Selection(use=chosen.use, options=chosen.options | options))
+    return Context(installed()).make(kind, spec, **options)

@@ -113,8 +113,7 @@ class Run:
     def rewind_log(self, step: int) -> None:
         """Removes log lines after `step`; a resumed run writes them again."""
         if self.log.is_file():
-            lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+            kept = [line for line in self._log_lines() if _step_of(line) <= step]
             write_atomically(self.log, "".join(kept).encode())
 
     def append_log(self, record: Mapping[str, Any]) -> None:
@@ -124,12 +123,14 @@ class Run:
 
     def read_log(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each logged step with its losses by name; nothing if there is no log."""
-        if not self.log.is_file():
-            return
-        for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):  # a kill may leave part of a line
-                record = json.loads(line)
-                yield int(record.pop("step")), record
+        for line in self._log_lines() if self.log.is_file() else ():
+            record = json.loads(line)
+            yield int(record.pop("step")), record
+
+    def _log_lines(self) -> list[str]:
+        """Returns the complete lines of the log; a kill may leave a part of the last one."""
+        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n")]
 
     def recipe(self) -> Recipe:
         """Returns the recipe without looking up its components, which may be uninstalled.

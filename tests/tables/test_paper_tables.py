@@ -5,8 +5,9 @@ import pytest
 from toolkit.costs import components
 from toolkit.discovery import installed
 from toolkit.errors import OptionsError, UsageError
-from toolkit.tables.costs import KINDS, row_costs
+from toolkit.tables.costs import row_costs
 from toolkit.tables.reading import PAPER_TABLES, read_table, select_rows, table_path
+from toolkit.tables.spec import ROW_SLOTS
 
 FILES = sorted(PAPER_TABLES.glob("table*.toml"))
 COSTS = [path for path in FILES if read_table(str(path)).measures == "complexity"]
@@ -107,7 +108,7 @@ def test_every_row_is_measured_or_says_what_is_not_installed(row, monkeypatch):
     slot, spec = next(iter(row.recipe.items()))
     if needs:
         assert measured == {}
-        told = f"The {KINDS[slot]} {spec!r} is not installed, and no plugin of the toolkit's"
+        told = f"The {ROW_SLOTS[slot]} {spec!r} is not installed, and no plugin of the toolkit's"
         assert needs.needs == [f"{told} supplies it."]
         assert needs.faults == []
     else:
@@ -120,7 +121,7 @@ def test_every_row_of_ones_own_component_names_one_that_exists():
         for row in read_table(str(path)).rows:
             for slot, spec in row.recipe.items():
                 if slot != "restorer":
-                    installed().find(KINDS[slot], spec.partition(":")[0])
+                    installed().find(ROW_SLOTS[slot], spec.partition(":")[0])
 
 
 def test_an_unknown_table_is_told_with_those_there_are():

@@ -78,11 +78,10 @@ class Recipe(Options):
         return chosen
 
     def parts(self) -> list[tuple[Kind, Selection]]:
-        """Returns all selections, including separate backbones of parts."""
+        """Returns all selections; separate backbones are among the options of their parts."""
         parts: list[tuple[Kind, Selection]] = [
             (kind, self.selection(slot)) for slot, kind in SLOTS.items()
         ]
-        parts += [("backbone", backbone) for backbone in self.own_backbones().values()]
         return parts + [("loss", term.selection) for term in self.loss.values()]
 
     def own_backbones(self) -> dict[str, Selection]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolkit.component import Kind
 from toolkit.costs.components import component_costs
 from toolkit.errors import ComponentError, UnknownComponentError
-from toolkit.recipe import SLOTS
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 from toolkit.tables.needs import Lacks, absent
 from toolkit.tables.settings import on_backbone_of
-from toolkit.tables.spec import PAPER, Row, SettingName
+from toolkit.tables.spec import PAPER, ROW_SLOTS, Row, SettingName
 
 _LOG = logging.getLogger(__name__)
-KINDS: Mapping[str, Kind] = {**SLOTS, "loss": "loss", "restorer": "restorer"}
-"""Kinds of components by the slots of a row."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ def row_costs(
         timed: Whether generators are timed on this machine, too.
     """
     slot, spec = next(iter(row.recipe.items()))
-    kind, selection = KINDS[slot], on_backbone_of(Selection.model_validate(spec), setting)
+    kind, selection = ROW_SLOTS[slot], on_backbone_of(Selection.model_validate(spec), setting)
     try:
         registry.find(kind, selection.name)
     except UnknownComponentError:

@@ -20,17 +20,16 @@ from toolkit.errors import (
     UnknownComponentError,
     did_you_mean,
 )
-from toolkit.recipe import SLOTS, LossTerm, loss_tables
+from toolkit.recipe import LossTerm, loss_tables
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 from toolkit.suppliers import how_to_install, is_installed, supplier
 from toolkit.tables.reading import PAPER_TABLES, read_table
 from toolkit.tables.settings import read_settings
-from toolkit.tables.spec import SMALL
+from toolkit.tables.spec import ROW_SLOTS, SMALL
 from toolkit.weights import path_of
 
 _LOG = logging.getLogger(__name__)
-_SLOTS: Mapping[str, Kind] = {**SLOTS, "restorer": "restorer"}
 
 
 @dataclass
@@ -164,11 +163,12 @@ def _missing_weights(recipe: Mapping[str, Any], registry: Registry) -> list[str]
 
 
 def _chosen(recipe: Mapping[str, Any]) -> Iterator[tuple[Kind, Selection]]:
-    for slot, kind in _SLOTS.items():
-        if slot in recipe:
+    for slot, kind in ROW_SLOTS.items():
+        if slot == "loss":
+            for term in loss_tables(recipe.get(slot, {})).values():
+                yield kind, LossTerm.model_validate(term).selection
+        elif slot in recipe:
             yield kind, Selection.model_validate(recipe[slot])
-    for term in loss_tables(recipe.get("loss", {})).values():
-        yield "loss", LossTerm.model_validate(term).selection
 
 
 def _backbone_of(kind: Kind, selection: Selection, registry: Registry) -> list[str]:

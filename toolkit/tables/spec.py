@@ -5,11 +5,12 @@ Where a key of the TOML file has another name than the attribute, the key is the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from toolkit.component import Options
+from toolkit.component import Kind, Options
 from toolkit.evaluation.comparison import Direction
 from toolkit.evaluation.photographs import Tag
 from toolkit.recipe import SLOTS
@@ -19,7 +20,8 @@ SettingName = Literal["paper", "pocket"]
 """The paper's own setting, and the small one, which needs no GPU."""
 PAPER: SettingName = "paper"
 SMALL: SettingName = "pocket"
-_SLOTS = (*SLOTS, "loss", "restorer")
+ROW_SLOTS: Mapping[str, Kind] = {**SLOTS, "loss": "loss", "restorer": "restorer"}
+"""What a row may name, and the kind of each."""
 
 
 class Row(Options):
@@ -42,7 +44,7 @@ class Row(Options):
     @classmethod
     def _names_components(cls, recipe: dict[str, Any]) -> dict[str, Any]:
         if not recipe:
-            raise ValueError(f"it names no component; slots: {', '.join(_SLOTS)}")
+            raise ValueError(f"it names no component; slots: {', '.join(ROW_SLOTS)}")
         return check_slots(recipe)
 
     @field_validator("small_recipe")
@@ -125,8 +127,8 @@ def check_slots(recipe: dict[str, Any]) -> dict[str, Any]:
         ValueError: A slot is unknown, or its value names no component.
     """
     for slot, spec in recipe.items():
-        if slot not in _SLOTS:
-            raise ValueError(f"there is no slot {slot!r}; slots: {', '.join(_SLOTS)}")
+        if slot not in ROW_SLOTS:
+            raise ValueError(f"there is no slot {slot!r}; slots: {', '.join(ROW_SLOTS)}")
         try:
             Selection.model_validate(spec)
         except ValidationError:
