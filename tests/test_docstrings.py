@@ -14,6 +14,7 @@ PACKAGES = (
     "toolkit_generators",
     "toolkit_losses",
     "toolkit_metrics",
+    "toolkit_peers",
     "toolkit_photos",
     "toolkit_pocket_wide",
     "toolkit_pyiqa",

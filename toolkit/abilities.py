@@ -54,6 +54,50 @@ class AvoidsTiles(Protocol):
 
 
 @runtime_checkable
+class HasFingerprint(Protocol):
+    """A restorer that says what decides its results beside its weights."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """Settings by name, with defaults, such as steps, prompt and seed."""
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A restorer that takes a number of equal steps; its costs are counted from two of them."""
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        ...
+
+    def with_steps(self, steps: int) -> Restorer:
+        """The same networks with another number of steps."""
+        ...
+
+
+@runtime_checkable
+class TilesItself(Protocol):
+    """A restorer that works in tiles of its own: by default it is given whole images."""
+
+    @property
+    def tiles_itself(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
+class MatchesColours(Protocol):
+    """A restorer that matches the colours of its results to the LR image by itself."""
+
+    @property
+    def matches_colours(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
 class Exportable(Protocol):
     """A generator whose trained weights can be written as files for other programs."""
 
@@ -140,6 +184,23 @@ def networks_of(part: object) -> Mapping[str, nn.Module]:
 def avoids_tiles(restorer: object) -> bool:
     """Whether tiles may show in a restorer's results."""
     return isinstance(restorer, AvoidsTiles) and restorer.avoids_tiles
+
+
+def fingerprint_of(restorer: object) -> dict[str, str]:
+    """What a restorer says about its settings; empty if nothing."""
+    found = restorer.fingerprint if isinstance(restorer, HasFingerprint) else {}
+    # A plugin may use the name for something else.
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, Mapping) else {}
+
+
+def tiles_itself(restorer: object) -> bool:
+    """Whether a restorer works in tiles of its own."""
+    return isinstance(restorer, TilesItself) and restorer.tiles_itself
+
+
+def matches_colours(restorer: object) -> bool:
+    """Whether a restorer matches colours by itself."""
+    return isinstance(restorer, MatchesColours) and restorer.matches_colours
 
 
 def is_recorded(degradation: object) -> bool:

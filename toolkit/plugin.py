@@ -20,12 +20,16 @@ from toolkit.abilities import (
     AvoidsTiles,
     Exportable,
     HasFiles,
+    HasFingerprint,
     HasForms,
     HasFrozenWeights,
     HasNetworks,
     HasPublishedCount,
+    MatchesColours,
     Recorded,
     Replayable,
+    Stepwise,
+    TilesItself,
     UsesAutocast,
 )
 from toolkit.component import Component, Context, Kind, Options
@@ -56,7 +60,17 @@ from toolkit.interfaces import (
 )
 from toolkit.paths import user_path
 from toolkit.specs import Selection
-from toolkit.weights import Mirrors, PackageMember, WeightFile, read_arrays, read_tensors
+from toolkit.weights import (
+    LDM_PREFIXES,
+    Checkpoint,
+    Mirrors,
+    PackageMember,
+    WeightFile,
+    fill,
+    ldm_name,
+    read_arrays,
+    read_tensors,
+)
 
 if TYPE_CHECKING:
     from toolkit.checkpoints import load_tensors
@@ -74,9 +88,11 @@ _LAZY = {
 """Names whose modules import torch or NumPy, loaded when they are first asked for."""
 
 __all__ = [
+    "LDM_PREFIXES",
     "PLUGIN_API",
     "AvoidsTiles",
     "Backbone",
+    "Checkpoint",
     "CheckpointError",
     "Component",
     "Context",
@@ -87,12 +103,14 @@ __all__ = [
     "Exportable",
     "Generator",
     "HasFiles",
+    "HasFingerprint",
     "HasForms",
     "HasFrozenWeights",
     "HasNetworks",
     "HasPublishedCount",
     "ImageError",
     "Kind",
+    "MatchesColours",
     "Metric",
     "Mirrors",
     "Options",
@@ -105,6 +123,8 @@ __all__ = [
     "Restorer",
     "Sample",
     "Selection",
+    "Stepwise",
+    "TilesItself",
     "ToolkitError",
     "Trainable",
     "TrainableModule",
@@ -115,7 +135,9 @@ __all__ = [
     "WeightsError",
     "bicubic_resize",
     "did_you_mean",
+    "fill",
     "hookimpl",
+    "ldm_name",
     "load_tensors",
     "read_arrays",
     "read_tensors",

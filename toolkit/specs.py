@@ -85,6 +85,22 @@ def parse_override(text: str) -> tuple[list[str], Any]:
     return keys, _toml_or_text(value.strip())
 
 
+def parse_option(text: str) -> tuple[str, Any]:
+    """Splits `option=value`; the value is parsed as TOML, else taken as a string.
+
+    Example:
+        >>> parse_option("prompt=an old street")
+        ('prompt', 'an old street')
+
+    Raises:
+        UsageError: There is no `=`, or no option before it.
+    """
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise UsageError(f"--set {text}: expected OPTION=VALUE.", "For example: --set steps=20")
+    return name.strip(), _toml_or_text(value.strip())
+
+
 def _toml_or_text(value: str) -> Any:
     try:
         read = tomllib.loads(f"value = {value}")

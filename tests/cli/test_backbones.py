@@ -70,7 +70,7 @@ def test_a_file_of_something_else(refuse, tmp_path):
 
 def test_a_file_that_may_run_code(refuse, tmp_path):
     (tmp_path / "model.ckpt").write_bytes(b"\x80\x02}q\x00.")
-    assert "other formats may execute code" in refuse(f"sd21:{tmp_path / 'model.ckpt'}")
+    assert "is not a plain file of tensors" in refuse(f"sd21:{tmp_path / 'model.ckpt'}")
 
 
 def test_published_weights_without_a_network(refuse, toolkit_home, monkeypatch):
@@ -79,7 +79,7 @@ def test_published_weights_without_a_network(refuse, toolkit_home, monkeypatch):
 
     monkeypatch.setattr("toolkit.weights.network.Probes._connect", fail)
     told = refuse("sd21")
-    assert "sd21-vae.safetensors (335 MB) is not cached" in told
+    assert "sd21-vae.safetensors (335 MB, CreativeML-OpenRAIL++-M) is not" in told
     assert "toolkit weights fetch sd21-vae.safetensors --from FILE" in told
 
 

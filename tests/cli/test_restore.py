@@ -248,3 +248,24 @@ def test_every_scale_is_restored_under_a_name_of_its_own(cli, mistake, photo, tm
 def test_a_photo_that_is_not_there_is_told_before_weights_are_read(mistake, tmp_path):
     told = mistake("restore", tmp_path / "none.png", "--with", "spandrel:none.pth")
     assert "none.png does not exist" in told
+
+
+def test_options_of_a_restorer(cli, mistake, photo, tmp_path):
+    out = ["--out", tmp_path / "out.png", "--format", "json"]
+    result = cli("restore", photo, "--with", "bicubic", "--set", "scale=2", *out)
+    (width, height), (wide, high) = (result.document[0][key] for key in ("lr_size", "sr_size"))
+    assert (wide, high) == (2 * width, 2 * height)
+    told = mistake("restore", photo, "--with", "bicubic", "--set", "scales=2")
+    assert "scales" in told
+    assert "scale" in told
+    assert "expected OPTION=VALUE" in mistake("restore", photo, "--set", "scale")
+
+
+def test_a_system_that_tiles_and_matches_colours_itself(cli, photo, tmp_path):
+    out = tmp_path / "out.png"
+    result = cli("restore", photo, "--with", "osediff:tiny", "--set", "tagger=false", "--out", out)
+    assert result.code == 0, result.err
+    asked = tmp_path / "asked.png"
+    plain = ["--set", "tagger=false", "--set", "colour=none", "--colour", "adain", "--out", asked]
+    assert cli("restore", photo, "--with", "osediff:tiny", *plain).code == 0
+    assert out.read_bytes() != asked.read_bytes()

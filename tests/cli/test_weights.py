@@ -170,7 +170,12 @@ def test_one_that_fails_does_not_stop_the_others(cli, mistake, known, tmp_path, 
     bad = described("bad.bin", b"bad", Mirrors(urls=("ftp://one.example/bad",)))
     known.add("other", [component("metric", "bad", weights=(bad,))])
     told = mistake("weights", "fetch", code=1)
-    for part in ("first.bin (0 kB)", "bad.bin (0 kB)", "--from FOLDER", "No matching distribution"):
+    for part in (
+        "first.bin (0 kB, MIT)",
+        "bad.bin (0 kB, MIT)",
+        "--from FOLDER",
+        "No matching distribution",
+    ):
         assert part in told
     assert "second.bin" not in told
     assert cli("weights", "fetch", "second.bin").code == 0
@@ -224,3 +229,29 @@ def test_it_loads_nothing_heavy(command):
         "sys.exit(', '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_licence_is_accepted_on_the_command_line(cli, mistake, known, brought):
+    file = described("third.bin", FIRST, licence="S-Lab-1.0", restricted="commercial use")
+    known.add("other", [component("metric", "third", weights=(file,))])
+    assert "--accept-licence S-Lab-1.0" in mistake("weights", "fetch", "third.bin", code=1)
+    assert cli("weights", "fetch", "--from", brought).code == 0
+    assert states(cli("weights", "list", "--format", "json"))["third.bin"] == "missing"
+    assert "Did you mean" in mistake("weights", "fetch", "--accept-licence", "S-Lab-1", code=2)
+    accepting = ["--accept-licence", "S-Lab-1.0", "--from", brought]
+    assert cli("weights", "fetch", "third.bin", *accepting).code == 0
+    assert states(cli("weights", "list", "--format", "json"))["third.bin"] == "cached"
+    assert "--accept-licence S-Lab-1.0" in cli("weights", "list").out
+
+
+def test_a_file_without_sha256_is_listed_with_its_page(cli, mistake, known, brought):
+    file = described("third.bin", FIRST, sha256="", page="https://one.example/third")
+    known.add("other", [component("metric", "third", weights=(file,))])
+    listed = cli("weights", "list").out
+    assert "no SHA-256" in listed
+    assert "your own copy of https://one.example/third" in listed
+    assert "toolkit weights fetch third.bin --from FILE" in listed
+    told = mistake("weights", "fetch", "third.bin", "--from", brought, code=1)
+    assert "third.bin, as third.bin" in told
+    assert cli("weights", "fetch", "third.bin", "--from", brought / "a").code == 0
+    assert states(cli("weights", "verify", "--format", "json"))["third.bin"] == "ok"

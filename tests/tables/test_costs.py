@@ -65,7 +65,7 @@ def test_the_setting_chooses_the_backbone_and_keeps_the_options():
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        ({"restorer": "seesr"}, "The restorer 'seesr' is not installed, and no plugin of the "),
+        ({"restorer": "sinsr"}, "The restorer 'sinsr' is not installed, and no plugin of the "),
         ({"gen": "two-step:sd21"}, "There is no generator named 'two-step'."),
         ({"disc": "none"}, "The discriminator 'none' does not name its networks."),
     ],

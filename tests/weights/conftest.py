@@ -61,7 +61,7 @@ def weight_file():
 
     def make(*sources, content=DATA, **fields):
         pinned = {"name": "net.bin", "sha256": sha256(content), "size": len(content)}
-        return WeightFile(licence="MIT", sources=sources, **pinned | fields)
+        return WeightFile(sources=sources, **{"licence": "MIT"} | pinned | fields)
 
     return make
 

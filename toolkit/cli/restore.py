@@ -14,6 +14,7 @@ from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UnknownComponentError, UsageError
 from toolkit.paths import user_path
+from toolkit.specs import parse_option
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
@@ -65,12 +66,19 @@ def restore(
                      show_default="by the size of the image"),
     ] = None,
     colour: Annotated[
-        Colour, typer.Option(help="Method that matches the output's colours to the input's.")
-    ] = Colour.wavelet,
+        Colour | None,
+        typer.Option(help="Method that matches the output's colours to the input's.",
+                     show_default="wavelet, or the restorer's own"),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     precision: Annotated[
         Precision | None,
         typer.Option(help="Precision of the networks.", show_default="as in the recipe"),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE",
+                     help="An option of the restorer; toolkit plugins show NAME lists them."),
     ] = None,
     existing: Annotated[
         Existing, typer.Option(help="Skip or overwrite outputs that exist already.")
@@ -94,16 +102,20 @@ def restore(
       toolkit restore holiday/ --out restored/
 
       toolkit restore photo.jpg --with runs/nad-ea-dists
+
+      toolkit restore photo.jpg --with osediff --set "prompt=an old street"
     """
     registry = load_registry()
+    from toolkit.abilities import matches_colours
     from toolkit.contracts import move
     from toolkit.devices import choose_device
     from toolkit.restoring.folder import check_inputs, plan_jobs, restore_files
 
     check_inputs(inputs)  # before weights are fetched
     chosen = choose_device(device)
-    restorer = _restorer(source, registry, precision.value if precision else "")
+    restorer = _restorer(source, registry, _asked(options or [], precision))
     jobs = plan_jobs(inputs, out, restorer.scale)
+    method = colour or (Colour.none if matches_colours(restorer) else Colour.wavelet)
     move(restorer, chosen)
     results: list[Restored] = []
     stopped = False
@@ -117,7 +129,7 @@ def restore(
 
         try:
             restore_files(
-                restorer, jobs, tile=tile, colour=colour.value, device=chosen,
+                restorer, jobs, tile=tile, colour=method.value, device=chosen,
                 existing=existing.value, on_event=on_event,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -138,24 +150,34 @@ def restore(
         sys.exit(1)
 
 
-def _restorer(source: str, registry: Registry, precision: str) -> Restorer:
+def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
+    """Returns the restorer's options that the command names."""
+    asked = dict(map(parse_option, settings))
+    return asked | ({"precision": precision.value} if precision else {})
+
+
+def _restorer(source: str, registry: Registry, options: dict[str, Any]) -> Restorer:
     """Returns a run by its folder, or a restorer by its name."""
     from toolkit.runs import Run
     from toolkit.specs import Selection
 
     run, names = Run(user_path(source)), {each.name for each in registry.components("restorer")}
     if run.exists or (run.folder.is_dir() and source not in names):
+        precision = options.pop("precision", "")
+        if options:
+            raise UsageError(
+                f"--set {next(iter(options))}: a run has no options; its recipe says how it works.",
+                "Leave it out.",
+            )
         return run.restorer(registry, precision)
     try:
         chosen = registry.expand("restorer", Selection(use=source))
         component = registry.find("restorer", chosen.name)
-        if precision:
-            if "precision" not in component.options.model_fields:
-                raise UsageError(
-                    f"--precision is for trained networks; {source} has none.", "Leave it out."
-                )
-            chosen = chosen.over({"precision": precision})
-        made: Restorer = registry.make("restorer", chosen)
+        if "precision" in options and "precision" not in component.options.model_fields:
+            raise UsageError(
+                f"--precision is for trained networks; {source} has none.", "Leave it out."
+            )
+        made: Restorer = registry.make("restorer", chosen.over(options))
     except UnknownComponentError as error:
         raise UnknownComponentError(
             f"--with {source}: there is no such folder, and no such restorer. {error}",

@@ -63,6 +63,14 @@ def fetch_files(
             help="Your own copy: the file, its archive, or a folder.",
         ),
     ] = None,
+    licences: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-licence",
+            metavar="NAME",
+            help="Accept a licence that restricts use, such as to non-commercial work; once.",
+        ),
+    ] = None,
 ) -> None:
     """Download missing weight files, so that later work needs no network.
 
@@ -73,10 +81,13 @@ def fetch_files(
 
       toolkit weights fetch lpips-vgg16.ckpt --from ~/downloads
     """
-    from toolkit.weights import fetch_all
+    from toolkit.weights import accept, fetch_all
 
+    registry = load_registry()
+    if licences:
+        accept(licences, _needed(registry))
     # Copying a local file is cheap, even for large files.
-    files = _chosen(names or [], load_registry(), large=place is not None)
+    files = _chosen(names or [], registry, large=place is not None)
     if not files:
         note("No weight files are needed.")
         return
@@ -130,8 +141,11 @@ def _needed(registry: Registry) -> dict[WeightFile, list[str]]:
 def _chosen(names: Iterable[str], registry: Registry, *, large: bool) -> list[WeightFile]:
     """Returns the files of some names: file names, or components with or without a kind.
 
-    Where there is no name all of them, if `large` also those that are otherwise only named.
+    Without a name, all whose licence needs no acceptance; if `large`, also those that are otherwise
+    only fetched by name.
     """
+    from toolkit.weights import lacking
+
     needed = _needed(registry)
     components = [f"{each.kind}/{each.name}" for each in registry.components()]
     chosen: dict[WeightFile, None] = {}
@@ -146,7 +160,10 @@ def _chosen(names: Iterable[str], registry: Registry, *, large: bool) -> list[We
                 "To see all files: toolkit weights list",
             )
         chosen |= dict.fromkeys(files)
-    return list(chosen if names else (file for file in needed if large or not file.by_name))
+    if names:
+        return list(chosen)
+    withheld = lacking(needed)
+    return [file for file in needed if file not in withheld and (large or not file.on_request)]
 
 
 def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:
@@ -156,12 +173,19 @@ def _supply(place: Path, files: list[WeightFile], named: bool) -> list[Path]:
     found = supply(place, files)
     absent = [file for file in files if file not in found]
     if absent and (named or not found):
-        listed = "\n".join(f"  {file.name}, {file.size} bytes, {file.sha256}" for file in absent)
+        listed = "\n".join(f"  {_recognised(file)}" for file in absent)
         raise WeightsError(
-            f"{place} does not hold, with this size and SHA-256:\n{listed}",
+            f"{place} does not hold:\n{listed}",
             "Nothing else was asked for them. What each file may come from: toolkit weights list",
         )
     return [path_of(file) for file in found]
+
+
+def _recognised(file: WeightFile) -> str:
+    """Returns a file's name, and what it is recognised by."""
+    if file.sha256:
+        return f"{file.name}, {file.size} bytes, SHA-256 {file.sha256}"
+    return f"{file.name}, as {' or '.join(file.places)}"
 
 
 def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
@@ -177,6 +201,8 @@ def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
         "sha256": file.sha256,
         "sha256_is_whole": _whole(file),
         "licence": file.licence,
+        "restricted": file.restricted,
+        "page": file.page,
         "by_name": file.by_name,
         "needed_by": needed_by,
         "sources": [asdict(source) for source in file.sources],
@@ -186,12 +212,16 @@ def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
 def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
     """Returns the lines that describe a file."""
     digits = f"{file.sha256[:_SHORT]}…" if _whole(file) else f"{file.sha256} (these digits only)"
+    digits = digits if file.sha256 else "no SHA-256 "
     size = f"{file.size / 1e6:8.2f} MB"
     yield "  ".join((file.name.ljust(width), size, f"{_state(file):<7}", digits, file.licence))
-    yield f"    from  {', then '.join(_origins(file)) or 'your own copy (--from)'}"
+    own = f"your own copy{f' of {file.page}' if file.page else ''}"
+    yield f"    from  {', then '.join(_origins(file)) or own}"
     yield f"    for   {', '.join(needed_by)}"
-    if file.by_name:
-        yield f"    with  toolkit weights fetch {file.name}"
+    if file.on_request:
+        accepting = f" --accept-licence {file.licence}" if file.restricted else ""
+        giving = "" if file.sources else " --from FILE"
+        yield f"    with  toolkit weights fetch {file.name}{accepting}{giving}"
 
 
 def _origins(file: WeightFile) -> Iterator[str]:
@@ -219,7 +249,8 @@ def _state(file: WeightFile) -> str:
     path = path_of(file)
     if not path.is_file():
         return "missing"
-    return "cached" if path.stat().st_size == file.size else "damaged (size)"
+    same_size = not file.sha256 or path.stat().st_size == file.size
+    return "cached" if same_size else "damaged (size)"
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from toolkit.abilities import HasForms, HasNetworks
+from toolkit.abilities import HasForms, HasNetworks, Stepwise
 from toolkit.component import Context, Kind
 from toolkit.contracts import as_restorer, logits, move
 from toolkit.costs.complexity import CONVENTIONS, Complexity, complexity, count_parameters
@@ -94,9 +95,18 @@ def _count_discriminator(
 
 
 def _count_restorer(restorer: Any) -> dict[str, float]:
+    if not isinstance(restorer, Stepwise) or restorer.steps <= 2:
+        return _figures(_paper_complexity(restorer))
+    # Every step takes the same, so that two of them tell the rest, exactly.
+    one, two = (_paper_complexity(restorer.with_steps(steps)) for steps in (1, 2))
+    macs = one.macs + (restorer.steps - 1) * (two.macs - one.macs)
+    return _figures(replace(one, macs=macs))
+
+
+def _paper_complexity(restorer: Any) -> Complexity:
     with torch.device("meta"):
         lr = torch.zeros(1, 3, SIDE // restorer.scale, SIDE // restorer.scale)
-        return _figures(complexity(restorer, lambda: restorer(lr))["paper"])
+        return complexity(restorer, lambda: restorer(lr))["paper"]
 
 
 def _figures(found: Complexity, ending: str = "") -> dict[str, float]:

@@ -23,7 +23,7 @@ _KERNEL = 3
 """Radius in LR rows of bicubic enlarging, plus one."""
 
 
-def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
+def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod, *, clamp: bool = True) -> Tensor:
     """Gives `sr` the colours of `lr`, preserving its details.
 
     - `wavelet`: `sr`'s details with `lr`'s low frequencies, separated by five levels of the à trous
@@ -39,9 +39,10 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
         sr: `[b, 3, H, W]`, in [0, 1].
         lr: `[b, 3, h, w]`, in [0, 1], of any size.
         method: One of `COLOUR_METHODS`.
+        clamp: Whether the result is clamped to [0, 1], unless the method is `none`.
 
     Returns:
-        `[b, 3, H, W]`, clamped to [0, 1] unless the method is `none`.
+        `[b, 3, H, W]`.
 
     Raises:
         UsageError: The method is unknown.
@@ -53,22 +54,29 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
         [1.0, 0.0, 0.0]
     """
     check_method(method)
-    return sr if method == "none" else match_colour_(sr.clone(), lr, method)
+    return sr if method == "none" else match_colour_(sr.clone(), lr, method, clamp=clamp)
 
 
-def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod) -> Tensor:
+def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod, *, clamp: bool = True) -> Tensor:
     """Like `match_colour`, in place; needs extra memory for a strip of `sr` only."""
     check_method(method)
     if method == "none":
         return sr
     if method == "wavelet":
-        return _match_low_frequencies(sr, lr)
-    spread, middle = torch.std_mean(sr, dim=(2, 3), correction=0, keepdim=True)
-    wanted_spread, wanted_middle = torch.std_mean(lr, dim=(2, 3), correction=0, keepdim=True)
-    return sr.sub_(middle).mul_(wanted_spread / (spread + 1e-6)).add_(wanted_middle).clamp_(0, 1)
+        return _match_low_frequencies(sr, lr, clamp)
+    spread, middle = _statistics(sr)
+    wanted_spread, wanted_middle = _statistics(lr)
+    sr.sub_(middle).mul_(wanted_spread / spread).add_(wanted_middle)
+    return sr.clamp_(0, 1) if clamp else sr
 
 
-def _match_low_frequencies(sr: Tensor, lr: Tensor) -> Tensor:
+def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviation and mean of each channel, as StableSR, SeeSR and OSEDiff define them."""
+    variance, mean = torch.var_mean(image, dim=(2, 3), keepdim=True)
+    return variance.add_(1e-5).sqrt_(), mean
+
+
+def _match_low_frequencies(sr: Tensor, lr: Tensor, clamp: bool) -> Tensor:
     """Adds the low frequencies of `lr - sr`; the decomposition is linear, so one suffices."""
     height = sr.shape[2]
     above = sr[:, :, :0]  # rows above the strip, before their change
@@ -80,7 +88,9 @@ def _match_low_frequencies(sr: Tensor, lr: Tensor) -> Tensor:
         drift = _enlarged_rows(lr, first, end, sr.shape) - before
         above = before[:, :, : stop - first][:, :, -_REACH:].clone()
         low = low_frequencies(drift)[:, :, start - first : stop - first]
-        sr[:, :, start:stop].add_(low).clamp_(0, 1)
+        strip = sr[:, :, start:stop].add_(low)
+        if clamp:
+            strip.clamp_(0, 1)
     return sr
 
 

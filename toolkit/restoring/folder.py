@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from toolkit.abilities import avoids_tiles
+from toolkit.abilities import avoids_tiles, tiles_itself
 from toolkit.errors import ImageError, ToolkitError, lacks_memory
 from toolkit.images import (
     Picture,
@@ -156,6 +156,7 @@ def restore_picture(
     """
     lr = picture.rgb[None]
     notes: tuple[str, ...] = ()
+    tile = 0 if tile is None and tiles_itself(restorer) else tile
     for size in _sizes(tile, *lr.shape[-2:]):
         try:
             sr = restore_tiled(restorer, lr, size, device=device, on_tile=on_tile)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toolkit.abilities import networks_of
+from toolkit.abilities import fingerprint_of, networks_of
 from toolkit.component import Kind
 from toolkit.errors import UsageError
 from toolkit.evaluation.comparison import Direction
@@ -80,6 +80,7 @@ class Measurement:
         photographs: Folder of the photographs, with `hr/` and `lr/`.
         metrics: Metrics by column.
         made_by: Distributions of the system and the metrics: a result of other code does not count.
+        fingerprint: What a restorer says about its settings.
     """
 
     label: str
@@ -89,6 +90,7 @@ class Measurement:
     photographs: Path
     metrics: Mapping[str, str] = field(default_factory=dict)
     made_by: MadeBy = field(default_factory=MadeBy)
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> Run:
@@ -184,10 +186,12 @@ def measurement_of_restorer(
     """
     restorer = registry.make("restorer", selection)
     system = provenance(registry, [("restorer", selection)])
-    mark = _mark([selection.model_dump(mode="json"), _weights_mark(restorer), plain(system)])
+    fingerprint = fingerprint_of(restorer)
+    decides = [selection.model_dump(mode="json"), _weights_mark(restorer), plain(system)]
+    mark = _mark([*decides, *([fingerprint] if fingerprint else [])])
     folder = parent / "restorers" / f"{selection.name}-{mark}"
     made_by = _made_by(system, metrics, registry)
-    return Measurement(label, None, selection, folder, photographs, metrics, made_by)
+    return Measurement(label, None, selection, folder, photographs, metrics, made_by, fingerprint)
 
 
 def _made_by(system: Mapping[str, Made], metrics: Mapping[str, str], registry: Registry) -> MadeBy:

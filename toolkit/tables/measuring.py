@@ -118,7 +118,7 @@ def _result(
     return MeasurementResult(
         label=measurement.label,
         seed=measurement.seed,
-        system=_plain(measurement.system),
+        system=_plain(measurement),
         figures={
             name: {image: found[name] for image, found in scores.figures.items() if name in found}
             for name in scores.metrics
@@ -133,6 +133,9 @@ def _result(
     )
 
 
-def _plain(system: Recipe | Selection) -> dict[str, Any]:
-    made = system.model_dump(mode="json")
-    return {"restorer": made} if isinstance(system, Selection) else made
+def _plain(measurement: Measurement) -> dict[str, Any]:
+    made = measurement.system.model_dump(mode="json")
+    if isinstance(measurement.system, Recipe):
+        return made
+    settings = dict(measurement.fingerprint)
+    return {"restorer": made, **({"settings": settings} if settings else {})}

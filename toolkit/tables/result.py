@@ -36,6 +36,7 @@ class RowResult(_Record):
         needs: What is missing, if it was not measured.
         measured: Figures, by metric.
         paper: The paper's figures.
+        remark: A remark on the row, such as why its figures differ from the paper's.
     """
 
     label: str
@@ -44,6 +45,7 @@ class RowResult(_Record):
     needs: list[str]
     measured: dict[str, float]
     paper: dict[str, float]
+    remark: str = ""
 
 
 class ColumnResult(_Record):
@@ -178,6 +180,7 @@ def row_result(row: Row, figures: Mapping[str, float], needs: Sequence[str]) -> 
         needs=list(needs),
         measured=dict(figures),
         paper=row.paper,
+        remark=row.remark,
     )
 
 
@@ -205,7 +208,12 @@ def table_environment() -> dict[str, str]:
 
 def as_document(result: TableResult) -> dict[str, Any]:
     """The result as plain values, to be written as JSON."""
-    return result.model_dump(mode="json", by_alias=True)
+    document = result.model_dump(mode="json", by_alias=True)
+    document["rows"] = [
+        {name: each for name, each in row.items() if name != "remark" or each}
+        for row in document["rows"]
+    ]
+    return document
 
 
 def is_papers(result: TableResult) -> bool:

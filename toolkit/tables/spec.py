@@ -37,6 +37,8 @@ class Row(Options):
     """The dataset in the paper's setting, if it is not the table's."""
     paper: dict[str, float] = Field(default_factory=dict)
     """The paper's figures, by metric."""
+    remark: str = ""
+    """A remark on the row, such as why its figures differ from the paper's."""
     tag: Tag | None = None
     """The tag of the paper's figures; a row whose tag is not the table's is refused."""
 

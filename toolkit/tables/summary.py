@@ -70,6 +70,7 @@ def _row(request: Request, planned: PlannedRow) -> QualityRow:
         needs=needs,
         measured={name: each.mean for name, each in measured.items()},
         paper=planned.row.paper,
+        remark=planned.row.remark,
         dataset=planned.dataset,
         tag=request.table.tag,
         seeds=[each.seed for each in finished if each.seed is not None],

@@ -12,25 +12,35 @@ that. Wheels and files from the web run nothing.
 from __future__ import annotations
 
 from toolkit.weights.cache import State, check, digest, home, path_of, verify
+from toolkit.weights.checkpoint import Checkpoint, fill
+from toolkit.weights.consent import accept, lacking
 from toolkit.weights.fetching import fetch, fetch_all
 from toolkit.weights.files import Mirrors, PackageMember, WeightFile
+from toolkit.weights.ldm import LDM_PREFIXES, ldm_name
 from toolkit.weights.reading import read_arrays, read_tensors
 from toolkit.weights.session import Progress
 from toolkit.weights.supplied import supply
-from toolkit.weights.wording import by_hand, named
+from toolkit.weights.wording import by_hand, described, named
 
 __all__ = [
+    "LDM_PREFIXES",
+    "Checkpoint",
     "Mirrors",
     "PackageMember",
     "Progress",
     "State",
     "WeightFile",
+    "accept",
     "by_hand",
     "check",
+    "described",
     "digest",
     "fetch",
     "fetch_all",
+    "fill",
     "home",
+    "lacking",
+    "ldm_name",
     "named",
     "path_of",
     "read_arrays",

@@ -26,6 +26,7 @@ from toolkit.files import (
     obstacle,
     remove_leftovers,
     try_writing,
+    write_atomically,
     writing_atomically,
 )
 from toolkit.paths import user_path
@@ -120,12 +121,24 @@ def aside(file: WeightFile) -> Path:
     return path_of(file).with_name(f"{file.name}.damaged")
 
 
+def recorded(file: WeightFile) -> Path:
+    """Returns the path of the SHA-256 that a file without a pinned one had when it was supplied."""
+    return path_of(file).with_name(f"{file.name}.sha256")
+
+
+def pin(file: WeightFile) -> str:
+    """Returns the SHA-256 that a file must have: the pinned, else the recorded one; else empty."""
+    if file.sha256 or not recorded(file).is_file():
+        return file.sha256
+    return recorded(file).read_text(encoding="ascii", errors="replace").strip()
+
+
 def check(file: WeightFile) -> State:
     """Returns the state of a file in the cache; reads all of it."""
-    path = path_of(file)
-    if not path.is_file():
+    path, expected = path_of(file), pin(file)
+    if not (expected and path.is_file()):
         return State.missing
-    return State.cached if matches(digest(path), file.sha256) else State.damaged
+    return State.cached if matches(digest(path), expected) else State.damaged
 
 
 def verify(path: Path, sha256: str) -> Path:
@@ -153,8 +166,14 @@ def matches(actual: str, pinned: str) -> bool:
     return len(pinned) >= _FEWEST_DIGITS and actual.startswith(pinned.lower())
 
 
-def keep(file: WeightFile, chunks: Iterable[bytes], origin: str) -> Path:
+def keep(file: WeightFile, chunks: Iterable[bytes], origin: str, *, supplied: bool = False) -> Path:
     """Writes a file to the cache if its content is as expected.
+
+    Args:
+        file: The expected file.
+        chunks: Its content.
+        origin: Where it comes from, for the error.
+        supplied: Whether the user supplies it: without a pinned SHA-256, its own is recorded.
 
     Raises:
         Unavailable: The content differs; nothing is kept.
@@ -167,8 +186,12 @@ def keep(file: WeightFile, chunks: Iterable[bytes], origin: str) -> Path:
         for chunk in chunks:
             sha256.update(chunk)
             stream.write(chunk)
-        if not matches(sha256.hexdigest(), file.sha256):
+        unknown = supplied and not file.sha256
+        if not unknown and not matches(sha256.hexdigest(), file.sha256):
             raise Unavailable(f"{origin} has SHA-256 {sha256.hexdigest()}, not {file.sha256}")
+        recorded(file).unlink(missing_ok=True)
+    if unknown:
+        write_atomically(recorded(file), f"{sha256.hexdigest()}\n".encode())
     return path
 
 

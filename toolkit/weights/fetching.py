@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import WeightsError
-from toolkit.weights import cache
+from toolkit.weights import cache, consent
 from toolkit.weights.cache import State
 from toolkit.weights.session import Progress, Session
-from toolkit.weights.wording import by_hand, named
+from toolkit.weights.wording import by_hand, described
 
 if TYPE_CHECKING:
     from toolkit.weights.files import WeightFile
@@ -58,6 +58,7 @@ def fetch_all(
 def _fetch_missing(
     files: list[WeightFile], siblings: Iterable[WeightFile], progress: Progress
 ) -> None:
+    consent.require(files)
     failures: dict[WeightFile, list[str]] = {}
     with cache.lock():
         # Another process may have fetched some while this one waited for the lock.
@@ -79,6 +80,10 @@ def _fetch_missing(
         raise WeightsError(_message(failures), by_hand(failures))
 
 
+def _no_source(file: WeightFile) -> str:
+    return "it has no source" if file.sha256 else "nobody but its authors publishes its SHA-256"
+
+
 def _set_aside(file: WeightFile) -> str:
     """Moves a damaged copy out of the way; returns a message about it."""
     cache.path_of(file).replace(cache.aside(file))
@@ -90,6 +95,7 @@ def _set_aside(file: WeightFile) -> str:
 def _message(failures: Mapping[WeightFile, list[str]]) -> str:
     lines = []
     for file, reasons in failures.items():
-        lines.append(f"{named(file)} is not cached and could not be fetched:")
-        lines += [f"  {reason}" for reason in reasons or ["it has no source"]]
+        told = list(dict.fromkeys(reasons or [_no_source(file)]))
+        start = f"{described(file)} is not cached and could not be fetched:"
+        lines += [f"{start} {told[0]}"] if len(told) == 1 else [start, *(f"  {r}" for r in told)]
     return "\n".join(lines)

@@ -130,7 +130,8 @@ def _opened(url: str, start: int) -> HTTPResponse:
             raise Unavailable(f"{url} answers {error.code} {error.reason}") from None
     except (OSError, HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, URLError) else error
-        raise Unavailable(f"{url} cannot be reached: {cause}", network=True) from error
+        host = urlsplit(url).netloc
+        raise Unavailable(f"{host} cannot be reached: {cause}", network=True) from error
     return response
 
 

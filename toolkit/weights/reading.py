@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,12 @@ def read_tensors(path: Path) -> Any:
 
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(array) for name, array in arrays.items()}
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped into memory where possible, so that unused tensors are never read.
+        mapped = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # a damaged file may raise anything
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = "it ends too early" if isinstance(error, EOFError) else said.partition(". ")[0]
         raise WeightsError(f"{path} is not a plain file of tensors: {reason}") from error
 
 

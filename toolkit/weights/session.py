@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from toolkit.weights import archives, cache, mirrors, packages
 from toolkit.weights.files import Mirrors, PackageMember
@@ -130,7 +131,7 @@ class Session:
         if self._probes is None:
             self._probes = Probes(self._urls())
         if failure := self._probes.failure(url):
-            raise Unavailable(f"{url} cannot be reached: {failure}")
+            raise Unavailable(f"{urlsplit(url).netloc} cannot be reached: {failure}")
         _LOG.info("Fetching %s from %s, once", named(file), url)
         with _patience(file) as answered:
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import WeightsError
-from toolkit.weights import archives, cache
+from toolkit.weights import archives, cache, consent
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
@@ -21,22 +21,26 @@ _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 def supply(path: Path, files: Iterable[WeightFile]) -> list[WeightFile]:
     """Copies weight files from a file, a folder or an archive into the cache.
 
-    Files are recognised by size and SHA-256, not by name.
+    Files are recognised by size and SHA-256, not by name. One without a pinned SHA-256 is
+    recognised by the name that its authors give it, or as the only one that is wanted from a file.
 
     Returns:
         The files that were found.
 
     Raises:
-        WeightsError: `path` does not exist, or the cache cannot be written.
+        WeightsError: `path` does not exist, the cache cannot be written, or a licence must be
+            accepted first.
     """
     if not path.exists():
         raise WeightsError(f"There is no {path}.", "--from takes a file or a folder.")
     wanted, found = list(dict.fromkeys(files)), []
+    consent.require(wanted)
     try:
         with cache.lock():
             for entry in _entries(path):
-                for file in [file for file in wanted if file.size == entry.size]:
-                    if _keep(file, entry):
+                for file in list(wanted):
+                    alone = path.is_file() and len(wanted) == 1
+                    if _may_be(file, entry, alone=alone) and _keep(file, entry):
                         wanted.remove(file)
                         found.append(file)
                         break
@@ -47,9 +51,15 @@ def supply(path: Path, files: Iterable[WeightFile]) -> list[WeightFile]:
     return found
 
 
+def _may_be(file: WeightFile, entry: archives.Entry, *, alone: bool) -> bool:
+    if file.sha256:
+        return file.size == entry.size
+    return file.is_at(Path(entry.name)) or alone
+
+
 def _keep(file: WeightFile, entry: archives.Entry) -> bool:
     try:
-        cache.keep(file, entry.chunks(), entry.name)
+        cache.keep(file, entry.chunks(), entry.name, supplied=True)
     except Unavailable as error:
         _LOG.debug("Not %s: %s", file.name, error)
         return False

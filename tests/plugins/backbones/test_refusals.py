@@ -1,7 +1,10 @@
 """Weights that are refused, each in words that name the place."""
 
 import json
+import os
+import pickle
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -185,13 +188,18 @@ def test_a_configuration_that_says_too_little(folder, part):
         toolkit.make("backbone", f"pocket:{folder}")
 
 
+class Exploit:
+    def __reduce__(self):
+        return os.mkdir, ("exploited",)
+
+
 @pytest.mark.parametrize("name", ["model.ckpt", "model.bin", "model"])
 def test_a_file_that_may_run_code(tmp_path, name):
-    (tmp_path / name).write_bytes(b"\x80\x02}q\x00.")
-    with pytest.raises(
-        WeightsError, match="not a safetensors file; other formats may execute code"
-    ):
-        toolkit.make("backbone", f"sd21:{tmp_path / name}")
+    (tmp_path / name).write_bytes(pickle.dumps({"state_dict": Exploit()}))
+    with pytest.raises(WeightsError, match="not a plain file of tensors") as found:
+        toolkit.make("backbone", f"sd21:{tmp_path / name}").unet()
+    assert "save its tensors alone" in found.value.hint
+    assert not Path("exploited").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 import toolkit
 from toolkit.streams import torch_stream
+from toolkit.weights import ldm_name
 from toolkit_backbones.latent_diffusion import alphas_cumprod
-from toolkit_backbones.ldm_names import original_name
 
 RANK, ALPHA = 2, 6.0
 T_L = 399
@@ -135,7 +135,7 @@ def test_comfyui_knows_every_layer(tmp_path, backbone):
         assert len(written[f"{key}.lora_down.weight"]) == RANK
         assert written[f"{key}.lora_up.weight"].shape[1] == RANK
     # ComfyUI goes on to the original layout, where each has a place of its own.
-    places = {original_name("unet", f"{layer}.weight", made.unet.config) for layer in layers}
+    places = {ldm_name("unet", f"{layer}.weight", made.unet.config) for layer in layers}
     assert len(places) == len(layers)
 
 

@@ -60,13 +60,14 @@ def ranks(result: TableResult) -> dict[tuple[int, str], int]:
 
 
 def more_lines(result: TableResult) -> list[str]:
-    """Lines on further figures, on what rows need, and on what could not be measured."""
+    """Lines on further figures, on what rows need, remarks, and what could not be measured."""
     lines = []
     for row in result.rows:
         more = {name: each for name, each in row.measured.items() if name not in result.directions}
         told = [f"{name} {_figure(each)}" for name, each in more.items()]
         lines += [f"{row.label}: {', '.join(told)}"] if told else []
         lines += [f"{row.label}: {need}" for need in row.needs]
+        lines += [f"{row.label}: {row.remark}"] if row.remark else []
     notes = note_lines(result)
     left = [f"… and {len(notes) - _NOTES} more notes"] if len(notes) > _NOTES else []
     return [*lines, *notes[:_NOTES], *left]

@@ -8,8 +8,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders import single_file_utils
 
+from toolkit.weights import ldm_name
 from toolkit_backbones.architecture import published_architecture
-from toolkit_backbones.ldm_names import original_name
 
 COUNTS = [("sd21", "unet", 686), ("sd21", "vae", 248), ("sdxl", "unet", 1680), ("sdxl", "vae", 248)]
 MODELS = {"vae": AutoencoderKL, "unet": UNet2DConditionModel}
@@ -30,7 +30,7 @@ def shapes(name, part):
 def original_shapes(name, part):
     """The same by their original names."""
     config = published_architecture(name)[part]
-    return {original_name(part, key, config): size for key, size in shapes(name, part).items()}
+    return {ldm_name(part, key, config): size for key, size in shapes(name, part).items()}
 
 
 @pytest.mark.parametrize(("name", "part", "count"), COUNTS)
@@ -44,7 +44,7 @@ def test_the_names_are_those_that_diffusers_converts(name, part):
     config = published_architecture(name)[part]
     # The converters look at the shapes of the autoencoder's attention.
     checkpoint = {
-        original_name(part, key, config): SimpleNamespace(origin=key, shape=(), ndim=0)
+        ldm_name(part, key, config): SimpleNamespace(origin=key, shape=(), ndim=0)
         for key in shapes(name, part)
     }
     converted = CONVERTERS[part](checkpoint, config)

@@ -1,0 +1,1 @@
+"""Published diffusion-based systems as restorers."""

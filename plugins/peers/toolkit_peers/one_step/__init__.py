@@ -1,0 +1,1 @@
+"""Systems of one step: LoRA on Stable Diffusion."""

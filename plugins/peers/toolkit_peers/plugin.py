@@ -1,0 +1,23 @@
+"""Registers the published diffusion-based systems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.plugin import hookimpl
+from toolkit_peers.diffbir import component as diffbir
+from toolkit_peers.one_step import component as one_step
+from toolkit_peers.seesr import component as seesr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from toolkit.plugin import Component
+
+
+@hookimpl
+def toolkit_components() -> Iterator[Component]:
+    """The components of this plugin."""
+    yield from diffbir.components()
+    yield from one_step.components()
+    yield from seesr.components()
