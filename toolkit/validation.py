@@ -44,6 +44,8 @@ def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, _keys(model), n=1)
         return f"unknown option {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    if item["type"] == "missing":
+        return f"the option {name!r} is missing"
     message = item["msg"].removeprefix("Value error, ")
     return f"option {name!r} is {item['input']!r}: {message[0].lower()}{message[1:]}"
 

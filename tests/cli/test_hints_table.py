@@ -39,7 +39,7 @@ def place(tmp_path, photo_folder, trained, monkeypatch):
     (tmp_path / "file").touch()
     (tmp_path / "slip.toml").write_text(f'{TABLE}[[rows]]\nlabel = "a"\nrecipe = {{loss = "msee"}}')
     (tmp_path / "right.toml").write_text(
-        f'{TABLE}[[rows]]\nlabel = "a"\nrecipe = {{restorer = "stablesr"}}'
+        f'{TABLE}[[rows]]\nlabel = "a"\nrecipe = {{restorer = "bicubic"}}'
     )
     return tmp_path
 

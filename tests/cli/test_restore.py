@@ -252,7 +252,7 @@ def test_a_photo_that_is_not_there_is_told_before_weights_are_read(mistake, tmp_
 
 def test_options_of_a_restorer(cli, mistake, photo, tmp_path):
     out = ["--out", tmp_path / "out.png", "--format", "json"]
-    result = cli("restore", photo, "--with", "bicubic", "--set", "scale=2", *out)
+    result = cli("restore", photo, "--with", "bicubic", "--set", "restorer.scale=2", *out)
     (width, height), (wide, high) = (result.document[0][key] for key in ("lr_size", "sr_size"))
     assert (wide, high) == (2 * width, 2 * height)
     told = mistake("restore", photo, "--with", "bicubic", "--set", "scales=2")

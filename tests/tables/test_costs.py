@@ -5,6 +5,7 @@ import pytest
 from toolkit.costs import components
 from toolkit.discovery import installed
 from toolkit.specs import Selection
+from toolkit.tables import needs
 from toolkit.tables.costs import row_costs
 from toolkit.tables.settings import on_backbone_of
 from toolkit.tables.spec import Row
@@ -65,12 +66,17 @@ def test_the_setting_chooses_the_backbone_and_keeps_the_options():
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        ({"restorer": "sinsr"}, "The restorer 'sinsr' is not installed, and no plugin of the "),
+        (
+            {"restorer": "rival"},
+            "The restorer 'rival' is not installed, and no plugin of ",
+        ),
         ({"gen": "two-step:sd21"}, "There is no generator named 'two-step'."),
         ({"disc": "none"}, "The discriminator 'none' does not name its networks."),
     ],
 )
 def test_what_cannot_be_measured_says_why(monkeypatch, recipe, told):
+    # As if the paper's tables had a system that no plugin supplies.
+    monkeypatch.setattr(needs, "_named_in_tables", lambda: frozenset({"restorer/rival"}))
     costs = costs_of(recipe, monkeypatch)
     assert costs.figures == {}
     [said] = [*costs.lacks.needs, *costs.lacks.faults]

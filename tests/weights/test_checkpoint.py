@@ -90,6 +90,8 @@ def test_files_that_hold_no_network(tmp_path):
         Checkpoint.read(tmp_path / "none.pth")
     with pytest.raises(WeightsError, match=r"There is no .*none\.safetensors"):
         Checkpoint.read(tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="is a folder, not a file of weights"):
+        Checkpoint.read(tmp_path)
     torch.save([torch.ones(1)], tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="holds no network"):
         Checkpoint.read(tmp_path / "list.pth")

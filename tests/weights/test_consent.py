@@ -29,11 +29,13 @@ def unpinned(weight_file):
 
 
 def test_a_restricted_file_asks_for_its_licence_once(brought, restricted):
-    told = re.escape(f"licensed under {LICENCE}, which forbids commercial use; see https://one.")
+    told = re.escape(f"net.bin (0 kB, {LICENCE}) is not cached, and its licence forbids commercial")
     for fetch in (weights.fetch, lambda file: weights.supply(brought, [file])):
         with pytest.raises(WeightsError, match=told) as error:
             fetch(restricted)
-        assert f"toolkit weights fetch net.bin --accept-licence {LICENCE}" in error.value.hint
+        assert "see https://one.example" in str(error.value)
+        command = f"toolkit weights fetch net.bin --accept-licence {LICENCE} --from FILE"
+        assert command in error.value.hint
     weights.accept([LICENCE], [restricted])
     weights.accept([], [restricted])
     assert consent.accepted() == {LICENCE}

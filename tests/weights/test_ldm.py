@@ -88,3 +88,13 @@ def test_the_names_are_those_that_diffusers_converts(name, part):
 def test_well_known_tensors_are_where_they_are_known(name, part, original, shape):
     prefix = {"unet": "model.diffusion_model.", "vae": "first_stage_model."}[part]
     assert original_shapes(name, part)[prefix + original] == shape
+
+
+def test_an_autoencoder_with_codes_has_no_prefix():
+    config = {"up_block_types": ["UpDecoderBlock2D"] * 3}
+    names = {
+        "decoder.up_blocks.0.upsamplers.0.conv.bias": "decoder.up.2.upsample.conv.bias",
+        "quantize.embedding.weight": "quantize.embedding.weight",
+        "post_quant_conv.weight": "post_quant_conv.weight",
+    }
+    assert {name: ldm_name("vq", name, config) for name in names} == names

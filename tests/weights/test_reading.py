@@ -3,6 +3,8 @@
 import builtins
 import os
 import pickle
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -105,6 +107,24 @@ def test_a_torn_file_of_tensors_is_refused(tmp_path, suffix):
         path.write_bytes(whole[:length])
         with pytest.raises(WeightsError, match="net"):
             weights.read_tensors(path)
+
+
+def test_names_of_a_trainers_classes_are_no_code(tmp_path, monkeypatch):
+    """As in checkpoints of PyTorch Lightning 1, which key a callback's state by its class."""
+    name = "pytorch_lightning.callbacks.model_checkpoint"
+    module = types.ModuleType(name)
+    module.ModelCheckpoint = type("ModelCheckpoint", (), {"__module__": name})
+    modules = ("pytorch_lightning", "pytorch_lightning.callbacks", name)
+    for each in modules:
+        monkeypatch.setitem(sys.modules, each, module)
+    content = {"callbacks": {module.ModelCheckpoint: {"best": 0.5}}, "state_dict": TENSORS}
+    torch.save(content, tmp_path / "net.ckpt")
+    for each in modules:
+        monkeypatch.delitem(sys.modules, each)
+    read = weights.read_tensors(tmp_path / "net.ckpt")
+    assert read["state_dict"].keys() == TENSORS.keys()
+    assert [*read["callbacks"].values()] == [{"best": 0.5}]
+    assert name not in sys.modules
 
 
 @pytest.mark.parametrize("payload", MALICIOUS.values(), ids=MALICIOUS)

@@ -152,7 +152,8 @@ def restore(
 
 def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
     """Returns the restorer's options that the command names."""
-    asked = dict(map(parse_option, settings))
+    # As recipes name it, too: restorer.steps=20
+    asked = dict(parse_option(each.removeprefix("restorer.")) for each in settings)
     return asked | ({"precision": precision.value} if precision else {})
 
 

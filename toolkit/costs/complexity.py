@@ -75,7 +75,7 @@ class _Layers:
     def __enter__(self) -> Self:
         for network in self._networks.values():
             for module in network.modules():
-                if isinstance(module, nn.Conv2d | nn.Linear):
+                if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
                     self._hooks.append(module.register_forward_hook(self._count))
         return self
 

@@ -140,6 +140,8 @@ def _fit(value: Tensor, tensor: Tensor, name: str, label: str) -> Tensor:
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder, not a file of weights.", "Name a file in it.")
     if not path.is_file():
         raise WeightsError(f"There is no {path}.", "Is the download complete?")
     try:

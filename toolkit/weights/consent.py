@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import UsageError, WeightsError, did_you_mean
 from toolkit.files import write_atomically
 from toolkit.weights import cache
+from toolkit.weights.wording import described
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,14 +64,19 @@ def require(files: Iterable[WeightFile]) -> None:
         return
     licences = dict.fromkeys(file.licence for file in missing)
     told = [
-        f"{file.name} is licensed under {file.licence}, which forbids {file.restricted}"
+        f"{described(file)} is not cached, and its licence forbids {file.restricted}"
         + (f"; see {file.page}" if file.page else "")
         for file in missing
     ]
     names = " ".join(file.name for file in missing)
-    options = " ".join(f"--accept-licence {each}" for each in licences)
+    # What is not downloaded is supplied by the same command.
+    supplied = any(not file.sources for file in missing)
+    options = [f"--accept-licence {each}" for each in licences]
+    options += ["--from", "FOLDER" if len(missing) > 1 else "FILE"] if supplied else []
     raise WeightsError(
-        "\n".join(told), f"If you accept that: toolkit weights fetch {names} {options}"
+        "\n".join(told),
+        f"If you accept that{' and have your copy' if supplied else ''}:\n"
+        f"  toolkit weights fetch {names} {' '.join(options)}",
     )
 
 

@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-LdmPart = Literal["unet", "vae", "controlnet"]
+LdmPart = Literal["unet", "vae", "vq", "controlnet"]
 LDM_PREFIXES: Mapping[LdmPart, str] = {
     "unet": "model.diffusion_model.",
     "vae": "first_stage_model.",
-    "controlnet": "",  # in files of their own
+    "vq": "",  # in files of their own, as the next
+    "controlnet": "",
 }
 """Prefixes of the parts in a whole model's file."""
 
@@ -40,7 +41,8 @@ _BLOCK = re.compile(
 def ldm_name(part: LdmPart, name: str, config: Mapping[str, Any]) -> str:
     """Returns the original name of a tensor, with its prefix, given diffusers' name and settings.
 
-    A ControlNet is one without `controlnet_cond_embedding`, as in DiffBIR.
+    `vae` is an `AutoencoderKL`, `vq` a `VQModel`. A ControlNet is one without
+    `controlnet_cond_embedding`, as in DiffBIR.
 
     Example:
         >>> config = {"layers_per_block": 2, "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]}
@@ -48,7 +50,7 @@ def ldm_name(part: LdmPart, name: str, config: Mapping[str, Any]) -> str:
         'model.diffusion_model.input_blocks.4.0.in_layers.2.weight'
     """
     stem, _, kind = name.rpartition(".")
-    translate = _vae_name if part == "vae" else _unet_name
+    translate = _vae_name if part in ("vae", "vq") else _unet_name
     return f"{LDM_PREFIXES[part]}{translate(stem, config)}.{kind}"
 
 

@@ -46,11 +46,18 @@ def read_tensors(path: Path) -> Any:
                 return {name: torch.from_numpy(array) for name, array in arrays.items()}
         # Mapped into memory where possible, so that unused tensors are never read.
         mapped = zipfile.is_zipfile(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with torch.serialization.safe_globals(_INERT):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # a damaged file may raise anything
         said = next(iter(str(error).splitlines()), type(error).__name__)
         reason = "it ends too early" if isinstance(error, EOFError) else said.partition(". ")[0]
         raise WeightsError(f"{path} is not a plain file of tensors: {reason}") from error
+
+
+_INERT: list[Any] = [
+    type("ModelCheckpoint", (), {"__module__": "pytorch_lightning.callbacks.model_checkpoint"})
+]
+"""Empty classes in place of those by which a trainer names its own entries in a checkpoint."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -1,4 +1,4 @@
-"""Overlapping tiles, whose predictions are blended with Gaussian weights.
+"""Overlapping tiles, whose predictions are blended, by default with Gaussian weights.
 
 Sizes are in pixels of what is tiled: a latent, or an image.
 """
@@ -46,7 +46,7 @@ def grid_by_stride(height: int, width: int, size: int, overlap: int) -> list[Box
         return [Box(0, height, 0, width)]
     size = min(size, height, width)
     stride = size - (overlap if overlap < size else size // 2)
-    rows, columns = (_covering(length, size, stride) for length in (height, width))
+    rows, columns = (covering(length, size, stride) for length in (height, width))
     return _squares(rows, columns, size)
 
 
@@ -54,11 +54,11 @@ def sliding(height: int, width: int, size: int, stride: int) -> list[Box]:
     """Square tiles as in DiffBIR, row by row; one box if a side is shorter than a tile."""
     if min(height, width) < size:
         return [Box(0, height, 0, width)]
-    rows, columns = (_covering(length, size, stride) for length in (height, width))
+    rows, columns = (covering(length, size, stride) for length in (height, width))
     return _squares(rows, columns, size)
 
 
-def _covering(length: int, size: int, stride: int) -> list[int]:
+def covering(length: int, size: int, stride: int) -> list[int]:
     """Where tiles start: multiples of the stride, and the last so that it ends at the end."""
     return [*range(0, length - size, stride), length - size]
 
@@ -84,13 +84,19 @@ def _bell(length: int, centre: float) -> Tensor:
     return density / math.sqrt(2 * math.pi * _VARIANCE)
 
 
-def blended(boxes: Sequence[Box], predict: Callable[[Box], Tensor], scale: int = 1) -> Tensor:
+def blended(
+    boxes: Sequence[Box],
+    predict: Callable[[Box], Tensor],
+    scale: int = 1,
+    weigh: Callable[[int, int], Tensor] = gaussian,
+) -> Tensor:
     """Predicts tile by tile; the weighted mean where tiles overlap.
 
     Args:
         boxes: Tiles of equal size that cover the whole. A single one is predicted without weights.
         predict: Returns the prediction for a tile, `[..., scale * height, scale * width]`.
         scale: Size of a prediction relative to its box.
+        weigh: Returns the weights of a prediction's pixels, `[height, width]`.
 
     Returns:
         The prediction for the whole, in the tiles' data type; accumulated in float32.
@@ -103,7 +109,7 @@ def blended(boxes: Sequence[Box], predict: Callable[[Box], Tensor], scale: int =
     width = scale * max(box.right for box in boxes)
     total = first.new_zeros(*first.shape[:-2], height, width, dtype=torch.float32)
     weights = total.new_zeros(height, width)
-    weight = gaussian(*first.shape[-2:]).to(first.device)
+    weight = weigh(*first.shape[-2:]).to(first.device)
     for box, tile in zip(boxes, itertools.chain([first], tiles), strict=True):
         box.crop(total, scale).add_(tile.float() * weight)
         box.crop(weights, scale).add_(weight)

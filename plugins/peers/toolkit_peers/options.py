@@ -13,6 +13,17 @@ from toolkit_peers.files import MADE
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
+def absolute(text: str) -> str:
+    """Makes an existing path absolute, so that recipes can be used from other folders."""
+    if not text or text in MADE:
+        return text
+    try:
+        path: Path = user_path(text)
+        return str(path.absolute()) if path.exists() else text
+    except OSError:  # file name too long
+        return text
+
+
 class CommonOptions(Options):
     """Options of every published system."""
 
@@ -32,17 +43,7 @@ class CommonOptions(Options):
     precision: Precision = "float32"
     """Data type of the networks; on a GPU their authors use float16."""
 
-    @field_validator("weights", "base")
-    @classmethod
-    def _make_absolute(cls, text: str) -> str:
-        """Makes existing paths absolute, so that recipes can be used from other folders."""
-        if not text or text in MADE:
-            return text
-        try:
-            path: Path = user_path(text)
-            return str(path.absolute()) if path.exists() else text
-        except OSError:  # file name too long
-            return text
+    _make_absolute = field_validator("weights", "base")(absolute)
 
 
 class SystemOptions(CommonOptions):

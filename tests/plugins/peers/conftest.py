@@ -65,8 +65,30 @@ class Golden:
         self._file = safe_open(FOLDER / name / "golden.safetensors", framework="pt")
 
     def __getitem__(self, label):
-        """A golden tensor."""
-        return self._file.get_tensor(label)
+        """A golden tensor, or an input that follows from its name alone."""
+        if self.tensors.get(label, {}).get("stored", True):
+            return self._file.get_tensor(label)
+        return self.made(label)
+
+    @property
+    def tensors(self):
+        """What is said of each tensor, where the system's configuration lists them."""
+        return self.config.get("tensors", {})
+
+    def atol(self, label):
+        """How far a tensor may be from the golden one."""
+        return self.tensors[label]["atol"]
+
+    def made(self, label):
+        """An input by the rule, as the list of tensors describes it."""
+        told, shape = self.tensors[label], self.tensors[label]["shape"]
+        if told["kind"] == "normal":
+            return self.normal(label, *shape)
+        if told["kind"] == "uint8":
+            return torch.from_numpy(self._stream(label).integers(0, 256, shape, dtype=np.uint8))
+        low, high = told["lo"], told["hi"]
+        values = low + (high - low) * self._stream(label).random(shape)
+        return torch.from_numpy(values.astype(np.float32))
 
     @property
     def labels(self):
@@ -105,6 +127,10 @@ class Golden:
         values = self._stream(label).uniform(low, high, shape)
         return torch.from_numpy(values.astype(np.float32))
 
+    def image(self, label, *shape):
+        """An 8-bit image."""
+        return torch.from_numpy(self._stream(label).integers(0, 256, size=shape, dtype=np.uint8))
+
     def noise(self, prefix):
         """Draws `<prefix>.0`, `<prefix>.1`, … in turn, as a system's noise."""
         count = iter(range(10_000))
@@ -128,6 +154,67 @@ def close(found, wanted, tolerance, *, relative=False):
 @pytest.fixture(scope="session", name="close")
 def _close():
     return close
+
+
+@pytest.fixture(scope="session")
+def agrees(golden, close):
+    """`agrees("stablesr")(label, found)`: within the tolerance that the golden file states."""
+
+    def of(system):
+        known = golden(system)
+        tolerances = known.config["tensors"]
+        return lambda label, found: close(found, known[label], tolerances[label]["atol"])
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def tiny_stablesr(golden):
+    """StableSR's networks in the goldens' configuration, read from its authors' layouts."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    from toolkit.plugin import Checkpoint
+    from toolkit_backbones.architecture import published_architecture
+    from toolkit_peers.stablesr import networks
+    from toolkit_peers.stablesr.fusion import add_fusions
+    from toolkit_peers.stablesr.modulation import add_modulations
+    from toolkit_peers.stablesr.structure import TimeAwareEncoder
+    from toolkit_peers.text import TextEncoder, text_network
+
+    known, architecture = golden("stablesr"), published_architecture("sd21")
+    widths = {"block_out_channels": [32, 64, 128, 128]}
+    heads = {"attention_head_dim": [2, 4, 8, 8], "cross_attention_dim": 48}
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**{**architecture["unet"], **widths, **heads})
+        vaes = [AutoencoderKL(**{**architecture["vae"], **widths}) for _ in range(2)]
+        add_modulations(unet, 32)
+        add_fusions(vaes[1])
+        structure = TimeAwareEncoder(32)
+    text = TextEncoder(text_network(48, hollow=True))
+    made = networks.Networks(unet, structure, *vaes, text, 0.18215)
+    networks.read_main(made, Checkpoint("main", stablesr_file(known)), torch.float32)
+    fusion = known.state(known.published("tiny:cfw"))
+    networks.read_fusion(made.fusion, Checkpoint("fusion", fusion), torch.float32)
+    return made
+
+
+def stablesr_file(known):
+    """Tensors of a small main checkpoint of StableSR."""
+    prefixes = {
+        "unet": "model.diffusion_model.",
+        "structcond": "structcond_stage_model.",
+        "vae": "first_stage_model.",
+    }
+    content = {"betas": torch.zeros(1000)}
+    for layout, prefix in prefixes.items():
+        state = known.state(known.published(f"tiny:{layout}"))
+        content |= {prefix + name: value for name, value in state.items()}
+    narrow = {1024: 48, 3072: 3 * 48, 4096: 2 * 48}
+    for name, tensor in known.published("stablesr_000117.ckpt").items():
+        left_out = "resblocks." in name and int(name.split(".")[4]) > 2
+        if name.startswith("cond_stage_model.") and not left_out:
+            content[name] = weight(name, tuple(narrow.get(side, side) for side in tensor.shape))
+    return content
 
 
 @pytest.fixture(scope="session")

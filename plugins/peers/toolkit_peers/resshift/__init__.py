@@ -1,0 +1,1 @@
+"""ResShift, and SinSR, which is ResShift in one step."""

@@ -1,0 +1,1 @@
+"""StableSR: Stable Diffusion, modulated by features of the LR image in every residual block."""
