@@ -227,7 +227,7 @@ def test_images_are_rounded_as_published(known):
 def test_the_pipeline_is_as_published(golden, tiny, close, monkeypatch, system, name, places):
     known = golden(system)
     sizes = {"tile": 32, "overlap": 8} if len(places) > 1 else {"tile": 64, "overlap": 16}
-    made = ResShift(tiny, Settings(steps=STEPS[system], **sizes))
+    made = ResShift(tiny, Settings(steps=STEPS[system], compatible=True, **sizes))
     latents, restore = [], ResShift.sample
 
     def keep(*inputs):

@@ -67,7 +67,8 @@ def test_images_of_a_batch_are_restored_one_by_one(name):
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_tiles_have_noise_of_their_own_and_meet_without_seams(name):
     whole, lr = make(name), image(1, 3, 16, 25)
-    tiled = ResShift(whole._networks, dataclasses.replace(whole._settings, tile=16, overlap=4))
+    settings = dataclasses.replace(whole._settings, tile=16, overlap=4, compatible=True)
+    tiled = ResShift(whole._networks, settings)
     noise = seeded(12345, lr.device)
     left, right = whole.enhance(lr[..., :16], noise), whole.enhance(lr[..., 9:], noise)
     found = tiled.enhance(lr, seeded(12345, lr.device))
@@ -75,6 +76,10 @@ def test_tiles_have_noise_of_their_own_and_meet_without_seams(name):
     torch.testing.assert_close(found[..., 4 * 16 :], right[..., 4 * 7 :])
     both = (left[..., 4 * 9 :] + right[..., : 4 * 7]) / 2
     torch.testing.assert_close(found[..., 4 * 9 : 4 * 16], both)
+    faded = ResShift(whole._networks, dataclasses.replace(settings, compatible=False))
+    smooth = faded.enhance(lr, seeded(12345, lr.device))
+    torch.testing.assert_close(smooth[..., 4 * 9], left[..., 4 * 9], atol=1e-3, rtol=0)
+    torch.testing.assert_close(smooth[..., 4 * 16 - 1], right[..., 4 * 7 - 1], atol=1e-3, rtol=0)
     untiled = ResShift(whole._networks, dataclasses.replace(whole._settings, tile=0))
     alone = untiled.enhance(lr, seeded(12345, lr.device))
     assert not torch.equal(alone, found)
@@ -113,6 +118,7 @@ def test_the_fingerprint_tells_settings_apart(name):
     plain = make(name).fingerprint
     chosen = [
         {"version": "v2"}, {"tile": 128}, {"overlap": 0}, {"colour": "adain"}, {"seed": 7},
+        {"compatible": True},
         {"precision": "bfloat16"},
     ]  # fmt: skip
     chosen += [{"steps": 3}] if name == "resshift" else []
@@ -147,7 +153,6 @@ def test_steps_are_spaced_from_the_last_timestep():
         ("sinsr", {"tile": 100}),
         ("sinsr", {"tile": 64, "overlap": 64}),
         ("sinsr", {"overlap": 512}),
-        ("resshift", {"compatible": True}),
     ],
 )
 def test_options_are_checked(name, wrong):

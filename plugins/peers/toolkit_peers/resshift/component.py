@@ -40,6 +40,9 @@ class SinSROptions(Options):
     overlap: int | None = Field(default=None, ge=0)
     """Overlap of tiles in LR pixels; by default the authors': an eighth of a tile, but 16 for tiles
     of 64."""
+    compatible: bool = False
+    """Whether overlapping tiles are averaged as in the authors' program, which may show at their
+    borders; else they fade into each other."""
     precision: Precision = "float32"
     """Data type of the networks, except of the U-Net's norms; on a GPU the authors use float16."""
 
@@ -124,6 +127,7 @@ def _build(
         overlap=_overlap(tile) if options.overlap is None else options.overlap,
         colour=options.colour,
         seed=options.seed,
+        compatible=options.compatible,
     )
     unet, autoencoder = (paths.get(each) for each in files)
     made_networks = networks(

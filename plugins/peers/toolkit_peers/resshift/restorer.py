@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from toolkit.restoring.colour import ColourMethod, match_colour
 from toolkit_peers.images import rounded
-from toolkit_peers.latent_tiles import Box, blended, covering
+from toolkit_peers.latent_tiles import Box, blended, covering, gaussian
 from toolkit_peers.noise import Noise, seeded
 from toolkit_peers.resshift.schedule import Schedule, sample
 
@@ -59,6 +59,8 @@ class Settings:
         overlap: Overlap of tiles in LR pixels, less than their side.
         colour: Method that matches colours to the LR image.
         seed: Start of the noise of each image.
+        compatible: Whether overlapping tiles are averaged as in the authors' programs, which may
+            show at their borders; else they fade into each other.
     """
 
     system: str = "ResShift"
@@ -68,6 +70,7 @@ class Settings:
     overlap: int = 64
     colour: ColourMethod = "none"
     seed: int = 12345
+    compatible: bool = False
 
 
 class ResShift:
@@ -140,11 +143,12 @@ class ResShift:
     def enhance(self, lr: Tensor, noise: Noise) -> Tensor:
         """The same before its colours are matched, and not rounded: `[1, 3, 4h, 4w]` in [0, 1].
 
-        Where tiles overlap, the result is their mean.
+        Where tiles overlap, the result is their weighted mean.
         """
         boxes = tiles(lr.shape[2], lr.shape[3], self._settings.tile, self._settings.overlap)
         signed = (lr - 0.5) / 0.5
-        sr = blended(boxes, lambda box: self._restored(box.crop(signed), noise), SCALE, torch.ones)
+        weigh = torch.ones if self._settings.compatible else gaussian
+        sr = blended(boxes, lambda box: self._restored(box.crop(signed), noise), SCALE, weigh)
         return (sr * 0.5 + 0.5).clamp(0, 1)
 
     def _restored(self, lr: Tensor, noise: Noise) -> Tensor:
