@@ -148,7 +148,11 @@ class StableSR:
         image = sizes.padded(sizes.enlarged(2 * lr - 1, settings.floor))
         height, width = image.shape[2:]
         boxes = sizes.image_boxes(height, width, settings.image_tile, settings.image_overlap)
-        return blended(boxes, lambda box: self._restored(box.crop(image), start())).clamp(-1, 1)
+        sr = blended(boxes, lambda box: self._restored(box.crop(image), start()))
+        if not settings.compatible:
+            # The authors match every tile by itself, so that its colours may end at its border.
+            sr = self._matched(sr, image)
+        return sr.clamp(-1, 1)
 
     def crop(self, lr: Tensor, noise: Noise) -> Tensor:
         """The program for crops of 128x128: a square in [-1, 1] with the side `floor`."""
@@ -165,7 +169,7 @@ class StableSR:
         latent = self._drawn(moments, noise)
         noise(latent.shape)  # the authors draw a start in vain
         sampled = self._sampled(noise(latent.shape), latent, noise)
-        return self._decoded(sampled, encoded, image)
+        return self._matched(self._decoded(sampled, encoded), image)
 
     def _cut(self, sr: Tensor, lr: Tensor) -> Tensor:
         cut = sizes.cut_as_published if self._settings.compatible else sizes.cut
@@ -180,7 +184,8 @@ class StableSR:
         noisy = add_noise(latent, noise(latent.shape), alpha)
         sampled = self._sampled(noisy, latent, noise)
         _, encoded = fusion.encode(self._networks.fusion, self._typed(image))
-        return self._decoded(sampled, encoded, image)
+        decoded = self._decoded(sampled, encoded)
+        return self._matched(decoded, image) if self._settings.compatible else decoded
 
     def _drawn(self, moments: Tensor, noise: Noise) -> Tensor:
         """Draws a scaled latent of the LR image."""
@@ -203,11 +208,13 @@ class StableSR:
 
         return denoise(noisy, even(settings.steps, torch.float32), predict, noise)
 
-    def _decoded(self, latent: Tensor, encoded: fusion.Encoded, image: Tensor) -> Tensor:
+    def _decoded(self, latent: Tensor, encoded: fusion.Encoded) -> Tensor:
         networks = self._networks
         unscaled = self._typed(latent / networks.latent_scaling)
-        decoded = fusion.decode(networks.fusion, unscaled, encoded, _FUSION_WEIGHT)
-        return match_colour(decoded.float(), image, self._settings.colour, clamp=False)
+        return fusion.decode(networks.fusion, unscaled, encoded, _FUSION_WEIGHT).float()
+
+    def _matched(self, sr: Tensor, image: Tensor) -> Tensor:
+        return match_colour(sr, image, self._settings.colour, clamp=False)
 
     def _typed(self, image: Tensor) -> Tensor:
         return image.to(self._networks.fusion.dtype)
