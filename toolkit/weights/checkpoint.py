@@ -144,12 +144,7 @@ def _mapping(path: Path) -> Mapping[str, Any]:
         raise WeightsError(f"{path} is a folder, not a file of weights.", "Name a file in it.")
     if not path.is_file():
         raise WeightsError(f"There is no {path}.", "Is the download complete?")
-    try:
-        content = read_tensors(path)
-    except WeightsError as error:
-        raise WeightsError(
-            str(error), "Obtain it again; if it contains other objects, save its tensors alone."
-        ) from error
+    content = read_tensors(path)
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path} holds no network, which is a dictionary of tensors.")
     return content

@@ -50,7 +50,8 @@ def accept(licences: Iterable[str], files: Iterable[WeightFile]) -> None:
 
 def lacking(files: Iterable[WeightFile]) -> list[WeightFile]:
     """Returns the files whose licence must be accepted first."""
-    return [file for file in files if file.restricted and file.licence not in accepted()]
+    known = accepted()
+    return [file for file in files if file.restricted and file.licence not in known]
 
 
 def require(files: Iterable[WeightFile]) -> None:

@@ -51,7 +51,10 @@ def read_tensors(path: Path) -> Any:
     except Exception as error:  # a damaged file may raise anything
         said = next(iter(str(error).splitlines()), type(error).__name__)
         reason = "it ends too early" if isinstance(error, EOFError) else said.partition(". ")[0]
-        raise WeightsError(f"{path} is not a plain file of tensors: {reason}") from error
+        raise WeightsError(
+            f"{path} is not a plain file of tensors: {reason}",
+            "Obtain it again; if it contains other objects, save its tensors alone.",
+        ) from error
 
 
 _INERT: list[Any] = [

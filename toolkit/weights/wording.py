@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 def named(file: WeightFile) -> str:
     """Returns a file's name and size."""
-    size = f"{file.size / 1e6:.0f} MB" if file.size >= 1e6 else f"{file.size / 1e3:.0f} kB"
-    return f"{file.name} ({size})"
+    return f"{file.name} ({_size(file)})"
 
 
 def described(file: WeightFile) -> str:
     """Returns a file's name, size and licence."""
-    return f"{named(file)[:-1]}, {file.licence})"
+    return f"{file.name} ({_size(file)}, {file.licence})"
+
+
+def _size(file: WeightFile) -> str:
+    return f"{file.size / 1e6:.0f} MB" if file.size >= 1e6 else f"{file.size / 1e3:.0f} kB"
 
 
 def by_hand(files: Iterable[WeightFile]) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from toolkit.plugin import Checkpoint, fill
+from toolkit_peers.making import making
 
 TOKENS = 77
 _VOCABULARY = 49_408
@@ -68,11 +69,7 @@ def text_network(width: int, *, hollow: bool = False) -> CLIPTextModel:
         hidden_act="gelu",
         projection_dim=512,
     )
-    if hollow:
-        with torch.device("meta"):
-            return CLIPTextModel(config)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with making(hollow=hollow):
         return CLIPTextModel(config)
 
 

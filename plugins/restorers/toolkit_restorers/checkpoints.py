@@ -93,12 +93,7 @@ def from_checkpoint(path: Path) -> ImageModelDescriptor[nn.Module]:
             f"There is no file {path}.",
             "Name a checkpoint, such as a .pth or .safetensors file.",
         )
-    try:
-        content = weights.read_tensors(path)
-    except WeightsError as error:
-        raise WeightsError(
-            str(error), "Obtain it again; if it contains other objects, save its tensors alone."
-        ) from error
+    content = weights.read_tensors(path)
     if not isinstance(content, dict) or not content:
         raise WeightsError(
             f"{path} holds no network, which is a dictionary of tensors.",

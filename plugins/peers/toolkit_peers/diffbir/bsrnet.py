@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
-import torch
 from spandrel.architectures.ESRGAN import ESRGAN
 from torch import Tensor, nn
 
 from toolkit.plugin import Checkpoint, fill
 from toolkit_peers.latent_tiles import blended, sliding
+from toolkit_peers.making import making
 
 SCALE = 4
 _TILE = 512
@@ -36,11 +36,7 @@ def bsrnet(
         growth: Channels that a convolution in a dense block adds.
         hollow: Whether its tensors have no values.
     """
-    if hollow:
-        with torch.device("meta"):
-            return _made(width, blocks, growth)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with making(hollow=hollow):
         return _made(width, blocks, growth)
 
 

@@ -14,6 +14,7 @@ from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from toolkit.plugin import Checkpoint, fill, ldm_name
+from toolkit_peers.making import making
 
 _SHARED = (
     "act_fn", "attention_head_dim", "block_out_channels", "cross_attention_dim",
@@ -32,11 +33,7 @@ def control_network(unet: Mapping[str, Any], *, hollow: bool = False) -> Control
     """
     settings = {name: unet[name] for name in _SHARED if name in unet}
     settings["in_channels"] = 2 * unet["in_channels"]
-    if hollow:
-        with torch.device("meta"):
-            return _made(settings)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with making(hollow=hollow):
         return _made(settings)
 
 

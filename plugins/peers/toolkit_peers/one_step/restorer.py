@@ -13,7 +13,7 @@ from toolkit_peers import vae_tiles
 from toolkit_peers.ancestral import alphas_cumprod, x0
 from toolkit_peers.images import enlarge, resize, rounded, truncated, with_colours_of
 from toolkit_peers.latent_tiles import Box, blended, grid_by_stride
-from toolkit_peers.noise import Noise, seeded
+from toolkit_peers.noise import Noise, from_posterior, seeded
 
 if TYPE_CHECKING:
     from toolkit.restoring.colour import ColourMethod
@@ -137,10 +137,8 @@ class OneStep:
     def encode(self, image: Tensor, noise: Noise) -> Tensor:
         """Draws a latent from the posterior of an image, `[1, 3, h, w]` in [-1, 1]."""
         precision = next(self.vae.parameters()).dtype
-        moments = vae_tiles.encode_moments(self.vae, image.to(precision)).float()
-        mean, logvar = moments.chunk(2, dim=1)
-        deviation = torch.exp(0.5 * logvar.clamp(-30, 20))
-        return (mean + deviation * noise(mean.shape)) * self.latent_scaling
+        moments = vae_tiles.encode_moments(self.vae, image.to(precision))
+        return from_posterior(moments, noise) * self.latent_scaling
 
     def decode(self, latent: Tensor) -> Tensor:
         """Decodes a latent; returns `[1, 3, h, w]` in [0, 1]."""

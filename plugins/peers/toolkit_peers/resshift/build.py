@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from toolkit.plugin import Checkpoint, fill
+from toolkit_peers.making import making
 from toolkit_peers.resshift.autoencoder import (
     Autoencoder,
     autoencoder_network,
@@ -45,7 +44,7 @@ def networks(
         WeightsError: A file is damaged or of another model.
     """
     tiny = weights == "tiny"
-    with _values(hollow=hollow or unet_file is not None):
+    with making(hollow=hollow or unet_file is not None):
         unet = UNet(TINY if tiny else FULL)
         network = autoencoder_network(*(_TINY_AUTOENCODER if tiny else ()))
     if unet_file and autoencoder_file:
@@ -54,18 +53,6 @@ def networks(
     dtype: torch.dtype = getattr(torch, precision)
     frozen = unet.in_precision(dtype).eval().requires_grad_(requires_grad=False)
     return Networks(frozen, Autoencoder(nn.Module.to(network, dtype)))
-
-
-@contextlib.contextmanager
-def _values(*, hollow: bool) -> Iterator[None]:
-    """Makes networks without values, or with random ones, always the same."""
-    if hollow:
-        with torch.device("meta"):
-            yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        yield
 
 
 def opened(path: Path) -> Checkpoint:

@@ -18,6 +18,7 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
 from toolkit.plugin import Checkpoint, fill
+from toolkit_peers.making import freeze, making
 
 TOKEN_WIDTH = 512
 """Width of an image token."""
@@ -62,8 +63,7 @@ def load(network: nn.Module, checkpoint: Checkpoint, precision: torch.dtype) -> 
 def randomise(network: nn.Module) -> None:
     """Gives a network on the meta device random weights, always the same, on the CPU."""
     network.to_empty(device="cpu")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # does not affect GPU generators
+    with making(hollow=False):
         for layer in network.modules():
             # Containers have no weights, and diffusers' own layers draw none.
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm):
@@ -73,11 +73,6 @@ def randomise(network: nn.Module) -> None:
             if name.startswith(_ZERO_AT_FIRST):
                 nn.init.normal_(parameter, std=0.02)
     freeze(network)
-
-
-def freeze(network: nn.Module) -> None:
-    """Makes a network one that is not trained."""
-    network.eval().requires_grad_(requires_grad=False)
 
 
 @contextlib.contextmanager

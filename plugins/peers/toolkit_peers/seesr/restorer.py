@@ -15,9 +15,10 @@ from toolkit.restoring.colour import ColourMethod
 from toolkit_peers.ancestral import denoise, leading
 from toolkit_peers.images import enlarge, resize, rounded, with_colours_of
 from toolkit_peers.latent_tiles import grid_by_stride
+from toolkit_peers.making import freeze
 from toolkit_peers.noise import Noise, seeded
 from toolkit_peers.prompts import Prompts
-from toolkit_peers.seesr.networks import TOKEN_WIDTH, ControlledUNet, freeze
+from toolkit_peers.seesr.networks import TOKEN_WIDTH, ControlledUNet
 from toolkit_peers.seesr.sampling import FACTOR, NoisePredictor, start
 from toolkit_peers.vae_tiles import decode, encode_moments
 

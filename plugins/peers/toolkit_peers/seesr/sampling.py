@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from toolkit_peers.ancestral import TRAIN_TIMESTEPS, add_noise, alphas_cumprod, guided
 from toolkit_peers.latent_tiles import Box, blended
-from toolkit_peers.noise import Noise
+from toolkit_peers.noise import Noise, from_posterior
 
 FACTOR = 8
 """Image pixels per latent pixel along each side."""
@@ -64,9 +63,8 @@ def start(moments: Tensor, scaling: float, copies: int, noise: Noise) -> Tensor:
             which the first is used.
         noise: Is drawn twice: for the timestep, then for the latent.
     """
-    mean, log_variance = moments.float().chunk(2, dim=1)
-    started = noise(mean.shape)
-    drawn = noise((copies, *mean.shape[1:]))[:1]
-    latent = mean + torch.exp(log_variance.clamp(-30, 20) / 2) * drawn
+    batch, channels, *sides = moments.shape
+    started = noise((batch, channels // 2, *sides))
+    latent = from_posterior(moments, lambda shape: noise((copies, *shape[1:]))[:1])
     alpha = alphas_cumprod()[TRAIN_TIMESTEPS - 1].item()
     return add_noise(latent * scaling, started, alpha)

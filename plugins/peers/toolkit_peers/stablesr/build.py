@@ -12,9 +12,10 @@ from torch import nn
 
 from toolkit.plugin import Checkpoint, Context, WeightFile
 from toolkit_peers.files import BASE
+from toolkit_peers.making import freeze, making
 from toolkit_peers.stablesr.fusion import add_fusions
 from toolkit_peers.stablesr.modulation import add_modulations
-from toolkit_peers.stablesr.networks import Networks, freeze, making, read_fusion, read_main
+from toolkit_peers.stablesr.networks import Networks, read_fusion, read_main
 from toolkit_peers.stablesr.published import FUSION, MAIN
 from toolkit_peers.stablesr.restorer import Settings, StableSR
 from toolkit_peers.stablesr.structure import TimeAwareEncoder

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.plugin import LDM_PREFIXES, Checkpoint, fill, ldm_name
+from toolkit_peers.making import freeze
 from toolkit_peers.stablesr import fusion
 from toolkit_peers.stablesr.modulation import modulated
 from toolkit_peers.stablesr.structure import TimeAwareEncoder
@@ -79,23 +79,6 @@ class Networks:
         with modulated(self.unet, self.structure(clean, timesteps)):
             noise: Tensor = self.unet(noisy, timesteps, text, return_dict=False)[0]
         return noise.float()
-
-
-@contextlib.contextmanager
-def making(*, hollow: bool) -> Iterator[None]:
-    """Networks made within are on the meta device, or have random weights, always the same."""
-    if hollow:
-        with torch.device("meta"):
-            yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)  # does not affect GPU generators
-        yield
-
-
-def freeze(network: nn.Module) -> None:
-    """Makes a network one that is not trained."""
-    network.eval().requires_grad_(requires_grad=False)
 
 
 def read_main(networks: Networks, checkpoint: Checkpoint, precision: torch.dtype) -> None:

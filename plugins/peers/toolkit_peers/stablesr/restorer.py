@@ -23,7 +23,7 @@ from toolkit_peers.ancestral import (
 )
 from toolkit_peers.images import truncated
 from toolkit_peers.latent_tiles import Box, blended
-from toolkit_peers.noise import Noise, seeded
+from toolkit_peers.noise import Noise, from_posterior, seeded
 from toolkit_peers.stablesr import fusion, sizes
 from toolkit_peers.stablesr.networks import Networks
 
@@ -189,9 +189,7 @@ class StableSR:
 
     def _drawn(self, moments: Tensor, noise: Noise) -> Tensor:
         """Draws a scaled latent of the LR image."""
-        mean, log_variance = moments.float().chunk(2, dim=1)
-        drawn = mean + torch.exp(log_variance.clamp(-30, 20) / 2) * noise(mean.shape)
-        return drawn * self._networks.latent_scaling
+        return from_posterior(moments, noise) * self._networks.latent_scaling
 
     def _sampled(self, noisy: Tensor, latent: Tensor, noise: Noise) -> Tensor:
         settings, networks = self._settings, self._networks
