@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from toolkit.plugin import Component, Context, Options, hookimpl, user_path
+from toolkit.paths import absolute_if_there
+from toolkit.plugin import Component, Context, Options, hookimpl
 from toolkit_backbones import published
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ class BackboneOptions(Options):
     @classmethod
     def _make_absolute(cls, weights: str) -> str:
         """Makes existing paths absolute, so recipes can be used from other folders."""
-        if not weights or weights in _RANDOM:
-            return weights
-        try:
-            path = user_path(weights)
-            return str(path.absolute()) if path.exists() else weights
-        except OSError:  # file name too long
-            return weights
+        return weights if not weights or weights in _RANDOM else absolute_if_there(weights)
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Data type of frozen weights; trainable parameters stay float32."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from toolkit.plugin import Options, user_path
+from toolkit.paths import absolute_if_there
+from toolkit.plugin import Options
 from toolkit_peers.files import MADE
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -15,13 +15,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 def absolute(text: str) -> str:
     """Makes an existing path absolute, so that recipes can be used from other folders."""
-    if not text or text in MADE:
-        return text
-    try:
-        path: Path = user_path(text)
-        return str(path.absolute()) if path.exists() else text
-    except OSError:  # file name too long
-        return text
+    return text if not text or text in MADE else absolute_if_there(text)
 
 
 class CommonOptions(Options):
