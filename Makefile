@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants check lint format clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -71,6 +71,11 @@ test: install
 # `make mutants ONLY="toolkit/training/step.py"` for some modules, `ONLY="--sample 50"` for a sample.
 mutants: install
 	nice -n 10 $(BIN)/python tests/mutants/run.py $(ONLY)
+
+# Kills a training again and again; it must end as one that was left alone. In some minutes;
+# `make soak ONLY="--kills 100 --seed 1"` for longer.
+soak: install
+	nice -n 10 $(BIN)/python tests/training/soak.py $(ONLY)
 
 check: lint test
 

@@ -1,6 +1,9 @@
 """What tests of several parts share."""
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -37,6 +40,33 @@ def toolkit_home(tmp_path, monkeypatch):
     """An empty cache folder."""
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+_BROWSERS = ("chromium", "chromium-browser", "chrome")
+_LISTEN = "<script>const faults = []; onerror = message => { faults.push(message) };</script>"
+
+
+@pytest.fixture
+def in_browser(tmp_path):
+    """Opens a page from disk, runs a script in it, and returns the title that the script sets.
+
+    `faults` are the errors of the page.
+    """
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if not browser:
+        pytest.skip("there is no Chromium here")
+
+    def open_(page, script):
+        script = f'<script>addEventListener("load", () => {{ {script} }});</script>'
+        page = page.replace("<head>", f"<head>{_LISTEN}", 1).replace("</body>", f"{script}</body>")
+        (tmp_path / "opened.html").write_text(page)
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu",
+                   "--virtual-time-budget=5000", f"--user-data-dir={tmp_path / 'profile'}",
+                   "--dump-dom", (tmp_path / "opened.html").as_uri()]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return re.search(r"<title>(.*?)</title>", done.stdout)[1]
+
+    return open_
 
 
 class Part:

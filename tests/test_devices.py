@@ -80,6 +80,52 @@ def test_a_device_that_is_not_there_is_named():
     assert told.value.hint == "Use cpu, or auto."
 
 
+@pytest.fixture
+def accelerator(monkeypatch):
+    """Lets torch find an accelerator of a type, with so many devices."""
+
+    def found(kind, count=8):
+        def empty(*_given, device):
+            if device.type not in ("cpu", kind) or (device.index or 0) >= count:
+                raise RuntimeError(f"invalid device {device}\nmore")
+
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: kind is not None)
+        device = torch.device(kind) if kind else None
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: device)
+        monkeypatch.setattr(torch, "empty", empty)
+
+    return found
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps", "xpu"])
+def test_any_accelerator_is_found_and_each_process_takes_its_own(accelerator, kind):
+    accelerator(kind)
+    assert choose_device("auto") == torch.device(kind)
+    for name in ("auto", kind):
+        assert choose_device(name, 3) == torch.device(kind, 3)
+    assert choose_device(f"{kind}:1", 3) == torch.device(kind, 1)
+    assert choose_device("cpu", 3) == torch.device("cpu")
+
+
+def test_without_an_accelerator_all_processes_share_the_cpu(accelerator):
+    accelerator(None)
+    assert choose_device("auto") == choose_device("auto", 5) == torch.device("cpu")
+    with pytest.raises(UsageError, match=r"no device 'mps' here \(invalid device mps\)"):
+        choose_device("mps")
+
+
+def test_more_processes_than_accelerators_are_told(accelerator):
+    accelerator("cuda", 2)
+    assert choose_device("auto", 1) == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="no device 'cuda:2' here"):
+        choose_device("auto", 2)
+
+
+@pytest.mark.parametrize(("kind", "precision"), [("mps", torch.float32), ("xpu", torch.bfloat16)])
+def test_the_precision_that_suits_an_accelerator(kind, precision):
+    assert choose_precision("auto", torch.device(kind)) is precision
+
+
 def test_a_precision_that_is_named_is_taken():
     cpu = torch.device("cpu")
     assert choose_precision("bfloat16", cpu) is torch.bfloat16

@@ -19,6 +19,8 @@ PACKAGES = (
     "toolkit_pocket_wide",
     "toolkit_pyiqa",
     "toolkit_restorers",
+    "toolkit_shards",
+    "toolkit_trackers",
 )
 MODULES = [
     found.name

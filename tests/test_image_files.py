@@ -109,3 +109,12 @@ def test_names_that_are_no_text_are_found(tmp_path):
     [found] = find_images(tmp_path)
     assert os.fsencode(found) == path
     assert read_rgb(found).shape == (3, 48, 40)
+
+
+def test_images_are_sorted_as_paths_are(tmp_path):
+    for name in ("a/b.png", "a.png", "a-b/c.png", "B.png", "a b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_images(tmp_path)
+    assert len(found) == 5
+    assert found == sorted(found)

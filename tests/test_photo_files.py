@@ -166,3 +166,28 @@ def test_a_torn_file_is_an_error(tmp_path):
     (tmp_path / "a.png").write_bytes(data.getvalue()[:-40])
     with pytest.raises(ImageError, match=r"a\.png"):
         read_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_content_from_elsewhere_is_read_like_a_file(tmp_path, name):
+    path = tmp_path / name
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned
+    Image.new("RGB", (8, 5), (200, 30, 90)).save(path, exif=exif, icc_profile=SWAPPED)
+    photo = read_photo("not there.xyz", data=path.read_bytes())
+    assert photo.shape == (3, 8, 5)
+    assert torch.equal(photo, read_photo(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"no image", "damaged or not an image")]
+)
+def test_content_that_is_no_image_is_named(content, reason):
+    with pytest.raises(ImageError, match=rf"^row 5 is {reason}$"):
+        read_photo("row 5", data=content)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 40), (16, 3)])
+def test_a_jpeg_of_less_than_a_block_is_read(tmp_path, size):
+    Image.new("RGB", size, (200, 30, 90)).save(tmp_path / "a.jpg")
+    assert read_photo(tmp_path / "a.jpg").shape == (3, *size[::-1])

@@ -65,7 +65,7 @@ def test_the_log_is_rewound_to_a_step_and_torn_lines_are_dropped(run):
     with run.log.open("a") as log:
         log.write('{"step": 2, "mse"')
     assert list(run.read_log()) == [(step, {"mse": 0.5}) for step in (1, 2, 3, 4)]
-    run.rewind_log(3)
+    run.rewind_logs(3)
     run.append_log({"step": 4, "mse": 0.25})
     records = [json.loads(line) for line in run.log.read_text().splitlines()]
     assert [record["step"] for record in records] == [1, 2, 3, 4]
@@ -73,7 +73,7 @@ def test_the_log_is_rewound_to_a_step_and_torn_lines_are_dropped(run):
 
 
 def test_rewinding_where_there_is_no_log_does_nothing(run):
-    run.rewind_log(0)
+    run.rewind_logs(0)
     assert not run.log.exists()
     assert list(run.read_log()) == []
 

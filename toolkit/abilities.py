@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor, nn
 
-    from toolkit.interfaces import Restorer
+    from toolkit.interfaces import Restorer, Sample
 
 Steps = Sequence[Mapping[str, Any]]
 """What was done to an image, in order, as JSON's types."""
@@ -121,6 +122,17 @@ class UsesAutocast(Protocol):
 
 
 @runtime_checkable
+class JudgesBoth(Protocol):
+    """A discriminator that judges fake and real samples of a step as one batch, which is faster."""
+
+    def logits_of_both(
+        self, fake: Tensor, real: Tensor, fake_rng: torch.Generator, real_rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Returns `logits(fake, fake_rng)` and `logits(real, real_rng)`."""
+        ...
+
+
+@runtime_checkable
 class HasFrozenWeights(Protocol):
     """A loss whose networks count in a training's memory."""
 
@@ -163,6 +175,23 @@ class HasFiles(Protocol):
     @property
     def files(self) -> Mapping[str, Path]:
         """The files of its photographs, by name."""
+        ...
+
+
+@runtime_checkable
+class Streamed(Protocol):
+    """A dataset too large to be listed, which decides the order of training by itself."""
+
+    def draw(self, seed: int, number: int, attempt: int) -> Sample:
+        """Returns the photograph of sample `number` of a run with `seed`.
+
+        A pure function: other processes and resumed runs ask again, in any order. `attempt` counts
+        from 0, the first choice; each further one should be another photograph, as those before
+        could not be used. Names identify photographs.
+
+        Raises:
+            ImageError: The photograph cannot be read; the next attempt is asked for.
+        """
         ...
 
 

@@ -64,6 +64,16 @@ def load_part(path: Path, part: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
+def verify(path: Path) -> None:
+    """Reads a checkpoint whole and compares its hashes.
+
+    Raises:
+        CheckpointError: The file is damaged, altered, or not a checkpoint.
+    """
+    for part in json.loads(read_metadata(path)["parts"]):
+        load_part(path, part)
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """Returns the metadata of a checkpoint.
 

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-def read_photo(path: str | Path) -> Tensor:
+def read_photo(path: str | Path, *, data: bytes | None = None, min_side: int = 0) -> Tensor:
     """Reads an image file as an upright, opaque sRGB photograph, for training and scoring.
 
     Colours are converted by the file's profile, and grey to three channels. Transparent parts are
     blended with white.
+
+    Args:
+        path: The file.
+        data: Its content, if it lies elsewhere, as in an archive; `path` then only names it.
+        min_side: Shorter side to which JPEGs may be reduced; see `read_picture`.
 
     Returns:
         `[3, h, w]`, float32, in [0, 1].
@@ -33,7 +38,7 @@ def read_photo(path: str | Path) -> Tensor:
     Raises:
         ImageError: The file cannot be read; see `read_picture`.
     """
-    return as_photo(read_picture(path))
+    return as_photo(read_picture(path, data=data, min_side=min_side))
 
 
 def as_photo(picture: Picture) -> Tensor:

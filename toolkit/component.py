@@ -17,7 +17,7 @@ from toolkit.weights import WeightFile
 
 Kind = Literal[
     "generator", "discriminator", "loss", "degradation",
-    "backbone", "metric", "dataset", "restorer",
+    "backbone", "metric", "dataset", "restorer", "tracker",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TERM_OPTIONS = {"weight", "crop"}

@@ -8,11 +8,13 @@ made are not checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from toolkit.abilities import JudgesBoth
 from toolkit.devices import at_least_float32, call_context
-from toolkit.errors import ComponentError
+from toolkit.errors import ComponentError, ImageError, without_temporary_folder
 from toolkit.expectations import (
     expect,
     expect_float32,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from toolkit.abilities import Streamed
     from toolkit.interfaces import (
         Dataset,
         Degradation,
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-3
 """Tolerance around [0, 1]: less than half a step of 8 bits."""
+_OF_THE_PROCESS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+}  # fmt: skip
+"""Errors that do not concern a single file."""
 _OVERSHOOT = 0.5
 """Tolerance for restored images, which are clamped; enough to detect [-1, 1] and [0, 255]."""
 
@@ -139,19 +146,42 @@ def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
 
 def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:
     """Calls `judge.logits(x, rng)`; checks `[b, 1, regions...]`, float32 and gradients."""
-    import torch
-
     x = at_least_float32(x)
     with border(judge) as maker, call_context(judge, x):
         verdict = judge.logits(x, rng)
     if maker:
-        expect(maker, "logits", verdict, [len(x), 1, ...], on=x.device)
-        expect_float32(maker, "logits", verdict)
-        if torch.is_grad_enabled() and x.requires_grad:
-            expect_gradient(maker, "logits", verdict, "to what is judged")
-        elif torch.is_grad_enabled() and maker.once("gradients") and trainable(judge):
-            expect_gradient(maker, "logits", verdict, "to its trainable parameters")
+        _expect_logits(maker, judge, verdict, x)
     return verdict
+
+
+def logits_of_both(
+    judge: Discriminator,
+    fake: Tensor,
+    real: Tensor,
+    fake_rng: torch.Generator,
+    real_rng: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Returns `logits` of both, computed as one batch if the discriminator can."""
+    if not isinstance(judge, JudgesBoth):
+        return logits(judge, fake, fake_rng), logits(judge, real, real_rng)
+    fake, real = at_least_float32(fake), at_least_float32(real)
+    with border(judge) as maker, call_context(judge, fake):
+        verdicts = judge.logits_of_both(fake, real, fake_rng, real_rng)
+    if maker:
+        for verdict, x in zip(verdicts, (fake, real), strict=True):
+            _expect_logits(maker, judge, verdict, x)
+    return verdicts
+
+
+def _expect_logits(maker: Maker, judge: Discriminator, verdict: Tensor, x: Tensor) -> None:
+    import torch
+
+    expect(maker, "logits", verdict, [len(x), 1, ...], on=x.device)
+    expect_float32(maker, "logits", verdict)
+    if torch.is_grad_enabled() and x.requires_grad:
+        expect_gradient(maker, "logits", verdict, "to what is judged")
+    elif torch.is_grad_enabled() and maker.once("gradients") and trainable(judge):
+        expect_gradient(maker, "logits", verdict, "to its trainable parameters")
 
 
 def observe(judge: Discriminator, real: Tensor, fake: Tensor) -> None:
@@ -198,9 +228,27 @@ def target(degradation: Degradation, hr: Tensor) -> Tensor:
 
 
 def read(dataset: Dataset, index: int) -> Sample:
-    """Calls `dataset[index]`; checks the name, and that images are in [0, 1]."""
+    """Calls `dataset[index]`; checks the name, and that images are in [0, 1].
+
+    Raises:
+        ImageError: The photograph cannot be read, also if its file has vanished or timed out.
+    """
+    return _sample(dataset, lambda: dataset[index])
+
+
+def draw(dataset: Streamed, seed: int, number: int, attempt: int) -> Sample:
+    """Calls `dataset.draw(seed, number, attempt)`; checks and raises as `read` does."""
+    return _sample(dataset, lambda: dataset.draw(seed, number, attempt))
+
+
+def _sample(dataset: Dataset | Streamed, get: Callable[[], Sample]) -> Sample:
     with border(dataset) as maker:
-        sample = dataset[index]
+        try:
+            sample = get()
+        except OSError as error:
+            if error.errno in _OF_THE_PROCESS or without_temporary_folder(error):
+                raise
+            raise ImageError(f"a photograph cannot be read: {error}") from error
     if maker:
         expect_members(maker, "a Sample", sample, ("name", "hr", "lr"))
         if not (isinstance(sample.name, str) and sample.name):

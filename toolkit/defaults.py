@@ -25,3 +25,7 @@ METRICS = ("psnr-y", "ssim-y", "dists")
 """What `toolkit eval` measures where there are originals."""
 METRICS_WITHOUT_ORIGINALS = ("niqe",)
 """What it measures where there are none."""
+VALIDATION = "photos:heldout"
+"""The photographs that a training is validated on."""
+VALIDATION_METRICS = ("dists", "psnr-y")
+"""What a training is validated by; the first decides which checkpoint is the best."""

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def choose_device(name: str) -> torch.device:
-    """Returns the device of this name; `auto` is a GPU if there is one.
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
+    """Returns the device of this name; `auto` is an accelerator if there is one.
+
+    An accelerator is whatever `torch.accelerator` finds: CUDA, ROCm, Apple's MPS, Intel's XPU.
+
+    Args:
+        name: A device, perhaps with an index.
+        local_rank: Index of the accelerator to take if the name has none.
 
     Raises:
         UsageError: There is no such device.
@@ -24,16 +30,25 @@ def choose_device(name: str) -> torch.device:
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        found = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
+        device = found or torch.device("cpu")
+    else:
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise _no_device(name, error) from None
+    if local_rank is not None and str(device) not in ("cpu", "meta") and ":" not in str(device):
+        device = torch.device(device.type, local_rank)
     try:
-        device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"There is no device {name!r} here ({reason}).", "Use cpu, or auto."
-        ) from None
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise _no_device(str(device), error) from None
     return device
+
+
+def _no_device(name: str, error: Exception) -> UsageError:
+    reason = str(error).splitlines()[0]
+    return UsageError(f"There is no device {name!r} here ({reason}).", "Use cpu, or auto.")
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
@@ -44,6 +59,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type != "cpu":
+        fast = device.type == "xpu"
     else:
         # Emulated bfloat16 is slower than float32. Older torch does not report the capabilities.
         capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

@@ -86,6 +86,10 @@ class EarlierFormWarning(ToolkitWarning):
     """A file in the format of an earlier version was converted while reading."""
 
 
+class TrackerWarning(ToolkitWarning):
+    """A tracker failed and was turned off; the training goes on."""
+
+
 class PluginWarning(ToolkitWarning):
     """A plugin could not be loaded; its components are not available."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,9 @@ from toolkit.makers import Maker, described, has_member
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+_FINITE = ContextVar("finite", default=True)
+"""Whether values must be finite."""
 
 Shape = Sequence[int | EllipsisType | None]
 """None stands for any length, a final ellipsis for any further dimensions."""
@@ -49,11 +54,22 @@ def expect(
         raise maker.fault(f"returned {described(value)} as {what}, not {kind} [{wanted}].")
     if on is not None and value.device != on:
         raise maker.fault(f"returned {what} on {value.device}, not on {on}.")
+    finite = finite and _FINITE.get()
     if (finite or slack is not None) and maker.once(what):
         if finite and not value.is_meta and not bool(value.isfinite().all()):
             raise maker.fault(f"returned {what} with values that are not finite.")
         if slack is not None:
             expect_range(maker, what, value, slack)
+
+
+@contextmanager
+def finite_or_not() -> Iterator[None]:
+    """Expects no finite values in its block, which looks for others by itself."""
+    token = _FINITE.set(False)
+    try:
+        yield
+    finally:
+        _FINITE.reset(token)
 
 
 def expect_range(maker: Maker, what: str, value: Tensor, slack: float) -> None:

@@ -20,6 +20,8 @@ _LOG = logging.getLogger(__name__)
 CHECK_SPACE = "Check free space and permissions."
 """Hint for operating system errors while writing."""
 ANOTHER_FOLDER = "Name another folder: --out DIR"
+_SUFFIX = ".part"
+"""Suffix of temporary files."""
 _NAME_LENGTH = 50
 """Length to which names of temporary files are cut: file systems allow 255 bytes."""
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
@@ -56,19 +58,39 @@ def writing_atomically(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
                 stream.flush()
                 os.fsync(stream.fileno())
         temporary.replace(path)  # closed, as Windows cannot rename open files
+        if sync:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _sync_folder(folder: Path) -> None:
+    """Writes a folder's list of names to disk, without which a new name may be lost."""
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        _LOG.debug("Cannot sync %s: %s", folder, error)  # some network file systems refuse
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(path: Path) -> None:
-    """Removes temporary files of killed processes; no other process may be writing `path`."""
-    for sibling in path.parent.iterdir():
-        if sibling.name.startswith(_prefix(path)):
-            sibling.unlink(missing_ok=True)
+    """Removes temporary files of killed processes; no other process may be writing there.
+
+    Args:
+        path: A file, whose own are removed; or a folder, of all files in it.
+    """
+    folder, start = (path, ".") if path.is_dir() else (path.parent, _prefix(path))
+    for each in folder.iterdir():
+        if each.name.startswith(start) and each.name.endswith(_SUFFIX):
+            each.unlink(missing_ok=True)
 
 
 def _temporary_for(path: Path) -> Path:
-    return path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}.part")
+    return path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}")
 
 
 def _prefix(path: Path) -> str:

@@ -80,7 +80,10 @@ def find_images(folder: str | Path) -> list[Path]:
     A file is an image if its first bytes or its suffix say so; damaged files are included, so that
     they can be reported. Links are followed, except to a folder that contains them.
     """
-    return sorted(path for path in _files(Path(folder), frozenset()) if _is_image(path))
+    found = [each.path for each in _files(Path(folder), frozenset()) if _is_image(each)]
+    # As paths would be sorted, which takes several times as long and as much memory.
+    found.sort(key=lambda path: os.path.normcase(path).split(os.sep))  # noqa: PTH206
+    return [Path(path) for path in found]
 
 
 def some_images(folder: Path, keep: Callable[[Path], bool] = lambda _path: True) -> list[Path]:
@@ -109,6 +112,12 @@ def why_unreadable(path: Path) -> tuple[str, str]:
         dangling = path.is_symlink() and not path.exists()
         reason = f"a link to {path.readlink()}, which does not exist" if dangling else ""
         return reason or f"not readable: {error.strerror}", "Check the path and its permissions"
+    return why_no_image(head, path)
+
+
+def why_no_image(data: bytes, path: Path) -> tuple[str, str]:
+    """Returns the same for a file's content, or its beginning; `path` may be a mere name."""
+    head = data[:_HEAD]
     if not head:
         return "empty", "Copy or download the file again"
     format_ = _format_of(head, path)
@@ -130,7 +139,7 @@ def existing(path: Path) -> Path:
     return path
 
 
-def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
     """Yields the files below a folder; `above` identifies its parents, to detect cycles."""
     try:
         status = folder.stat()
@@ -147,15 +156,16 @@ def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         if entry.is_dir():
             yield from _files(Path(entry.path), above | {identity})
         else:
-            yield Path(entry.path)
+            yield entry
 
 
-def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in _BY_SUFFIX:
-        return path.is_file() or path.is_symlink()
+def _is_image(entry: os.DirEntry[str]) -> bool:
     try:
-        if not path.is_file():
+        if is_image_suffix(os.path.splitext(entry.name)[1]):  # noqa: PTH122 - a path takes longer
+            return entry.is_symlink() or entry.is_file()
+        if not entry.is_file():
             return False
+        path = Path(entry.path)
         with path.open("rb") as file:
             return _format_of(file.read(_HEAD), path) is not None
     except OSError:

@@ -28,6 +28,7 @@ _PROTOCOLS: Mapping[Kind, type] = {
     "metric": interfaces.Metric,
     "dataset": interfaces.Dataset,
     "restorer": interfaces.Restorer,
+    "tracker": interfaces.Tracker,
 }
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "direction": ("higher", "lower"),

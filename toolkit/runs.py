@@ -33,6 +33,8 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.samples = folder / "samples"
         self.log = folder / "logs" / "train.jsonl"
+        self.validation_log = folder / "logs" / "validation.jsonl"
+        self.crashes = folder / "crash"
 
     @property
     def quoted(self) -> str:
@@ -110,11 +112,12 @@ class Run:
             )
         return found[-1]
 
-    def rewind_log(self, step: int) -> None:
+    def rewind_logs(self, step: int) -> None:
         """Removes log lines after `step`; a resumed run writes them again."""
-        if self.log.is_file():
-            kept = [line for line in self._log_lines() if _step_of(line) <= step]
-            write_atomically(self.log, "".join(kept).encode())
+        for log in (self.log, self.validation_log):
+            if log.is_file():
+                kept = [line for line in _lines(log) if _step_of(line) <= step]
+                write_atomically(log, "".join(kept).encode())
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Appends a line of JSON to the log."""
@@ -123,14 +126,11 @@ class Run:
 
     def read_log(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each logged step with its losses by name; nothing if there is no log."""
-        for line in self._log_lines() if self.log.is_file() else ():
-            record = json.loads(line)
-            yield int(record.pop("step")), record
+        yield from _records(self.log)
 
-    def _log_lines(self) -> list[str]:
-        """Returns the complete lines of the log; a kill may leave a part of the last one."""
-        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [line for line in lines if line.endswith("\n")]
+    def read_validation(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields each validated step with its mean scores by metric."""
+        yield from _records(self.validation_log)
 
     def recipe(self) -> Recipe:
         """Returns the recipe without looking up its components, which may be uninstalled.
@@ -164,7 +164,9 @@ class Run:
         load_generator(generator, checkpoint)
         return generator
 
-    def restorer(self, registry: Supply, precision: str = "") -> Restorer:
+    def restorer(
+        self, registry: Supply, precision: str = "", checkpoint: Path | None = None
+    ) -> Restorer:
         """Returns the trained generator as a restorer; see `generator`.
 
         Raises:
@@ -172,7 +174,7 @@ class Run:
             UsageError: There is no run here.
             CheckpointError: The checkpoint is missing, damaged, or of another backbone.
         """
-        return as_restorer(self.generator(registry, precision=precision))
+        return as_restorer(self.generator(registry, checkpoint, precision))
 
 
 def run_named(name: str, registry: Registry) -> Run:
@@ -180,6 +182,21 @@ def run_named(name: str, registry: Registry) -> Run:
     run = Run(user_path(name))
     shipped = {each.name: each.run for each in registry.components("restorer") if each.run}
     return run if run.exists or name not in shipped else Run(shipped[name]())
+
+
+def run_of(checkpoint: Path) -> Run:
+    """Returns the run to which a checkpoint belongs, such as `RUN/checkpoints/best.safetensors`.
+
+    Raises:
+        UsageError: The file is not in the folder of a run.
+    """
+    run = Run(checkpoint.absolute().parent.parent)
+    if not run.exists or checkpoint.absolute().parent != run.checkpoints:
+        raise UsageError(
+            f"{checkpoint} is not among the checkpoints of a run, whose recipe is needed, too.",
+            "Name a file such as RUN/checkpoints/best.safetensors, or the folder of a run.",
+        )
+    return run
 
 
 def load_generator(generator: Generator, checkpoint: Path) -> None:
@@ -204,6 +221,18 @@ def newest_run(folder: Path = Path("runs")) -> Run | None:
         (path.stat().st_mtime, path) for path in folder.glob("*/checkpoints/step-*.safetensors")
     ]
     return Run(max(found)[1].parent.parent) if found else None
+
+
+def _records(log: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    for line in _lines(log) if log.is_file() else ():
+        record = json.loads(line)
+        yield int(record.pop("step")), record
+
+
+def _lines(log: Path) -> list[str]:
+    """Returns the complete lines of a log; a kill may leave a part of the last one."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n")]
 
 
 def _step_of(line: str) -> int:

@@ -22,8 +22,8 @@ def supplier(kind: str, name: str) -> str:
 
 def lacking_parts() -> list[str]:
     """Returns the distributions of the extra `all` that are not installed."""
-    lines = requires("restoration-toolkit") or []
-    parts = [line.partition(";")[0].strip() for line in lines if "extra ==" in line]
+    lines = [line.replace("'", '"') for line in requires("restoration-toolkit") or []]
+    parts = [line.partition(";")[0].strip() for line in lines if 'extra == "all"' in line]
     return [each for each in parts if not is_installed(each)]
 
 

@@ -22,6 +22,9 @@ _KERNEL = (
     (1 / 6, -_FAR / 6, 1 / 3),
     (0, 0, 1),
 )
+_FLIPPED = ((5, 1.0), (3, -2.0), (4, -2.0), (1, -0.5), (2, -0.5), (0, 1.0))
+"""The row of a kernel's transform that is a row of the flipped kernel's, and by which factor: a
+flipped polynomial has the values of the original at the reciprocal points."""
 _WIDE, _TILES = 384, 64
 """Measured minimum of channels (in plus out) and of tiles from which it is faster."""
 _BAND_BYTES = 2**23
@@ -45,28 +48,37 @@ def transform(weight: Tensor) -> Tensor:
     return (both @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(36, inputs, outputs)
 
 
-def convolve(x: Tensor, matrices: Tensor, bias: Tensor | None = None) -> Tensor:
+def convolve(
+    x: Tensor, matrices: Tensor, bias: Tensor | None = None, *, transposed: bool = False
+) -> Tensor:
     """Computes `conv2d(x, weight, bias, padding=1)` from `transform(weight)`.
 
     Works on bands of rows, to save memory.
+
+    Args:
+        x: `[b, in, h, w]`.
+        matrices: The transformed weights.
+        bias: `[out]`.
+        transposed: Computes `conv_transpose2d` instead: from a gradient of the output,
+            `[b, out, h, w]`, that of the input.
 
     Returns:
         `[b, c, h, w]`, channels last.
     """
     batch, channels, height, width = x.shape
-    outputs = matrices.shape[2]
+    outputs = matrices.shape[1 if transposed else 2]
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
     out = x.new_empty(batch, height, width, outputs)
     row_bytes = 36 * batch * -(-width // 4) * max(channels, outputs) * x.element_size()
     rows = 4 * max(1, _BAND_BYTES // row_bytes)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        band = _band(padded[:, top : bottom + 2], matrices)
+        band = _band(padded[:, top : bottom + 2], matrices, transposed=transposed)
         out[:, top:bottom] = band if bias is None else band.add_(bias)
     return out.permute(0, 3, 1, 2)
 
 
-def _band(padded: Tensor, matrices: Tensor) -> Tensor:
+def _band(padded: Tensor, matrices: Tensor, *, transposed: bool) -> Tensor:
     """Convolves padded rows, `[b, h + 2, w + 2, in]`, to `[b, h, w, out]`."""
     batch, height, width, channels = padded.shape
     height, width = height - 2, width - 2
@@ -79,13 +91,25 @@ def _band(padded: Tensor, matrices: Tensor) -> Tensor:
     _inputs(rows, halfway)
     columns = [halfway[:, :, :, j : j + 4 * across - 3 : 4] for j in range(6)]
     _inputs(columns, tiles.transpose(0, 1))
-    products = torch.bmm(tiles.view(36, -1, channels), matrices)
+    multiply = _multiply_flipped if transposed else torch.bmm
+    products = multiply(tiles.view(36, -1, channels), matrices)
     products = products.view(6, 6, batch, down, across, -1)
     halfway = padded.new_empty(4, *products.shape[1:])
     _outputs(products, halfway)
     out = padded.new_empty(batch, down, 4, across, 4, products.shape[-1])
     _outputs(halfway.transpose(0, 1), out.permute(4, 2, 0, 1, 3, 5))
     return out.view(batch, 4 * down, 4 * across, -1)[:, :height, :width]
+
+
+def _multiply_flipped(tiles: Tensor, matrices: Tensor) -> Tensor:
+    """Multiplies by the matrices of the flipped, transposed kernels, which are not stored."""
+    products = tiles.new_empty(36, tiles.shape[1], matrices.shape[1])
+    for i, (row, down) in enumerate(_FLIPPED):
+        for j, (column, across) in enumerate(_FLIPPED):
+            out, matrix = products[6 * i + j], matrices[6 * row + column]
+            factor = down * across
+            torch.addmm(out, tiles[6 * i + j], matrix.t(), beta=0, alpha=factor, out=out)
+    return products
 
 
 def _inputs(d: Sequence[Tensor], out: Tensor) -> None:

@@ -73,7 +73,7 @@ def train(system: System, args: argparse.Namespace) -> dict[str, float]:
     """One step, always on the same images and draws."""
     rng = torch.Generator().manual_seed(0)
     hr = torch.rand(args.batch, 3, args.crop, args.crop, generator=rng)
-    return train_step(system, Batch(torch.nn.functional.avg_pool2d(hr, 4), hr), 0)
+    return train_step(system, Batch(torch.nn.functional.avg_pool2d(hr, 4), hr), 0).losses
 
 
 def peak_of(name: str, args: argparse.Namespace) -> int:

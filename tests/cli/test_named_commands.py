@@ -21,6 +21,7 @@ PAGES += sorted(path for path in (ROOT / "plugins").rglob("*.md") if "LAB_BOOK" 
 ROOT_COMMAND = typer.main.get_command(app)
 COMMANDS = "|".join(ROOT_COMMAND.commands)
 PIPS = {"--no-deps", "--force-reinstall"}
+TORCHRUNS = {"--nproc-per-node"}
 
 
 def texts(path):
@@ -90,7 +91,7 @@ def test_what_is_not_there_is_found(said):
 
 
 def test_options_that_are_named_alone_are_there():
-    known, lost = all_options() | PIPS, []
+    known, lost = all_options() | PIPS | TORCHRUNS, []
     for path in SOURCES:
         if path.name == "packages.py" or {"pretraining", "examples"} & set(path.parts):
             continue  # packages.py calls pip; the others are programs of their own

@@ -37,6 +37,8 @@ def quick(monkeypatch):
             trained={"generator": 10**7, "discriminator": 0},
             activations={"generator": size * 10**6, "discriminator": 10**7},
             macs={"generator": 10**12 // size, "discriminator": 10**9},
+            moments=0.5 if recipe.train.optimizer == "adamw-8bit" else 2.0,
+            block=10**7,
         )
 
     monkeypatch.setattr(planning, "step_cost", step_cost)
@@ -62,10 +64,11 @@ def test_a_plan_for_programs(cli, quick):
     result = cli(*SMALL, "--plan", "--memory", "4GB", "--format", "json")
     assert result.code == 0, result.err
     document = result.document
-    assert document.keys() == {"memory", "gmacs", "choices"}
+    assert document.keys() == {"processes", "memory", "gmacs", "choices"}
     memory = document["memory"]
+    assert (document["processes"], memory["gathered"]) == (1, 0)
     assert memory.keys() == {
-        "frozen", "losses", "trained", "gradients", "optimizer", "activations", "peak",
+        "frozen", "gathered", "losses", "trained", "gradients", "optimizer", "activations", "peak",
     }  # fmt: skip
     parts = [memory["gradients"], memory["optimizer"], max(memory["activations"].values())]
     held = sum(memory["frozen"].values()) + sum(memory["trained"].values())
@@ -79,6 +82,48 @@ def test_a_plan_for_programs(cli, quick):
         }  # fmt: skip
         assert choice["fits"] is True
         assert choice["peak"] < 0.9 * 4e9
+
+
+def test_a_plan_for_several_processes(cli, quick):
+    result = cli(*SMALL, "--batch", 8, "--set", "train.accumulate=2", "--ranks", 2)
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0] == (
+        "A step of 8 crops of 64 px on sd21, 2 at a time in each of 2 processes:"
+    )
+    assert "gathered" not in result.out
+    shard = ("--plan", "--ranks", 4, "--memory", "1GB", "--set", "train.shard=true")
+    result = cli(*SMALL, "--batch", 8, *shard)
+    assert result.code == 0, result.err
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
+    assert "generator's unet, frozen 0.025 GB" in lines
+    assert "a block's frozen weights, gathered 0.010 GB" in lines
+    found = cli(*SMALL, "--batch", 8, *shard, "--format", "json").document
+    assert found["processes"] == 4
+    memory = found["memory"]
+    assert (memory["frozen"], memory["gathered"]) == ({"generator's unet": 25 * 10**6}, 10**7)
+    assert memory["activations"]["generator"] == 2 * 200 * 10**6
+    assert found["gmacs"]["generator"] == 2 * 10**12 // 200 / 1e9
+    assert {each["batch"] for each in found["choices"]} == {2}
+
+
+def test_eight_bits_are_planned(cli, quick):
+    told = cli(*SMALL, "--plan", "--set", "train.optimizer=adamw-8bit").out
+    assert "optimiser (8-bit AdamW)" in told
+    assert " ".join(told.split()).count("optimiser (8-bit AdamW) 0.005 GB") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told", "right"),
+    [
+        (["--batch", 6, "--ranks", 4], "Take a multiple of 4: --batch 8",
+         ["--batch", 8, "--ranks", 4]),
+        (["--plan", "--set", "train.shard=true"], "Plan for several: --plan --ranks 2",
+         ["--plan", "--set", "train.shard=true", "--ranks", 2]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shared_is_a_mistake(cli, quick, mistake, wrong, told, right):
+    assert told in mistake(*SMALL, *wrong)
+    assert cli(*SMALL, *right).code == 0
 
 
 def test_a_memory_alone_asks_for_a_plan_and_the_first_choice_can_be_typed(cli, quick):

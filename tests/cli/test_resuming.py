@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from math import nan
 
 import pytest
 
 from toolkit import provenance
 from toolkit.training import loop
+from toolkit.training.watch import Figures, NotFiniteError
 
 
 @pytest.fixture
@@ -139,11 +141,10 @@ def test_a_recipe_may_begin_with_a_mark_of_its_encoding(cli, trained, place):
 def test_what_is_advised_after_nan_works(cli, smallest, place, monkeypatch, checkpoint_every):
     step = loop.train_step
 
-    def poisoned(system, batch, number):
-        losses = step(system, batch, number)
+    def poisoned(system, batch, number, phase):
         if number == 1:
-            raise loop.DivergedError("The loss 'mse' became nan at step 2.")
-        return losses
+            raise NotFiniteError("The loss 'mse' is not finite.", Figures({"mse": nan}, {}))
+        return step(system, batch, number, phase)
 
     monkeypatch.setattr(loop, "train_step", poisoned)
     every = ("--set", f"train.checkpoint_every={checkpoint_every}")
@@ -152,9 +153,11 @@ def test_what_is_advised_after_nan_works(cli, smallest, place, monkeypatch, chec
     assert told.code == 1
     assert ("from its last checkpoint" in told.err) == (checkpoint_every == 1)
     monkeypatch.setattr(loop, "train_step", step)
-    [command] = re.findall(r"(toolkit train [^\n│]*)", told.err)
-    assert cli(*shlex.split(command)[1:]).code == 0
-    assert (place / "w" / "my run-2" / "checkpoints" / "step-0000002.safetensors").exists()
+    replay, slower, skipping = re.findall(r"(toolkit train [^\n│]*)", told.err)
+    for command in (replay, slower, skipping):
+        assert cli(*shlex.split(command)[1:]).code == 0
+    for name in ("my run", "my run-2"):
+        assert (place / "w" / name / "checkpoints" / "step-0000002.safetensors").exists()
 
 
 @pytest.mark.parametrize(

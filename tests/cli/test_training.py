@@ -1,7 +1,11 @@
 """`toolkit train`, really training: the smallest run, stopping it, and going on exactly."""
 
+import errno
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,15 +155,52 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cli, smallest, tmp_path):
     assert [record["step"] for record in log(folder)] == list(range(1, stopped + 2))
 
 
-def test_a_torn_checkpoint_is_told_and_the_one_before_it_goes_on(cli, mistake, smallest, tmp_path):
+def test_a_torn_checkpoint_is_told_and_the_one_before_it_goes_on(cli, smallest, tmp_path, caplog):
     options = ("--set", "train.checkpoint_every=1", "--steps", 2, "--out", tmp_path / "run")
     assert cli("train", *smallest, *options).code == 0
     newest = tmp_path / "run/checkpoints/step-0000002.safetensors"
     good = tensors(tmp_path / "run", 2)
     newest.write_bytes(newest.read_bytes()[:1000])
-    told = mistake("train", "--resume", "--out", tmp_path / "run", code=1)
-    assert f"{newest} is damaged" in told
-    assert "Delete it" in told
-    newest.unlink()
     assert cli("train", "--resume", "--out", tmp_path / "run").code == 0
+    [notice] = [message for message in caplog.messages if message.startswith("Notice:")]
+    assert f"{newest} is damaged" in notice
+    assert "It was renamed to step-0000002.safetensors.damaged." in notice
     assert_same(good, tensors(tmp_path / "run", 2))
+    assert [record["step"] for record in log(tmp_path / "run")] == [1, 2]
+
+
+def test_what_is_advised_where_all_checkpoints_are_damaged_works(cli, mistake, trained, tmp_path):
+    folder = tmp_path / "my run"
+    shutil.copytree(trained, folder)
+    (folder / "checkpoints/step-0000002.safetensors").write_bytes(b"")
+    for _ in range(2):
+        told = mistake("train", "--resume", "--out", folder, code=1)
+        assert "are damaged" in told
+        assert [record["step"] for record in log(folder)] == [1, 2]
+    [command] = re.findall(r"(toolkit train --config [^\n│]*) --out DIR", told)
+    again = cli(*shlex.split(command)[1:], "--out", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert_same(tensors(trained, 2), tensors(tmp_path / "again", 2))
+
+
+def test_what_is_advised_after_a_full_disk_works(cli, mistake, smallest, tmp_path, monkeypatch):
+    folder = tmp_path / "my run"
+    options = (*smallest, "--set", "train.checkpoint_every=1", "--steps", 2)
+
+    assert cli("train", *options, "--out", tmp_path / "whole").code == 0
+    assert cli("train", *options, "--steps", 1, "--out", folder).code == 0
+    with monkeypatch.context() as patch:
+        sync = os.fsync
+
+        def full(descriptor):
+            if list((folder / "checkpoints").glob("*.part")):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sync(descriptor)
+
+        patch.setattr(os, "fsync", full)
+        told = mistake("train", "--resume", "--out", folder, "--steps", 2, code=1)
+    assert "No space left on device. The checkpoints up to step-0000001.safetensors are" in told
+    [command] = re.findall(r"(toolkit train --resume [^\n│]*)", told)
+    assert cli(*shlex.split(command)[1:]).code == 0
+    assert_same(tensors(tmp_path / "whole", 2), tensors(folder, 2))
+    assert log(tmp_path / "whole") == log(folder)

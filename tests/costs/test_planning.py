@@ -1,5 +1,7 @@
 """Which settings would fit a memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from toolkit.component import Component, Options
@@ -67,6 +69,29 @@ def test_frozen_weights_count_as_they_are_held_not_as_they_are_computed_with(ask
     assert found.cost.activations["generator"] == 60 * MB
     held = plan(None, "train.precision=bfloat16", "backbone.precision=bfloat16")
     assert held.cost.frozen == {"generator's unet": 50 * MB}
+
+
+def test_each_process_has_its_share_and_frozen_weights_may_be_sharded(asked, monkeypatch):
+    whole = plan_training(recipe("train.batch=12", "train.accumulate=3"), installed(), None, 2)
+    assert (whole.images, whole.pieces, whole.ranks) == (2, 3, 2)
+    assert whole.gmacs["generator"] == 6 * 30
+    assert whole.cost.gathered == 0
+    sharded = plan_training(recipe("train.batch=12", "train.shard=true"), installed(), None, 4)
+    assert (sharded.images, sharded.pieces) == (3, 1)
+    assert sharded.cost.frozen == {"generator's unet": 25 * MB}
+    assert sharded.document()["processes"] == 4
+    for overrides, ranks in ((["train.batch=6"], 4), (["train.shard=true"], 1)):
+        with pytest.raises(UsageError):
+            plan_training(recipe(*overrides), installed(), None, ranks)
+
+
+def test_an_average_is_whole_in_every_process():
+    frozen = {"generator's unet": 100 * MB, "generator's average": 5 * MB}
+    cost = StepCost(frozen, {}, {"generator": 5 * MB}, {"generator": MB}, {}, block=20 * MB)
+    sharded = cost.sharded(4)
+    assert sharded.frozen == {"generator's unet": 25 * MB, "generator's average": 5 * MB}
+    assert cost.peak(1) - sharded.peak(1) == (75 - 20) * MB
+    assert replace(cost, moments=0.5).peak(1) == cost.peak(1) - 1.5 * 5 * MB
 
 
 def test_choices_are_what_fits_first_and_the_least_work_first(asked):

@@ -15,7 +15,8 @@ from toolkit.recipe import compose, resolve
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
-from toolkit.training.step import frozen, generator_terms
+from toolkit.training.step import generator_terms
+from toolkit.training.system import frozen
 
 LOSSES = ["mse", "l1", "dists", "ea-dists", "lpips:vgg", "ea-lpips:alex"]
 DISCRIMINATORS = ["none", "vanilla", "diffusion-gan", "nad"]
@@ -195,6 +196,17 @@ def test_published_weights_are_planned_without_having_them():
     assert plan.frozen.keys() == {"generator's vae", "generator's unet"}
 
 
+def test_options_without_meaning_here_are_left_out(sketch):
+    plain = cost(backbone=sketch, disc="none")
+    options = ("train.compile=true", "train.fused=true", "train.channels_last=true")
+    assert cost(*options, backbone=sketch, disc="none") == plain
+    few = cost("train.optimizer=adamw-8bit", "train.ema=0.9", backbone=sketch, disc="none")
+    assert few.optimizer == plain.optimizer // 4
+    average = few.frozen["generator's average"]
+    assert average == few.trained["generator"]
+    assert few.sharded(2).frozen["generator's average"] == average
+
+
 def test_planning_leaves_attention_as_it_was(sketch):
     attention = torch.nn.functional.scaled_dot_product_attention
     cost(backbone=sketch, loss="mse", disc="vanilla")
@@ -209,8 +221,7 @@ def test_the_plan_is_near_what_a_real_step_takes():
     hr = torch.rand(4, 3, 128, 128, generator=torch_stream(0, "hr"))
     batch = Batch(torch.nn.functional.avg_pool2d(hr, 4), hr)
     with frozen(system.discriminator_parameters), Meter() as meter:
-        total, _, _ = generator_terms(system, batch, functools.partial(torch_stream, 0))
-        total.backward()
+        generator_terms(system, system.pieces(batch, 0)[0]).total.backward()
     planned = 4 * plan.activations["generator"] + plan.gradients
     assert planned == pytest.approx(meter.peak, rel=0.15)
     assert 4 * plan.macs["generator"] == pytest.approx(meter.macs, rel=0.01)

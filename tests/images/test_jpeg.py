@@ -116,3 +116,61 @@ def test_density(tmp_path):
 def read_pixels(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)
     return read_rgb(tmp_path / "a.jpg")
+
+
+LARGE = np.asarray(Image.fromarray(PHOTO).resize((802, 481), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize(
+    ("min_side", "size"),
+    [(0, (481, 802)), (242, (481, 802)), (241, (241, 401)), (121, (121, 201)), (61, (61, 101)),
+     (1, (61, 101))],
+)  # fmt: skip
+def test_a_jpeg_is_reduced_as_long_as_its_shorter_side_suffices(tmp_path, min_side, size):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(LARGE))
+    reduced = read_picture(path, min_side=min_side).rgb
+    assert reduced.shape == (3, *size)
+    wanted = torch.nn.functional.interpolate(read_rgb(path)[None], size, mode="area")[0]
+    assert (reduced - wanted).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_reduced_jpegs_are_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(LARGE, exif=exif))
+    full, reduced = read_picture(path), read_picture(path, min_side=100)
+    assert reduced.metadata == full.metadata
+    size = reduced.rgb.shape[1:]
+    assert size == ((201, 121) if orientation > 4 else (121, 201))
+    wanted = torch.nn.functional.interpolate(full.rgb[None], size, mode="area")[0]
+    assert (reduced.rgb - wanted).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_grey_is_reduced_and_cmyk_is_not(tmp_path, mode):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(LARGE).convert(mode).save(path, quality=90)
+    picture = read_picture(path, min_side=100)
+    assert picture.grey == (mode == "L")
+    assert picture.rgb.shape[1:] == ((121, 201) if mode == "L" else (481, 802))
+
+
+@pytest.mark.parametrize("min_side", [200, 100, 50])
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_cut_jpegs_are_detected_at_reduced_size(tmp_path, min_side, subsampling, progressive):
+    path = tmp_path / "a.jpg"
+    whole = encoded(LARGE, subsampling=subsampling, progressive=progressive)
+    path.write_bytes(whole)
+    read_picture(path, min_side=min_side)
+    path.write_bytes(whole[: int(len(whole) * 0.97)] + b"\xff\xd9")
+    with pytest.raises(ImageError, match="truncated"):
+        read_picture(path, min_side=min_side)
+
+
+def test_other_formats_are_not_reduced(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png", min_side=16).rgb.shape == (3, 120, 200)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -18,6 +19,12 @@ def marked(component):
     marks = [pytest.mark.weights] if component.weights or component.uses else []
     if installed().provider(component) == "restoration-toolkit-pyiqa":
         marks.append(pytest.mark.slow)  # its import alone takes ten seconds
+    if component.kind == "tracker":
+        marks.append(pytest.mark.skipif(
+            find_spec(component.name) is None, reason=f"{component.name} is not installed"
+        ))  # fmt: skip
+        if component.name == "trackio":  # it writes into one folder, named when it is imported
+            marks.append(pytest.mark.skip(reason="is checked in trackers/test_trackers.py"))
     return pytest.param(component, marks=marks, id=f"{component.kind}-{component.name}")
 
 

@@ -36,7 +36,7 @@ with torch.no_grad():  # LoRA's second factor starts at zero, and would hold bac
             if "lora_B" in name:
                 parameter.normal_(std=1e-3)
 hr = torch.rand(1, 3, 256, 256)
-losses = train_step(system, Batch(torch.nn.functional.avg_pool2d(hr, 4), hr), 0)
+losses = train_step(system, Batch(torch.nn.functional.avg_pool2d(hr, 4), hr), 0).losses
 trained = {id(p) for each in system.learners.values() for p in each.parameters.values()}
 parts = [*system.generator.networks.values(), *system.discriminator.networks.values()]
 print(json.dumps({

@@ -241,6 +241,7 @@ def test_recipes_are_frozen():
     [
         ({}, []),
         ({"train": {"steps": 9, "device": "cpu", "keep": 9}}, []),
+        ({"train": {"workers": 3, "accumulate": 2, "max_bad_files": 0.5}}, []),
         ({"train": {"batch": 9, "steps": 9}}, ["train.batch"]),
         ({"disc": "none"}, ["disc"]),
         ({"disc": {"use": "nad", "lora_rank": 2}}, ["disc.lora_rank"]),

@@ -26,7 +26,7 @@ def batch(count=2):
 
 def steps(made, count=2):
     """Losses of some steps, and the gradients of the last."""
-    losses = [train_step(made, batch(), step) for step in range(count)]
+    losses = [train_step(made, batch(), step).losses for step in range(count)]
     gradients = {
         f"{part}/{name}": parameter.grad.clone()
         for part, learner in made.learners.items()

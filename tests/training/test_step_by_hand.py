@@ -22,7 +22,7 @@ from toolkit.recipe import resolve
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
-from toolkit.training.loop import set_rates
+from toolkit.training.schedule import set_rates
 from toolkit.training.step import train_step
 
 BACKBONE, SEED, TIMESTEP, DECAY = "sd21:tiny", 5, 250, 0.1
@@ -112,19 +112,20 @@ class Networks:
         z = (z - (1 - signal).sqrt() * noise) / signal.sqrt()
         return (self.vae.decode(z / self.scaling).sample + 1) / 2, z
 
-    def judge(self, z, learnt, rng, disc, pool):
+    def judge(self, z, learnt, streams, disc, pool):
         """Logits of F(z, t) (eq. 4); t is uniform, zero, or of diffusion-GAN's pool."""
-        count = len(z)
+        count, one = len(z), (1, *z.shape[1:])
         if disc == "patches":
-            noisy = z + PATCH_NOISE * torch.randn(z.shape, generator=rng)
+            noise = torch.cat([torch.randn(one, generator=rng) for rng in streams])
+            noisy = z + PATCH_NOISE * noise
             return F.conv2d(noisy, learnt["net.weight"], learnt["net.bias"], stride=4)
         if disc == "nad":
-            t = torch.randint(1000, (count,), generator=rng)
+            t = torch.cat([torch.randint(1000, (1,), generator=rng) for rng in streams])
         elif disc == "vanilla":
             t = torch.zeros(count, dtype=torch.long)
         else:
-            t = pool[torch.randint(64, (count,), generator=rng)]
-        noise = torch.randn(z.shape, generator=rng).double()
+            t = pool[torch.cat([torch.randint(64, (1,), generator=rng) for rng in streams])]
+        noise = torch.cat([torch.randn(one, generator=rng) for rng in streams]).double()
         signal = self.signal[t].view(-1, 1, 1, 1)
         noisy = signal.sqrt() * z + (1 - signal).sqrt() * noise
         if disc != "nad":  # no noise at all where t is 0
@@ -143,26 +144,31 @@ def lattice(prediction, target):
     return repeated / (truth.square().mean((1, 2, 3, 4, 5)) + 1 / 255**2)
 
 
-def draws(purpose, step, piece):
-    return torch_stream(SEED, f"noise of {purpose}", *((step, piece) if piece else (step,)))
+def shared(purpose, step):
+    return torch_stream(SEED, f"draws of {purpose}", step)
+
+
+def for_images(purpose, numbers):
+    return [torch_stream(SEED, f"noise of {purpose}", number) for number in numbers]
 
 
 def expected(networks, recipe, weights, step, pool):
     """Losses, gradients by part, and the verdicts on what is real, of one step (eqs. 1-4, 8)."""
-    disc, shared = recipe.disc.name, recipe.disc.options["shared_draws"]
+    disc, same = recipe.disc.name, recipe.disc.options["shared_draws"]
     pieces, alone = recipe.train.accumulate, step < recipe.objective.first_loss_steps
     learnt = {part: {n: w.double().requires_grad_() for n, w in each.items()}
               for part, each in weights.items()}  # fmt: skip
     losses, totals, verdicts = {}, {"generator": 0.0, "discriminator": 0.0}, []
     for number, piece in enumerate(batch(step).split(pieces)):
-        lr, hr = (each.double() for each in piece)
+        lr, hr = (each.double() for each in piece[:2])
+        numbers = [2 * step + number * len(lr) + each for each in range(len(lr))]
         image, latent = networks.predict(lr, learnt["generator"])
         terms = {"mse": (LOSSES["mse"], (image - hr).square().mean())}
         if not alone:
 
-            def judge(z, purpose, number=number):
-                rng = draws(purpose, step, number)
-                return networks.judge(z, learnt["discriminator"], rng, disc, pool)
+            def judge(z, purpose, numbers=numbers):
+                streams = for_images(purpose, numbers)
+                return networks.judge(z, learnt["discriminator"], streams, disc, pool)
 
             made, original = latent, networks.encode(hr)
             if recipe.objective.latent:
@@ -174,7 +180,7 @@ def expected(networks, recipe, weights, step, pool):
             gap = image - hr
             if side := recipe.loss["l1"].crop:
                 top, left = (
-                    int(torch.randint(65 - side, (), generator=draws(name, step, number)))
+                    int(torch.randint(65 - side, (), generator=shared(name, step)))
                     for name in ("top of losses", "left of losses")
                 )
                 gap = gap[..., top : top + side, left : left + side]
@@ -182,7 +188,7 @@ def expected(networks, recipe, weights, step, pool):
             terms["lattice"] = LOSSES["lattice"], lattice(image, hr).mean()
             terms["adversarial"] = OBJECTIVE["adversarial"], fooled
             fake = judge(made.detach(), "fake").sigmoid()
-            real = judge(original, "fake" if shared else "real").sigmoid()
+            real = judge(original, "fake" if same else "real").sigmoid()
             own = -(1 - fake).log().mean() - real.log().mean()
             totals["discriminator"] += OBJECTIVE["discriminator"] * own / pieces
             losses["discriminator"] = losses.get("discriminator", 0) + own.item() / pieces
@@ -272,7 +278,7 @@ def test_losses_gradients_and_weights_are_those_of_the_equations(case):
         set_rates(system, plan, step)
         before = {part: trained(learner) for part, learner in learners.items()}
         losses, gradients, verdicts = expected(networks, plan, before, step, pool)
-        found = train_step(system, batch(step), step)
+        found = train_step(system, batch(step), step).losses
         assert found == pytest.approx(losses, rel=1e-4)
         if step == plan.objective.first_loss_steps:
             byhand["generator"].forget()

@@ -54,7 +54,7 @@ class Recorded:
         self.called = {name: [] for name in self.system.losses}
         for name, term in self.system.losses.items():
             self.system.losses[name] = term._replace(loss=self.watched(name, term.loss))
-        self.losses = train_step(self.system, batch(), 0)
+        self.losses = train_step(self.system, batch(), 0).losses
         self.gradients = {
             part: torch.cat([p.grad.flatten() for p in learner.parameters.values()]).double()
             for part, learner in self.system.learners.items()

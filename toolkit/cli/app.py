@@ -14,6 +14,7 @@ from toolkit.cli.evaluate import evaluate
 from toolkit.cli.export import export
 from toolkit.cli.plugins import plugins
 from toolkit.cli.restore import restore
+from toolkit.cli.show import show
 from toolkit.cli.train import train
 from toolkit.cli.weights import weights
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train)
+app.command("show")(show)
 app.command("restore")(restore)
 app.command("degrade")(degrade)
 app.command("export")(export)

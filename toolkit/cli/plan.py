@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from toolkit.registry import Registry
 
 
-def show_plan(recipe: Recipe, registry: Registry, memory: str | None, output: Format) -> None:
-    """Prints a plan; `memory` is a size such as `24GB`."""
+def show_plan(
+    recipe: Recipe, registry: Registry, memory: str | None, ranks: int, output: Format
+) -> None:
+    """Prints a plan for each of `ranks` processes; `memory` is a size such as `24GB`."""
     from toolkit.costs.planning import parse_memory, plan_training
 
     limit = None if memory is None else parse_memory(memory)
     note("Going through a step without computing it; no weights are read …")
     with working():
-        plan = plan_training(recipe, registry, limit)
+        plan = plan_training(recipe, registry, limit, ranks)
     if output is Format.json:
         show_json(plan.document())
         return
@@ -32,19 +34,23 @@ def show_plan(recipe: Recipe, registry: Registry, memory: str | None, output: Fo
 
 def _memory_lines(recipe: Recipe, plan: Plan) -> Iterator[str]:
     cost, train = plan.cost, recipe.train
+    shared = f" in each of {plan.ranks} processes" if plan.ranks > 1 else ""
     yield (
         f"A step of {train.batch} crops of {train.crop} px on {recipe.backbone.use}, "
-        f"{plan.images} at a time:"
+        f"{plan.images} at a time{shared}:"
     )
     for name, size in cost.frozen.items():
         yield _line(f"{name}, frozen", size)
+    if cost.gathered:
+        yield _line("a block's frozen weights, gathered", cost.gathered)
     for name, size in cost.losses.items():
         yield _line(f"the loss {name}, frozen", size)
     for name, size in cost.trained.items():
         if size:
             yield _line(f"{name}, trained", size)
     yield _line("gradients", cost.gradients)
-    yield _line("optimiser (AdamW)", cost.optimizer)
+    kind = "8-bit AdamW" if train.optimizer == "adamw-8bit" else "AdamW"
+    yield _line(f"optimiser ({kind})", cost.optimizer)
     most = max(cost.activations.values())
     for name, size in cost.activations.items():
         counts = "" if size == most else "  (not at the same time)"

@@ -61,9 +61,9 @@ def training_progress(total: int) -> Iterator[Callable[[Report], None]]:
 
         def show(report: Report) -> None:
             rate = pace.rate(report.step)
-            bar.update(task, completed=report.step, losses=_figures(report.losses), rate=rate)
-            if report.sample:
-                bar.console.print(f"Samples: {report.sample}", highlight=False, markup=False)
+            bar.update(task, completed=report.step, losses=_outcome(report.figures), rate=rate)
+            for line in _events(report):
+                bar.console.print(line, highlight=False, markup=False)
 
         yield show
 
@@ -75,17 +75,48 @@ def _lines(total: int) -> Callable[[Report], None]:
     def show(report: Report) -> None:
         now = time.monotonic()
         rate, left = pace.rate(report.step), pace.left(report.step, total)
-        if report.step < total and now - shown[0] < _SECONDS_BETWEEN_LINES and not report.sample:
+        events = list(_events(report))
+        if report.step < total and now - shown[0] < _SECONDS_BETWEEN_LINES and not events:
             return
         shown[0] = now
-        line = f"step {report.step}/{total}  {rate}  {left}  {_figures(report.losses)}"
-        note(line + (f"  samples: {report.sample}" if report.sample else ""))
+        note(f"step {report.step}/{total}  {rate}  {left}  {_outcome(report.figures)}")
+        for line in events:
+            note(f"  {line}")
 
     return show
 
 
-def _figures(losses: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+def _events(report: Report) -> Iterator[str]:
+    """Yields what happened besides the step."""
+    if report.skipped:
+        yield f"Skipped: {report.skipped}"
+    if report.sample:
+        yield f"Samples: {report.sample}"
+    if report.scores:
+        yield f"Validation: {_figures(report.scores)}"
+
+
+def _outcome(figures: Mapping[str, float]) -> str:
+    """Returns the losses of a step, and in short how generator and discriminator do."""
+    from toolkit.training.health import FAKE_ACCURACY, RATIO, REAL_ACCURACY
+
+    health = (REAL_ACCURACY, FAKE_ACCURACY, RATIO)
+    losses = {
+        name: value
+        for name, value in figures.items()
+        if name not in health and not name.endswith(" gradient")  # norms are in the log
+    }
+    real, fake, ratio = map(figures.get, health)
+    parts = [_figures(losses)]
+    if real is not None and fake is not None:
+        parts.append(f"D {100 * real:.0f} % real, {100 * fake:.0f} % fake")
+    if ratio is not None:
+        parts.append(f"adversarial/other {ratio:.2g}")
+    return "  ".join(parts)
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 class _Pace:

@@ -52,8 +52,8 @@ def restore(
     ],
     source: Annotated[
         str,
-        typer.Option("--with", metavar="RUN|NAME",
-                     help="A restorer, or the folder of a run."),
+        typer.Option("--with", metavar="RUN|FILE|NAME",
+                     help="A restorer, the folder of a run, or one of its checkpoints."),
     ] = defaults.RESTORER,
     out: Annotated[
         Path | None,
@@ -102,6 +102,8 @@ def restore(
       toolkit restore holiday/ --out restored/
 
       toolkit restore photo.jpg --with runs/nad-ea-dists
+
+      toolkit restore photo.jpg --with runs/nad-ea-dists/checkpoints/best.safetensors
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
     """
@@ -158,11 +160,13 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
 
 
 def _restorer(source: str, registry: Registry, options: dict[str, Any]) -> Restorer:
-    """Returns a run by its folder, or a restorer by its name."""
-    from toolkit.runs import Run
+    """Returns a run by its folder or a checkpoint, or a restorer by its name."""
+    from toolkit.runs import Run, run_of
     from toolkit.specs import Selection
 
-    run, names = Run(user_path(source)), {each.name for each in registry.components("restorer")}
+    path, names = user_path(source), {each.name for each in registry.components("restorer")}
+    checkpoint = path if path.suffix == ".safetensors" and path.is_file() else None
+    run = run_of(checkpoint) if checkpoint else Run(path)
     if run.exists or (run.folder.is_dir() and source not in names):
         precision = options.pop("precision", "")
         if options:
@@ -170,7 +174,7 @@ def _restorer(source: str, registry: Registry, options: dict[str, Any]) -> Resto
                 f"--set {next(iter(options))}: a run has no options; its recipe says how it works.",
                 "Leave it out.",
             )
-        return run.restorer(registry, precision)
+        return run.restorer(registry, precision, checkpoint)
     try:
         chosen = registry.expand("restorer", Selection(use=source))
         component = registry.find("restorer", chosen.name)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
+from toolkit.cli.stopping import asked_to_stop, stop_printing, terminals
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
@@ -45,6 +44,11 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of training steps in all.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images per step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME",
+                     help="Follow the run with a tracker, such as tensorboard; may be repeated."),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(metavar="RUN|NAME", help="Start from this run's generator, or from pocket."),
@@ -63,6 +67,11 @@ def train(
         typer.Option("--set", metavar="SLOT.OPTION=VALUE",
                      help="Set any option, such as disc.lora_rank=8 or train.lr=1e-4."),
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(parser=user_path, metavar="DIR",
+                     help="Repeat a step that was not finite, such as RUN/crash/step-0000123."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the full recipe and train nothing.")
     ] = False,
@@ -73,6 +82,10 @@ def train(
     memory: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="With --plan: print settings that fit, such as 24GB."),
+    ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --plan: number of processes that share a batch."),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
     = Format.table,
@@ -91,35 +104,64 @@ def train(
       toolkit train --start pocket --data ~/photos --set train.lr=1e-4
 
       toolkit train --backbone sd21 --set train.crop=512 --plan --memory 24GB
+
+      torchrun --nproc-per-node=4 -m toolkit train --batch 16 --out runs/four-gpus
     """
     from toolkit.recipe import compose, data_selection, read_recipe, resolve
     from toolkit.runs import Run
 
     registry = load_registry()
+    if replay:
+        from toolkit.cli.replay import show_replay
+
+        show_replay(replay, registry, overrides or [], output)
+        return
     slots = {"gen": gen, "backbone": backbone, "disc": disc, "loss": loss or None,
              "degradation": degradation, "data": data and data_selection(data),
              "train.steps": steps, "train.batch": batch, "train.seed": seed,
-             "train.start": start}  # fmt: skip
+             "train.start": start, "train.track": track or None}  # fmt: skip
     flags = {key: value for key, value in slots.items() if value is not None}
-    if resume:
+    if resume or _restarted(out):
         run = _run_to_resume(out)
         recipe = _resumed_recipe(run, config, flags, overrides or [], registry)
     else:
         base = read_recipe(config) if config else _begun(start, registry)
         recipe = resolve(compose(base, flags, overrides or []), registry)
         run = Run(out or Path("runs") / f"{recipe.disc.name}-{recipe.losses}")
-        if not (dry_run or plan or memory is not None):
+        if not (dry_run or plan or memory is not None or ranks is not None):
             run.check_free()
-    if plan or memory is not None:
+    if plan or memory is not None or ranks is not None:
         from toolkit.cli.plan import show_plan
 
-        show_plan(recipe, registry, memory, output)
+        show_plan(recipe, registry, memory, ranks or 1, output)
         return
     if dry_run:
         show_json(recipe.model_dump(mode="json")) if output is Format.json else print(recipe.toml())
         return
     outcome = _train(run, recipe, registry, accept=accept)
-    _conclude(run, recipe, outcome, output)
+    if _first():
+        _conclude(run, recipe, outcome, output)
+    if outcome.stopped:
+        sys.exit(130)
+
+
+def _first() -> bool:
+    """Whether this process writes and reports, as the first of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _restarted(out: Path | None) -> bool:
+    """Whether torchrun has started this command again after a failure, which resumes its run."""
+    from toolkit.errors import UsageError
+    from toolkit.runs import Run
+
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return False
+    if out is None:
+        raise UsageError(
+            "A training that may be restarted needs a folder of its own.", "Name it: --out DIR"
+        )
+    return Run(out).exists
 
 
 def _begun(start: str | None, registry: Registry) -> dict[str, Any]:
@@ -151,7 +193,7 @@ def _resumed_recipe(
     from toolkit.training.resuming import check_recipe
 
     own = run.recipe_tables()
-    if config:
+    if config and not _restarted(run.folder):
         raise UsageError("--resume uses the run's own recipe.", "Leave --config out.")
     with run.naming_suppliers():
         if "data" in flags:
@@ -192,18 +234,24 @@ def _train(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> Out
     takes = "backbone" in registry.find("generator", recipe.gen.name).options.model_fields
     backbone = recipe.own_backbones().get("gen", recipe.backbone)
     under = f" on {backbone.name}" if takes else ""
-    note(
-        f"Training {recipe.gen.name}{under} against {recipe.disc.name} "
-        f"with {recipe.losses}, {recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
-    )
-    terminals = _terminals()
-    with _asked_to_stop(terminals) as asked, training_progress(recipe.train.steps) as show_report:
+    if _first():
+        note(
+            f"Training {recipe.gen.name}{under} against {recipe.disc.name} with {recipe.losses}, "
+            f"{recipe.degradation.name} on {recipe.data.name}, in {run.folder}"
+        )
+    shown = terminals()
+    with ExitStack() as stack:
+        asked = stack.enter_context(asked_to_stop(shown, told=_first()))
+        show_report = None
+        if _first():
+            show_report = stack.enter_context(training_progress(recipe.train.steps))
 
         def show(report: Report) -> None:
             try:
-                show_report(report)
+                if show_report:
+                    show_report(report)
             except OSError:  # the terminal is gone; the signal that says so may be on its way
-                _stop_printing(terminals)
+                stop_printing(shown)
 
         return train(
             run,
@@ -213,46 +261,6 @@ def _train(run: Run, recipe: Recipe, registry: Registry, *, accept: bool) -> Out
             should_stop=lambda: bool(asked),
             confirm=lambda message: _confirm(message, accept=accept),
         )
-
-
-def _terminals() -> list[int]:
-    """Returns the file descriptors of stdout and stderr that are terminals."""
-    found = []
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            found += [stream.fileno()] if stream.isatty() else []
-    return found
-
-
-def _stop_printing(terminals: list[int]) -> None:
-    """Redirects output to nowhere: printing on a closed terminal would fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for each in terminals:
-        os.dup2(nowhere, each)
-
-
-@contextmanager
-def _asked_to_stop(terminals: list[int]) -> Iterator[list[int]]:
-    """Yields a list that collects signals to stop; a second Ctrl-C raises at once."""
-    asked: list[int] = []
-
-    def ask(number: int, _frame: Any) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-        if number == getattr(signal, "SIGHUP", None):
-            _stop_printing(terminals)
-        note("\nStopping after this step. Press Ctrl-C again to stop at once, without saving.")
-
-    # A terminal that is closed sends SIGHUP, where there is such a signal.
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _conclude(run: Run, recipe: Recipe, outcome: Outcome, output: Format) -> None:
@@ -266,14 +274,20 @@ def _conclude(run: Run, recipe: Recipe, outcome: Outcome, output: Format) -> Non
                 "seconds": round(outcome.seconds, 1),
                 "checkpoint": str(outcome.checkpoint),
                 "stopped": outcome.stopped,
+                "early": outcome.early,
+                "best": outcome.best,
                 "skipped": [{"name": n, "reason": reason} for n, reason in outcome.skipped],
             }
         )
     elif outcome.stopped:
         print(f"Stopped after step {outcome.step} of {recipe.train.steps}, and saved.")
-        print(f"Resume:  toolkit train --resume --out {shlex.quote(str(run.folder))}")
+        print(f"Resume:  toolkit train --resume --out {run.quoted}")
     else:
-        print(f"Trained {outcome.step} steps; the run is in {run.folder}.")
-        print(f"Use it:  toolkit restore PHOTO.jpg --with {shlex.quote(str(run.folder))}")
-    if outcome.stopped:
-        sys.exit(130)
+        early = ": validation no longer improves" if outcome.early else ""
+        print(f"Trained {outcome.step} steps{early}; the run is in {run.folder}.")
+        if outcome.early:
+            print(f"Train on:  toolkit train --resume --out {run.quoted} --set train.patience=0")
+        print(f"Use it:  toolkit restore PHOTO.jpg --with {run.quoted}")
+        if outcome.best is not None:
+            best = shlex.quote(str(run.checkpoints / "best.safetensors"))
+            print(f"Or the best by validation, step {outcome.best}:  --with {best}")

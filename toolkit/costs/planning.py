@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from toolkit.costs.training_step import StepCost, step_cost
 from toolkit.errors import UsageError
-from toolkit.recipe import Recipe
+from toolkit.recipe import Recipe, share_of_batch
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 
@@ -52,20 +52,22 @@ class Plan:
     """Memory and work of a recipe's step, and options that fit a memory.
 
     Attributes:
-        cost: Its parts.
+        cost: Its parts, in each process.
         images: Images in a piece.
-        pieces: Pieces in a step.
+        pieces: Pieces in a step, of each process.
+        ranks: Number of processes.
         choices: What would fit, the least work first; empty where no memory was named.
     """
 
     cost: StepCost
     images: int
     pieces: int
+    ranks: int = 1
     choices: tuple[Choice, ...] = ()
 
     @property
     def gmacs(self) -> dict[str, float]:
-        """Multiply-accumulates of a step, in G, by phase."""
+        """Multiply-accumulates of a step in each process, in G, by phase."""
         return {
             name: macs * self.images * self.pieces / 1e9 for name, macs in self.cost.macs.items()
         }
@@ -75,8 +77,10 @@ class Plan:
         cost = self.cost
         activations = {name: size * self.images for name, size in cost.activations.items()}
         return {
+            "processes": self.ranks,
             "memory": {
                 "frozen": dict(cost.frozen),
+                "gathered": cost.gathered,
                 "losses": dict(cost.losses),
                 "trained": dict(cost.trained),
                 "gradients": cost.gradients,
@@ -89,32 +93,46 @@ class Plan:
         }
 
 
-def plan_training(recipe: Recipe, registry: Registry, memory: int | None = None) -> Plan:
+def plan_training(
+    recipe: Recipe, registry: Registry, memory: int | None = None, ranks: int = 1
+) -> Plan:
     """Plans a training by the recipe, and by options that need less memory.
 
     Args:
         recipe: Resolved.
         registry: Supplies the components.
-        memory: In bytes; None to look at the recipe alone.
+        memory: Of each process, in bytes; None to look at the recipe alone.
+        ranks: Number of processes that share a batch.
+
+    Raises:
+        UsageError: The batch cannot be shared equally, or there is nothing to shard weights over.
     """
     train = recipe.train
+    share = share_of_batch(train, ranks)
+    if train.shard and ranks == 1:
+        raise UsageError(
+            "train.shard shards weights over several processes, and there is one.",
+            "Plan for several: --plan --ranks 2",
+        )
     # What `auto` comes to depends on the machine; those that need a plan compute in bfloat16.
     own: Precision = "float32" if train.precision == "float32" else "bfloat16"
-    cost = _cost(recipe, registry, own, None)
-    images = train.batch // train.accumulate
+    cost = _cost(recipe, registry, own, None, ranks)
+    images = share // train.accumulate
     asked = _held_in(cost, own, recipe.backbone.options.get("precision", own))
     if memory is None:
-        return Plan(asked, images, train.accumulate)
+        return Plan(asked, images, train.accumulate, ranks)
     costs = {(own, _checkpointing(recipe)): cost}
     known = _options(recipe.backbone, registry)
     precisions = dict.fromkeys((own, "bfloat16") if "precision" in known else (own,))
     checkpointings = (False, True) if "checkpointing" in known else (False,)
     for precision, checkpointing in itertools.product(precisions, checkpointings):
         if (precision, checkpointing) not in costs:
-            costs[precision, checkpointing] = _cost(recipe, registry, precision, checkpointing)
-    found = [_choose(*key, each, train.batch, memory, known) for key, each in costs.items()]
+            costs[precision, checkpointing] = _cost(
+                recipe, registry, precision, checkpointing, ranks
+            )
+    found = [_choose(*key, each, share, memory, known) for key, each in costs.items()]
     choices = sorted(found, key=lambda each: (not each.fits, each.gmacs, each.accumulate))
-    return Plan(asked, images, train.accumulate, tuple(choices))
+    return Plan(asked, images, train.accumulate, ranks, tuple(choices))
 
 
 def parse_memory(text: str) -> int:
@@ -156,7 +174,11 @@ def _choose(
 
 
 def _cost(
-    recipe: Recipe, registry: Registry, precision: Precision, checkpointing: bool | None
+    recipe: Recipe,
+    registry: Registry,
+    precision: Precision,
+    checkpointing: bool | None,
+    ranks: int,
 ) -> StepCost:
     """Costs with another precision and checkpointing of the backbones that have these options.
 
@@ -165,7 +187,8 @@ def _cost(
     options: dict[str, Any] = {"precision": precision}
     if checkpointing is not None:
         options["checkpointing"] = checkpointing
-    return step_cost(_with_backbones(recipe, options, registry), registry)
+    cost = step_cost(_with_backbones(recipe, options, registry), registry)
+    return cost.sharded(ranks) if recipe.train.shard else cost
 
 
 def _held_in(cost: StepCost, counted: str, asked: str) -> StepCost:

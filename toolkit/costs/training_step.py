@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,13 @@ from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.training.build import build_system
 from toolkit.training.data import Batch
-from toolkit.training.step import System, discriminator_terms, frozen, generator_terms
+from toolkit.training.draws import Draws
+from toolkit.training.speed import blocks
+from toolkit.training.step import discriminator_terms, generator_terms
+from toolkit.training.system import Piece, System, frozen
+
+_AVERAGE = "generator's average"
+"""Frozen weights that are never sharded, as those that are trained."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,9 @@ class StepCost:
         trained: Weights that are trained, by part.
         activations: All else at the peak, by phase, for one image.
         macs: Multiply-accumulates of one image, forward and backward, by phase.
+        moments: Bytes of the optimiser's means for each byte of a trained weight.
+        block: The largest block that is gathered at once where frozen weights are sharded.
+        gathered: `block` if they are; 0 otherwise.
     """
 
     frozen: Mapping[str, int]
@@ -42,6 +51,19 @@ class StepCost:
     trained: Mapping[str, int]
     activations: Mapping[str, int]
     macs: Mapping[str, int]
+    moments: float = 2.0
+    block: int = 0
+    gathered: int = 0
+
+    def sharded(self, ranks: int) -> StepCost:
+        """Returns the costs with frozen weights sharded over several processes.
+
+        The small share of weights outside of large blocks, which stay whole, counts as sharded.
+        """
+        frozen = {
+            name: size if name == _AVERAGE else size // ranks for name, size in self.frozen.items()
+        }
+        return replace(self, frozen=frozen, gathered=self.block)
 
     @property
     def gradients(self) -> int:
@@ -51,14 +73,14 @@ class StepCost:
     @property
     def optimizer(self) -> int:
         """Bytes of AdamW's two means of each trained weight."""
-        return 2 * sum(self.trained.values())
+        return int(self.moments * sum(self.trained.values()))
 
     def peak(self, images: int) -> int:
         """Bytes at the peak, with so many images in a piece."""
         parts = (self.frozen, self.losses, self.trained)
         held = sum(size for part in parts for size in part.values())
         varying = images * max(self.activations.values())
-        return held + self.gradients + self.optimizer + varying
+        return held + self.gathered + self.gradients + self.optimizer + varying
 
 
 def step_cost(recipe: Recipe, registry: Registry) -> StepCost:
@@ -78,41 +100,42 @@ def step_cost(recipe: Recipe, registry: Registry) -> StepCost:
         held, trained = _weights(system)
         losses = _loss_weights(system, batch.hr[..., :64, :64])
         _let_go_of_gradients(system)
+        piece = Piece(system, batch, Draws(0, 0, (0,), system.device))
         phases: dict[str, tuple[int, int]] = {}
         with frozen(system.discriminator_parameters):
-            fake, phases["generator"] = _generator_phase(system, batch)
+            fake, phases["generator"] = _generator_phase(system, piece)
         if system.adversarial:
-            phases["discriminator"] = _discriminator_phase(system, batch, fake)
+            phases["discriminator"] = _discriminator_phase(system, piece, fake)
     return StepCost(
         held,
         losses,
         trained,
         {name: peak for name, (peak, _) in phases.items()},
         {name: macs for name, (_, macs) in phases.items()},
+        0.5 if recipe.train.optimizer == "adamw-8bit" else 2.0,
+        _largest_block(system),
     )
 
 
 def _on_meta(recipe: Recipe) -> Recipe:
-    update = {"device": "meta", "precision": "float32"}
+    update = {
+        "device": "meta", "precision": "float32", "shard": False, "compile": False,
+        "optimizer": "adamw", "fused": False,  # whose libraries and kernels are of no use here
+    }  # fmt: skip
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=update)})
 
 
-def _generator_phase(system: System, batch: Batch) -> tuple[Tensor, tuple[int, int]]:
+def _generator_phase(system: System, piece: Piece) -> tuple[Tensor, tuple[int, int]]:
     with Meter() as meter:
-        total, _, fake = generator_terms(system, batch, _no_draws)
-        total.backward()  # type: ignore[no-untyped-call]
-    return fake.detach(), (meter.peak, meter.macs)
+        terms = generator_terms(system, piece)
+        terms.total.backward()  # type: ignore[no-untyped-call]
+    return terms.output.detach(), (meter.peak, meter.macs)
 
 
-def _discriminator_phase(system: System, batch: Batch, fake: Tensor) -> tuple[int, int]:
+def _discriminator_phase(system: System, piece: Piece, fake: Tensor) -> tuple[int, int]:
     with Meter() as meter:
-        total, _, _ = discriminator_terms(system, fake, batch.hr, _no_draws)
-        total.backward()  # type: ignore[no-untyped-call]
+        discriminator_terms(system, piece, fake).total.backward()  # type: ignore[no-untyped-call]
     return meter.peak, meter.macs
-
-
-def _no_draws(_purpose: str) -> Any:
-    """The meta device has no random streams, and needs none."""
 
 
 @contextmanager
@@ -169,8 +192,18 @@ def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:
         for network, module in networks_of(part).items():
             held[f"{name}'s {network}"] = _bytes(module.state_dict().values(), seen)
     if system.average:
-        held["generator's average"] = _bytes(system.average.weights.values(), seen)
+        held[_AVERAGE] = _bytes(system.average.weights.values(), seen)
     return {name: size for name, size in held.items() if size}, trained
+
+
+def _largest_block(system: System) -> int:
+    """Bytes of the largest block of frozen weights that is gathered at once."""
+    networks = [
+        network
+        for part in (system.generator, system.discriminator)
+        for network in networks_of(part).values()
+    ]
+    return max((_bytes(block.parameters(), set()) for block in blocks(networks)), default=0)
 
 
 def _bytes(tensors: Iterable[Tensor], seen: set[int]) -> int:

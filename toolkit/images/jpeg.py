@@ -49,31 +49,36 @@ def lacks_end(data: bytes) -> bool:
     return all(segment.marker != _END for segment in _segments(data))
 
 
-def cut_short(data: bytes, pixels: Pixels) -> bool:
+def cut_short(data: bytes, pixels: Pixels, reduction: int = 1) -> bool:
     """Whether scan data are missing although an end marker follows.
 
     Decoders fill a missing part with the last colour or, in progressive files, leave it blurred. If
     the pixels, `[h, w, c]`, look suspicious, a smaller version is decoded with and without extra
     scan data before the end marker: they make a difference only if the scans are incomplete.
+    `pixels` may have been decoded at 1/`reduction` of the size.
     """
     segments = list(_segments(data))
     scans = sum(segment.marker == _SCAN for segment in segments)
-    if not scans or (scans == 1 and not _ends_flat(pixels)):
+    if not scans or (scans == 1 and not _ends_flat(pixels, 8 // reduction)):
         return False
     end = segments[-1].start
     # An eighth shows the mean of each block, which the first of several scans may already contain.
-    reduction = 8 if scans == 1 else 2
-    before = _preview(data, reduction)
-    after = _preview(data[:end] + _PROBES + data[end:], reduction)
+    coarse = 8 if scans == 1 else 2
+    before = _preview(data, coarse)
+    after = _preview(data[:end] + _PROBES + data[end:], coarse)
     return before is not None and after is not None and not np.array_equal(before, after)
 
 
 def channels(data: bytes) -> int:
     """Returns the number of colour channels (4 for CMYK); 0 if unknown."""
-    for segment in _segments(data):
-        if segment.marker in _FRAMES:
-            return data[segment.body + 5] if segment.body + 5 < segment.end else 0
-    return 0
+    return _frame(data)[2]
+
+
+def reduction(data: bytes, min_side: int) -> int:
+    """Returns 8, 4 or 2 if the shorter side, divided by it, has `min_side` pixels; 1 otherwise."""
+    height, width, _ = _frame(data)
+    fitting = (each for each in (8, 4, 2) if -(-min(height, width) // each) >= min_side)
+    return next(fitting, 1)
 
 
 def metadata_of(data: bytes) -> Metadata:
@@ -147,6 +152,15 @@ def _lost(data: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
+def _frame(data: bytes) -> tuple[int, int, int]:
+    """Returns height, width and the number of colour channels; 0 if unknown."""
+    for segment in _segments(data):
+        if segment.marker in _FRAMES:
+            head = data[segment.body + 1 : min(segment.body + 6, segment.end)]
+            return struct.unpack(">HHB", head) if len(head) == 5 else (0, 0, 0)
+    return 0, 0, 0
+
+
 def _header_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and body of each segment before the first scan."""
     for segment in _segments(data):
@@ -174,10 +188,10 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         yield _Segment(marker, match.start(), body, at)
 
 
-def _ends_flat(pixels: Pixels) -> bool:
-    """Whether the bottom right block has a single colour."""
+def _ends_flat(pixels: Pixels, block: int) -> bool:
+    """Whether the bottom right block, of so many pixels along each side, has a single colour."""
     height, width = pixels.shape[:2]
-    corner = pixels[-min(4, (height - 1) % 8 + 1) :, -min(4, (width - 1) % 8 + 1) :]
+    corner = pixels[-min(4, (height - 1) % block + 1) :, -min(4, (width - 1) % block + 1) :]
     return bool((corner == corner[-1:, -1:]).all())
 
 
@@ -185,7 +199,8 @@ def _preview(data: bytes, reduction: int) -> Pixels | None:
     """Decodes at reduced size, which reads all scan data but skips most of the computation."""
 
     def smaller(image: Image) -> Pixels:
-        image.draft(None, (image.width // reduction, image.height // reduction))
+        width, height = (max(1, side // reduction) for side in image.size)
+        image.draft(None, (width, height))
         return np.array(image)
 
     return with_pillow(data, smaller)

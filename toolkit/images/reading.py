@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from toolkit.errors import ImageError
-from toolkit.image_files import READ, why_unreadable
+from toolkit.image_files import READ, why_no_image, why_unreadable
 from toolkit.images import jpeg, png, tiff
 from toolkit.images.frames import note_on_frames
 from toolkit.images.metadata import dpi_of_bmp, exif_density, take_orientation, upright_xmp
@@ -25,22 +25,35 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _EXIF_HEAD = b"Exif\0\0"  # JPEG's prefix, which some programs write in other formats, too
+_FLAGS = {
+    1: cv2.IMREAD_UNCHANGED,
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+"""OpenCV's flags, by reduction."""
 _AGAIN = "Copy or download the file again"
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, *, data: bytes | None = None, min_side: int = 0) -> Picture:
     """Reads an image file and turns it upright by its EXIF orientation.
 
     CMYK and Lab are converted to sRGB. Anything that cannot be kept, such as further pages, is
     noted in the picture's `notes` or its metadata's `lost`.
+
+    Args:
+        path: The file.
+        data: Its content, if it lies elsewhere, as in an archive; `path` then only names it.
+        min_side: Decodes JPEGs, except in CMYK, at 1/2, 1/4 or 1/8 of their size as long as the
+            shorter side keeps this many pixels, which is several times as fast; 0 for full size.
 
     Raises:
         ImageError: The file is missing, a folder, empty, truncated, not an image, or not of 8 or 16
             bits per channel.
     """
     path = Path(path)
-    data = _read_bytes(path)
-    decoded, metadata, orientation = _read_tiff(path, data) or _read_other(path, data)
+    data = _read_bytes(path, data)
+    decoded, metadata, orientation = _read_tiff(path, data) or _read_other(path, data, min_side)
     full = np.iinfo(decoded.colours.dtype).max
     rgb = _tensor(decoded.colours, orientation, full)
     rgb = rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
@@ -65,11 +78,11 @@ def read_rgb(path: str | Path) -> Tensor:
     return read_picture(path).rgb
 
 
-def _read_bytes(path: Path) -> bytes:
-    reason, way_out = why_unreadable(path)
+def _read_bytes(path: Path, data: bytes | None) -> bytes:
+    reason, way_out = why_unreadable(path) if data is None else why_no_image(data, path)
     if reason:
         raise ImageError(f"{path} is {reason}", way_out or f"Give a {READ} file")
-    data = path.read_bytes()
+    data = path.read_bytes() if data is None else data
     # Some decoders fill a missing part with grey, without an error.
     is_jpeg = data.startswith(b"\xff\xd8")
     if (is_jpeg and jpeg.lacks_end(data)) or (data.startswith(b"\x89PNG") and b"IEND" not in data):
@@ -92,11 +105,12 @@ def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
     return decoded, _usable(metadata), orientation
 
 
-def _read_other(path: Path, data: bytes) -> tuple[Decoded, Metadata, int]:
+def _read_other(path: Path, data: bytes, min_side: int) -> tuple[Decoded, Metadata, int]:
     """Returns pixels, metadata and orientation of any other format."""
-    pixels, from_opencv = _decode(path, data)
     is_jpeg = data.startswith(b"\xff\xd8")
-    if is_jpeg and jpeg.cut_short(data, pixels):
+    reduction = jpeg.reduction(data, min_side) if is_jpeg and min_side else 1
+    pixels, from_opencv = _decode(path, data, reduction)
+    if is_jpeg and jpeg.cut_short(data, pixels, reduction):
         raise ImageError(f"{path} is truncated: part of the image is missing", _AGAIN)
     metadata = jpeg.metadata_of(data) if is_jpeg else _metadata(data, from_opencv)
     orientation, exif = take_orientation(metadata.exif)
@@ -147,11 +161,11 @@ def _usable(metadata: Metadata) -> Metadata:
     return metadata if supported else replace(metadata, icc=b"")
 
 
-def _decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
+def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metadata]:
     """Returns OpenCV's pixels, `[h, w, c]` in BGR order, and metadata."""
     try:
         buffer = np.frombuffer(data, np.uint8)
-        decoded = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED)
+        decoded = cv2.imdecodeWithMetadata(buffer, flags=_FLAGS[reduction])
     except cv2.error as error:
         raise ImageError(f"{path} cannot be decoded: {error.err}", _AGAIN) from error
     pixels: Pixels | None = decoded[0]

@@ -8,7 +8,7 @@ from toolkit.recipe.composing import compose, data_selection, layered, read_reci
 from toolkit.recipe.losses import LossTerm, loss_tables
 from toolkit.recipe.recipe import SLOTS, Recipe
 from toolkit.recipe.resolving import difference, resolve
-from toolkit.recipe.settings import Objective, Training
+from toolkit.recipe.settings import Objective, Training, share_of_batch
 
 __all__ = [
     "SLOTS",
@@ -23,4 +23,5 @@ __all__ = [
     "loss_tables",
     "read_recipe",
     "resolve",
+    "share_of_batch",
 ]

@@ -8,17 +8,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from toolkit.component import Component, Kind
+from toolkit.component import Component, Kind, takes_path
 from toolkit.paths import user_path
 from toolkit.provenance import provenance
-from toolkit.recipe.composing import check_section
+from toolkit.recipe.composing import check_section, data_selection
 from toolkit.recipe.recipe import SLOTS, Recipe
+from toolkit.recipe.settings import Training
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 from toolkit.validation import validate
 
-_MAY_CHANGE = {"steps", "device", "prefetch", "sample_every", "checkpoint_every", "keep"}
-"""Options of `train` that may change when a run is resumed."""
+_MAY_CHANGE = {
+    "steps", "device", "accumulate", "shard", "fused", "compile", "channels_last", "prefetch",
+    "workers", "max_bad_files", "cache_latents", "sample_every", "checkpoint_every", "keep",
+    "validate_every", "patience", "max_skipped_steps", "track",
+}  # fmt: skip
+"""Options of `train` that may change when a run is resumed: they do not change what a step
+computes, except for its rounding."""
 
 
 def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
@@ -39,6 +45,8 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
         name: term.model_copy(update={"selection": _full(registry, "loss", term.selection)})
         for name, term in recipe.loss.items()
     }
+    if recipe.train.validate_every:
+        full["train"] = _validating(registry, recipe.train)
     recipe = recipe.model_copy(update=full)
     return recipe.model_copy(update={"provenance": provenance(registry, recipe.parts())})
 
@@ -51,6 +59,19 @@ def _full(registry: Registry, kind: Kind, selection: Selection) -> Selection:
     if isinstance(backbone, Selection):
         options = options.model_copy(update={"backbone": _full(registry, "backbone", backbone)})
     return _named(registry.find(kind, selection.name), options)
+
+
+def _validating(registry: Registry, train: Training) -> Training:
+    """Looks up what a run is validated on and by; returns the settings with an absolute path."""
+    for name in train.validate_metrics:
+        registry.options("metric", Selection(use=name))
+    dataset = Selection(use=data_selection(train.validate_on))
+    dataset = registry.expand("dataset", dataset)
+    registry.options("dataset", dataset)
+    if takes_path(registry.find("dataset", dataset.name)) and dataset.variant:
+        folder = user_path(dataset.variant).absolute()
+        dataset = Selection(use=f"{dataset.name}:{folder}")
+    return train.model_copy(update={"validate_on": dataset.use})
 
 
 def _named(component: Component, options: BaseModel) -> Selection:

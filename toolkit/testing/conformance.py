@@ -31,6 +31,7 @@ from toolkit.interfaces import (
 )
 from toolkit.makers import Maker, admit
 from toolkit.streams import stream, torch_stream
+from toolkit.testing.trackers import check_tracker
 
 _SIDE = 64
 _SCORED = 224
@@ -289,4 +290,5 @@ _CHECKS: dict[Kind, Callable[[Any], None]] = {
     "metric": check_metric,
     "dataset": check_dataset,
     "restorer": check_restorer,
+    "tracker": check_tracker,
 }

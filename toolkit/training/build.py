@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
 from toolkit import defaults
+from toolkit.abilities import networks_of
 from toolkit.component import Context
 from toolkit.contracts import move, state, trainable
 from toolkit.devices import choose_device, choose_precision
+from toolkit.discovery import installed
 from toolkit.errors import UsageError
 from toolkit.interfaces import Trainable
 from toolkit.recipe import Recipe
@@ -18,28 +21,40 @@ from toolkit.registry import Registry
 from toolkit.streams import torch_stream
 from toolkit.training.averaging import Average
 from toolkit.training.data import Pairs
-from toolkit.training.step import Learner, System, Term
+from toolkit.training.ranks import Ranks
+from toolkit.training.speed import check_compiler, make_optimizer, prepare, shard
+from toolkit.training.system import Learner, System, Term
 
 
-def build_system(recipe: Recipe, registry: Registry, *, read_weights: bool = True) -> System:
+def build_system(
+    recipe: Recipe, registry: Registry, *, ranks: Ranks | None = None, read_weights: bool = True
+) -> System:
     """Builds everything a training step needs; the seed determines all initial weights.
 
     Args:
         recipe: Resolved.
         registry: Supplies the components.
+        ranks: The processes that share each batch; by default this one alone.
         read_weights: False to make networks without values, on the meta device.
     """
-    device = choose_device(recipe.train.device)
+    ranks = ranks or Ranks(choose_device(recipe.train.device))
     seed = recipe.train.seed
+    if recipe.train.compile:
+        check_compiler(ranks.device)
     context = recipe.context(registry, read_weights=read_weights)
     generator = _seeded(seed, "generator", lambda: context.make("generator", recipe.gen))
     judge = _seeded(seed, "discriminator", lambda: context.make("discriminator", recipe.disc))
     for part in (generator, judge):
-        move(part, device)
-    learners = {"generator": _learner(generator, recipe.train.lr, recipe)}
+        move(part, ranks.device)
+        prepare(networks_of(part), recipe.train)
+    learners = {"generator": _learner(generator, recipe.train.lr, recipe, ranks)}
     if trainable(judge):
-        learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe)
-    losses = _losses(recipe, context, device)
+        learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe, ranks)
+    if recipe.train.shard:
+        networks = [*networks_of(generator).values(), *networks_of(judge).values()]
+        kept = [each for learner in learners.values() for each in learner.parameters.values()]
+        shard(networks, kept, ranks)
+    losses = _losses(recipe, context, ranks.device)
     trained_by = any(term.weight for term in losses.values())
     if not (trained_by or recipe.objective.latent or judge.judges != "nothing"):
         raise UsageError(
@@ -52,26 +67,46 @@ def build_system(recipe: Recipe, registry: Registry, *, read_weights: bool = Tru
         losses=losses,
         objective=recipe.objective,
         learners=learners,
-        precision=choose_precision(recipe.train.precision, device),
+        precision=choose_precision(recipe.train.precision, ranks.device),
         seed=seed,
-        device=device,
+        ranks=ranks,
         accumulate=recipe.train.accumulate,
+        clip=recipe.train.clip,
         average=Average(generator, recipe.train.ema) if recipe.train.ema else None,
+        latents=recipe.train.cache_latents,
     )
 
 
-def build_pairs(recipe: Recipe, registry: Registry) -> Pairs:
-    """Builds the data of a run and checks that some of it can be used."""
+def build_pairs(recipe: Recipe, registry: Registry, device: torch.device | None = None) -> Pairs:
+    """Builds the data of a run and checks that some of it can be used.
+
+    Args:
+        recipe: Resolved.
+        registry: Supplies the components.
+        device: Where LR images are made if the recipe has `degrade_on = "device"`.
+    """
+    device = device or choose_device(recipe.train.device)
+    pairs = _pairs(recipe, registry, device if recipe.train.degrade_on == "device" else "cpu")
+    pairs.check()
+    return pairs
+
+
+def _pairs(recipe: Recipe, registry: Registry, device: torch.device | str) -> Pairs:
     context = recipe.context(registry)
-    pairs = Pairs(
+    return Pairs(
         context.make("dataset", recipe.data),
         context.make("degradation", recipe.degradation),
         recipe.train.crop,
         recipe.train.seed,
-        choose_device(recipe.train.device) if recipe.train.degrade_on == "device" else "cpu",
+        device,
+        max_bad_files=recipe.train.max_bad_files,
+        remake=partial(_remade_pairs, recipe, str(device)),
     )
-    pairs.check()
-    return pairs
+
+
+def _remade_pairs(recipe: Recipe, device: str) -> Pairs:
+    """Builds the data again in another process, which finds the installed plugins by itself."""
+    return _pairs(recipe, installed(), device)
 
 
 def _losses(recipe: Recipe, context: Context, device: torch.device) -> dict[str, Term]:
@@ -85,14 +120,13 @@ def _losses(recipe: Recipe, context: Context, device: torch.device) -> dict[str,
     return made
 
 
-def _learner(part: Trainable, rate: float, recipe: Recipe) -> Learner:
+def _learner(part: Trainable, rate: float, recipe: Recipe, ranks: Ranks) -> Learner:
     parameters = trainable(part)
-    state(part)  # a checkpoint would fail much later
+    tensors = state(part)  # a checkpoint would fail much later
     if not parameters:
         raise UsageError("There is nothing to train: the generator has no trainable parameter.")
-    decay = recipe.train.weight_decay
-    optimizer = torch.optim.AdamW(parameters.values(), lr=rate, weight_decay=decay)
-    return Learner(part, parameters, optimizer, rate)
+    ranks.copy(tensors.values())
+    return Learner(part, parameters, make_optimizer(parameters, rate, recipe.train), rate)
 
 
 def _seeded(seed: int, purpose: str, build: Callable[[], Any]) -> Any:

@@ -1,46 +1,33 @@
-"""The training loop: data, checkpoints, samples, log, and clean stopping."""
+"""The training loop: steps, checkpoints, validation, samples, and clean stopping."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import shlex
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from toolkit.checkpoints import (
-    checkpoint_path,
-    checkpoints,
-    load_part,
-    read_metadata,
-    save_checkpoint,
-)
-from toolkit.contracts import load_state
+from toolkit.checkpoints import checkpoints
 from toolkit.errors import DivergedError
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
-from toolkit.runs import Run, load_generator, run_named
-from toolkit.training.build import build_pairs, build_system
-from toolkit.training.data import batches
-from toolkit.training.resuming import (
-    Material,
-    check_changes,
-    check_recipe,
-    material_of,
-    save_material,
-)
+from toolkit.runs import Run
+from toolkit.training.crash import keep_crash
+from toolkit.training.data import Batch
+from toolkit.training.opening import OpenRun, opened, writing_to
+from toolkit.training.ranks import joined
+from toolkit.training.recording import Recorder, recording
 from toolkit.training.samples import SampleSheet
-from toolkit.training.state import load_optimizer_state, optimizer_state
-from toolkit.training.step import System, train_step
+from toolkit.training.schedule import set_rates
+from toolkit.training.speed import matrix_precision
+from toolkit.training.step import train_step
+from toolkit.training.watch import NotFiniteError
 
-_TRAINED = "generator.trained"
-"""The generator's own weights in a checkpoint whose part "generator" is their average."""
-_RISE = 100
-"""Warm-up steps of the cosine schedule, at the start and when further losses join in."""
+SKIPPED = "skipped"
+"""Logged for a step that was not applied."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +36,17 @@ class Report:
 
     Attributes:
         step: Number of steps done.
-        losses: Unweighted losses, by name.
+        figures: Unweighted losses, norms of gradients and the discriminator's health, by name.
         sample: The sample sheet written after this step, if any.
+        scores: Means of the validation after this step, by metric, if any.
+        skipped: Why the step was not applied; empty if it was.
     """
 
     step: int
-    losses: dict[str, float]
+    figures: dict[str, float]
     sample: Path | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    skipped: str = ""
 
 
 @dataclass
@@ -67,6 +58,8 @@ class Outcome:
         seconds: Duration since the start or the last resume.
         checkpoint: The newest.
         stopped: Whether it was stopped before its last step.
+        early: Whether it ended before its last step because validation no longer improved.
+        best: The best step by validation, if there is one.
         skipped: Images that could not be used: (name, reason).
     """
 
@@ -74,6 +67,8 @@ class Outcome:
     seconds: float
     checkpoint: Path
     stopped: bool = False
+    early: bool = False
+    best: int | None = None
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -88,64 +83,135 @@ def train(
 ) -> Outcome:
     """Trains a run to its last step, starting from its newest checkpoint if there is one.
 
-    A run is only resumed with its own recipe, in which the number of steps may change.
+    A run is only resumed with its own recipe, in which the number of steps may change. Started by
+    torchrun or `accelerate launch`, the processes share each batch; the number of processes may
+    change when a run is resumed.
 
     Args:
-        run: The run's folder; created if it does not exist.
+        run: The run's folder; created if it does not exist. All processes need access to it.
         recipe: Resolved.
         registry: Supplies the components.
-        on_step: Called after every step.
-        should_stop: Called after every step; if it returns True, training saves and stops.
+        on_step: Called after every step, in the first process.
+        should_stop: Called after every step; if it returns True in any process, training saves and
+            stops.
         confirm: Called with a description of what has changed before a run is resumed with other
             code or other training files; resuming is refused if it returns False.
 
     Raises:
-        DivergedError: A loss or gradient is not finite; the last checkpoint is unaffected.
-        CheckpointError: The newest checkpoint is damaged, or of another backbone.
-        UsageError: The run cannot be created, or was trained by another recipe, or `confirm`
-            refused.
+        DivergedError: A loss or gradient is not finite; the step is kept in the run's folder.
+        CheckpointError: All checkpoints are damaged, or of another backbone.
+        UsageError: The run cannot be created, or was trained by another recipe, or is being
+            trained, or `confirm` refused.
+        RankError: Another process has ended.
     """
-    if run.exists:
-        check_recipe(run, recipe, registry)
-    else:
-        run.check_free()
-    pairs = build_pairs(recipe, registry)
-    material = material_of(pairs.dataset)
-    if run.exists:
-        check_changes(run, recipe, material, confirm)
-    system = build_system(recipe, registry)
-    saved = checkpoints(run.checkpoints)
-    step = _load(saved[-1], system) if saved else _begin(system, recipe, registry)
-    _record(run, recipe, material, step)
-    sheet = SampleSheet(pairs) if recipe.train.sample_every else None
-    made_by = json.dumps(recipe.model_dump(mode="json")["provenance"])
-    plan, begin, stopped = recipe.train, time.monotonic(), False
-    checkpoint = saved[-1] if saved else run.checkpoints
+    begin = time.monotonic()
+    with (
+        joined(recipe.train.device) as ranks,
+        matrix_precision(recipe.train),
+        opened(run, recipe, registry, ranks, confirm) as training,
+        recording(training, registry) as recorder,
+    ):
+        outcome = _steps(training, recorder, on_step, should_stop)
+    return replace(outcome, seconds=time.monotonic() - begin)
 
-    # On a CPU both would share the same cores: two threads at once made a step 1.4 times as long.
-    ahead = 0 if system.device.type == "cpu" else plan.prefetch
 
-    for batch in batches(pairs, step, plan.steps, plan.batch, ahead):
-        set_rates(system, recipe, step)
-        try:
-            losses = train_step(system, batch, step)
-        except DivergedError as error:
-            raise DivergedError(str(error), _slower(run, recipe)) from error
-        step += 1
-        stopped = step < plan.steps and should_stop()
-        last = step == plan.steps
-        sample = None
-        if sheet and (last or step % plan.sample_every == 0):
-            sample = run.samples / f"step-{step:07d}.png"
-            with system.average.in_place() if system.average else nullcontext():
-                sheet.write(system, sample)
-        run.append_log({"step": step, **losses})
-        if stopped or last or step % plan.checkpoint_every == 0:
-            checkpoint = _save(run, system, step, plan.keep, made_by)
-        on_step(Report(step, losses, sample))
-        if stopped:
-            break
-    return Outcome(step, time.monotonic() - begin, checkpoint, stopped, pairs.skipped)
+def _steps(
+    training: OpenRun,
+    recorder: Recorder,
+    on_step: Callable[[Report], None],
+    should_stop: Callable[[], bool],
+) -> Outcome:
+    """Takes the remaining steps."""
+    run, plan, ranks = training.run, training.recipe.train, training.ranks
+    system, validation = training.system, training.validation
+    sheet = SampleSheet(training.pairs) if plan.sample_every else None
+    stopped, early = False, _exhausted(training)
+    with closing(training.batches()) as batches:
+        while not (stopped or early) and training.step < plan.steps:
+            with recorder.phase("data"):
+                batch = next(batches)
+            set_rates(system, training.recipe, training.step)
+            figures, reason = _step(training, recorder, batch)
+            training.step += 1
+            step, last = training.step, training.step == plan.steps
+            stopped = not last and any(ranks.gather(should_stop()))
+            sample = None
+            if sheet and (last or step % plan.sample_every == 0):
+                with writing_to(run):
+                    sample = sheet.write(system, run.samples / f"step-{step:07d}.png")
+            scores, best = {}, False
+            if validation and validation.due(step, plan.steps):
+                with recorder.phase("validation"), writing_to(run):
+                    scores = validation.score(system, step)
+                # As the first process sees it: a shared folder may show others an older record.
+                best, exhausted = ranks.share((validation.is_best(step), validation.exhausted()))
+                early = exhausted and not last
+            recorder.step(figures, scores, sample)
+            if stopped or last or early or best or step % plan.checkpoint_every == 0:
+                with recorder.phase("checkpoint"), writing_to(run):
+                    training.save()
+                    if best and validation and ranks.first:
+                        validation.keep_best(training.checkpoint)
+            if ranks.first:
+                on_step(Report(step, figures, sample, scores, reason))
+    if stopped:
+        recorder.stop()
+    return Outcome(
+        training.step,
+        0.0,
+        training.checkpoint,
+        stopped,
+        early,
+        validation.best_step() if validation else None,
+        training.pairs.skipped,
+    )
+
+
+def _exhausted(training: OpenRun) -> bool:
+    """Whether the run has ended early before; keeps its best checkpoint if a kill prevented it."""
+    validation, plan, ranks = training.validation, training.recipe.train, training.ranks
+    if not validation or not training.step:
+        return False
+    if ranks.first and validation.is_best(training.step):
+        validation.keep_best(training.checkpoint)
+    return ranks.share(validation.exhausted() and training.step < plan.steps)
+
+
+def _step(training: OpenRun, recorder: Recorder, batch: Batch) -> tuple[dict[str, float], str]:
+    """Takes a step; returns its figures, and why it was skipped if it was."""
+    try:
+        figures = train_step(training.system, batch, training.step, recorder.phase)
+    except NotFiniteError as error:
+        return {SKIPPED: 1.0}, _not_finite(training, batch, error)
+    return figures.flat(), ""
+
+
+def _not_finite(training: OpenRun, batch: Batch, error: NotFiniteError) -> str:
+    """Keeps a step that is not finite; returns why it is skipped, if it may be.
+
+    Raises:
+        DivergedError: It may not.
+    """
+    run, limit = training.run, training.recipe.train.max_skipped_steps
+    with writing_to(run):
+        crash = keep_crash(run, training.system, batch, training.step, error)
+    skipped = sum(SKIPPED in figures for _, figures in run.read_log())
+    message = (
+        f"Step {crash.step} was not applied, because this is not finite: {crash.guilty}. "
+        f"It computed {error.figures}. Its images and weights are in {crash.folder}."
+    )
+    skipped = training.ranks.share(skipped)
+    if skipped < limit:
+        return message
+    if skipped:
+        message += f" Steps skipped before it: {skipped}, as many as may be."
+    more = f"toolkit train --resume --out {run.quoted} --set train.max_skipped_steps={limit + 10}"
+    hints = [
+        f"To repeat it, loss by loss: toolkit train --replay {shlex.quote(str(crash.folder))}",
+        _slower(run, training.recipe),
+        f"To skip such steps, at most {limit + 10} of them: {more}",
+    ]
+    raise DivergedError(message, "\n".join(hints)) from error
 
 
 def _slower(run: Run, recipe: Recipe) -> str:
@@ -156,68 +222,8 @@ def _slower(run: Run, recipe: Recipe) -> str:
     words = ["toolkit", "train", "--config", str(run.recipe_path)]
     saved = checkpoints(run.checkpoints)
     words += ["--start", str(folder)] if saved else []
-    words += ["--set", f"train.lr={recipe.train.lr / 10:g}", "--out", str(other)]
+    for rate in ("lr", "disc_lr"):
+        words += ["--set", f"train.{rate}={getattr(recipe.train, rate) / 10:g}"]
+    words += ["--out", str(other)]
     from_where = f"from its last checkpoint, {saved[-1].name}," if saved else "from the beginning"
-    return f"To train {from_where} at a lower rate: {shlex.join(words)}"
-
-
-def set_rates(system: System, recipe: Recipe, step: int) -> None:
-    """Sets the scheduled learning rates of a step, counted from 0."""
-    share = 1.0
-    if recipe.train.schedule == "cosine":
-        joined = recipe.objective.first_loss_steps
-        rise = min(1.0, (1 + step - (joined if step >= joined else 0)) / _RISE)
-        share = rise * (0.01 + 0.99 * (1 + math.cos(math.pi * step / recipe.train.steps)) / 2)
-    for learner in system.learners.values():
-        learner.optimizer.param_groups[0]["lr"] = learner.rate * share
-
-
-def _save(run: Run, system: System, step: int, keep: int, provenance: str) -> Path:
-    """Writes a checkpoint; its part "generator" holds the weights used for restoring."""
-    parts = {}
-    for name, learner in system.learners.items():
-        parts[name] = learner.part.state()
-        parts[f"{name}.optimizer"] = optimizer_state(learner.optimizer, learner.parameters)
-    if system.average:
-        parts[_TRAINED], parts["generator"] = parts["generator"], system.average.weights
-    path = checkpoint_path(run.checkpoints, step)
-    fingerprint = system.generator.fingerprint
-    metadata = {"step": str(step), "fingerprint": fingerprint, "provenance": provenance}
-    save_checkpoint(path, parts, metadata)
-    for old in checkpoints(run.checkpoints)[:-keep]:
-        old.unlink()
-    return path
-
-
-def _record(run: Run, recipe: Recipe, material: Material, step: int) -> None:
-    """Writes recipe and training files, and removes log lines after `step`."""
-    if not run.exists:
-        run.create(recipe)
-    elif step < recipe.train.steps:
-        recipe.save(run.recipe_path)  # perhaps with more steps; fed back, it repeats the whole run
-    save_material(material, run.folder)
-    run.rewind_log(step)
-
-
-def _begin(system: System, recipe: Recipe, registry: Registry) -> int:
-    """Loads the generator's weights from the run in `train.start`, if any; returns step 0."""
-    if recipe.train.start:
-        origin = run_named(recipe.train.start, registry)
-        origin.recipe()  # says so where there is no run
-        load_generator(system.generator, origin.latest())
-        if system.average:
-            system.average.load(system.generator.state())
-    return 0
-
-
-def _load(path: Path, system: System) -> int:
-    load_generator(system.generator, path)
-    if system.average:
-        system.average.load(system.generator.state())
-        system.generator.load_state(load_part(path, _TRAINED))
-    for name, learner in system.learners.items():
-        if name != "generator":
-            load_state(learner.part, load_part(path, name))
-        state = load_part(path, f"{name}.optimizer")
-        load_optimizer_state(learner.optimizer, learner.parameters, state)
-    return int(read_metadata(path)["step"])
+    return f"To train {from_where} at lower rates: {shlex.join(words)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from toolkit.contracts import predict
 from toolkit.images import Picture, bicubic_resize, write_picture
 from toolkit.training.data import Batch, Pairs
-from toolkit.training.step import System
+from toolkit.training.system import System
 
 _COUNT = 4
 _FAR = 1 << 40
@@ -23,10 +24,16 @@ class SampleSheet:
     def __init__(self, pairs: Pairs) -> None:
         self._batches = [pairs.sample(_FAR + number) for number in range(_COUNT)]
 
-    def write(self, system: System, path: Path) -> None:
-        """Restores the crops and writes the sheet as PNG."""
-        rows = [_row(system, batch) for batch in self._batches]
-        write_picture(Picture(torch.cat(rows, dim=2)[0].clamp(0, 1)), path)
+    def write(self, system: System, path: Path) -> Path:
+        """Restores the crops with the averaged weights, if there are any; writes a PNG file.
+
+        All ranks call it together, as their weights may be sharded; the first one writes.
+        """
+        with system.average.in_place() if system.average else nullcontext():
+            rows = [_row(system, batch) for batch in self._batches]
+        if system.ranks.first:
+            write_picture(Picture(torch.cat(rows, dim=2)[0].clamp(0, 1)), path)
+        return path
 
 
 @torch.no_grad()

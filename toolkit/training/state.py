@@ -36,7 +36,11 @@ def load_optimizer_state(
         if name not in parameters:
             raise CheckpointError(f"The optimiser's state has {name}, which is not trained here.")
         parameter = parameters[name]
-        # AdamW counts its steps on the CPU; all other state lies beside its parameter.
-        device = torch.device("cpu") if key == "step" else parameter.device
+        if tensor.ndim == 0 and not tensor.is_floating_point():
+            optimizer.state[parameter][key] = tensor.item()  # the 8-bit AdamW's count of steps
+            continue
+        # AdamW counts its steps on the CPU unless it is fused; all else lies beside its parameter.
+        on_cpu = key == "step" and not optimizer.param_groups[0].get("fused")
+        device = torch.device("cpu") if on_cpu else parameter.device
         # A copy: what safetensors gives may lie in the file itself.
         optimizer.state[parameter][key] = tensor.to(device, copy=True)

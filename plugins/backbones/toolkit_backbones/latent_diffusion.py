@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from toolkit_backbones import lora
 from toolkit_backbones.architecture import PARTS, Architecture, Part
 from toolkit_backbones.condition import Condition
+from toolkit_backbones.convolution import use_products
 from toolkit_backbones.precision import default_dtype
 from toolkit_backbones.sources import Source
 
@@ -120,6 +121,7 @@ class LatentDiffusion:
         elif not self._hollow:
             network = self._load(network, model, part, precision)
         network.eval().requires_grad_(False)
+        use_products(network)
         if shared:
             _SHARED.update({(identity, name): value for name, value in network.named_parameters()})
         if self._checkpointing:

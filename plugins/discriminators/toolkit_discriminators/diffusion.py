@@ -64,6 +64,23 @@ class DiffusionDiscriminator:
         Raises:
             UsageError: The latents do not fit the trunk, or are too small for the head.
         """
+        return self._judge(*self._noised(x, rng))
+
+    def logits_of_both(
+        self, fake: Tensor, real: Tensor, fake_rng: torch.Generator, real_rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Returns `logits(fake, fake_rng)` and `logits(real, real_rng)`, computed as one batch.
+
+        The trunk's weights are read once instead of twice, which is most of the time of a small
+        batch.
+        """
+        pairs = self._noised(fake, fake_rng), self._noised(real, real_rng)
+        noisy, t = (torch.cat(both) for both in zip(*pairs, strict=True))
+        fake_logits, real_logits = self._judge(noisy, t).chunk(2)
+        return fake_logits, real_logits
+
+    def _noised(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns F(x, t) of eq. 4 in the trunk's precision, and the drawn t."""
         if x.shape[1] != self.trunk.latent_channels:
             raise UsageError(
                 f"The discriminator's backbone expects latents with {self.trunk.latent_channels} "
@@ -75,9 +92,10 @@ class DiffusionDiscriminator:
         if self.noising.clean_at_zero:
             signal = signal.where(t > 0, torch.ones_like(signal))
         noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-        dtype = self.trunk.conv_in.weight.dtype
-        noisy = add_noise(x, noise, signal).to(dtype)
-        features = self.trunk(noisy, t, self.condition(x.shape[0], dtype))
+        return add_noise(x, noise, signal).to(self.trunk.conv_in.weight.dtype), t
+
+    def _judge(self, noisy: Tensor, t: Tensor) -> Tensor:
+        features = self.trunk(noisy, t, self.condition(len(noisy), noisy.dtype))
         if min(features.shape[2:]) < MINIMUM_SIDES[self._head]:
             raise UsageError(
                 f"The head {self._head!r} needs feature maps with sides of at least "

@@ -18,6 +18,7 @@ from toolkit.plugin import (
     load_tensors,
 )
 from toolkit_generators.compact import compact, expand, is_compact
+from toolkit_generators.winograd_layers import use_winograd_with_gradients
 
 
 class OneStepModel:
@@ -49,6 +50,7 @@ class OneStepModel:
     ) -> None:
         self.backbone = backbone
         self.vae, self.unet = backbone.vae(), backbone.unet(shared=lora_rank > 0)
+        use_winograd_with_gradients(self.vae)
         self.condition = backbone.condition()
         self.fingerprint = backbone.fingerprint
         self.timestep = timestep

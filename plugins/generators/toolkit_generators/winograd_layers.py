@@ -1,6 +1,8 @@
-"""Faster wide convolutions for inference on a CPU, with Winograd's algorithm."""
+"""Faster wide convolutions on a CPU, with Winograd's algorithm."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,16 @@ _MIN_CHANNELS = 512
 
 _EPS = 1e-12
 """Avoids division by zero for bands of constant value."""
+
+
+def use_winograd_with_gradients(network: nn.Module) -> None:
+    """Lets frozen 3x3 convolutions use Winograd's algorithm, forward and backward, in place.
+
+    The network stays as it is otherwise; see `use_winograd` for inference.
+    """
+    for layer in network.modules():
+        if type(layer) is nn.Conv2d and _is_plain(layer):
+            layer.__class__ = FrozenConvolution
 
 
 def use_winograd(network: nn.Module) -> None:
@@ -39,6 +51,44 @@ def use_winograd(network: nn.Module) -> None:
                 layer.inplace = True  # safe: its input is the fresh output of a norm
 
 
+class FrozenConvolution(nn.Conv2d):
+    """A 3x3 convolution that gradients pass through, with stride 1 and padding 1.
+
+    It uses Winograd's algorithm on a CPU in float32, where it is faster.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolves `[b, in, h, w]` to `[b, out, h, w]`."""
+        weight = self.weight
+        if not _pays(weight, x) or weight.requires_grad or torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        convolved: Tensor = _Convolve.apply(x, self)
+        return convolved
+
+    @property
+    def matrices(self) -> Tensor:
+        """The transformed weights, which are four times as large; kept for the same weights."""
+        known: tuple[Tensor, int, Tensor] | None = getattr(self, "_known", None)
+        weight = self.weight
+        if known is None or known[0] is not weight or known[1] != weight._version:  # noqa: SLF001
+            known = weight, weight._version, winograd.transform(weight.detach())  # noqa: SLF001
+            object.__setattr__(self, "_known", known)  # no parameter of its own
+        return known[2]
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: FrozenConvolution) -> Tensor:
+        ctx.layer = layer
+        return winograd.convolve(x, layer.matrices, layer.bias).contiguous()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        matrices = ctx.layer.matrices
+        return winograd.convolve(gradient, matrices, transposed=True).contiguous(), None
+
+
 class WideConvolution(nn.Module):
     """A 3x3 convolution that uses Winograd's algorithm on a CPU in float32, where it is faster.
 
@@ -59,12 +109,7 @@ class WideConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolves `[b, in, h, w]` to `[b, out, h, w]`, without gradients."""
         weight = self.plain.weight
-        outputs, inputs = weight.shape[:2]
-        if (
-            weight.device.type == "cpu"
-            and x.dtype == weight.dtype == torch.float32
-            and winograd.pays(inputs, outputs, x.shape[0], *x.shape[2:])
-        ):
+        if _pays(weight, x):
             if self._matrices is None:
                 self._matrices = winograd.transform(weight)
             return winograd.convolve(x, self._matrices, self.plain.bias)
@@ -116,6 +161,15 @@ class WideGroupNorm(nn.Module):
         within = (inverse_stds**-2 - _EPS).clamp_min(0)
         between = (means - mean[..., None]).square()
         return mean, ((within + between) * share).sum(-1)
+
+
+def _pays(weight: Tensor, x: Tensor) -> bool:
+    outputs, inputs = weight.shape[:2]
+    return (
+        weight.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and winograd.pays(inputs, outputs, x.shape[0], *x.shape[2:])
+    )
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:

@@ -48,7 +48,7 @@ class Convolution:
         It is linear and does not amplify rounding errors, so the fastest algorithm is used.
         """
         if self._winograd_pays(gradient):
-            return winograd.convolve(gradient, self._flipped_matrices).contiguous()
+            return winograd.convolve(gradient, self._matrices, transposed=True).contiguous()
         return F.conv2d(gradient, self._flipped, padding=1)
 
     def _winograd_pays(self, x: Tensor) -> bool:
@@ -67,10 +67,6 @@ class Convolution:
     @functools.cached_property
     def _flipped(self) -> Tensor:
         return self.weight.flip(2, 3).transpose(0, 1).contiguous()
-
-    @functools.cached_property
-    def _flipped_matrices(self) -> Tensor:
-        return winograd.transform(self._flipped)
 
 
 class _Convolve(torch.autograd.Function):

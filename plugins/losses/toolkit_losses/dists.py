@@ -63,14 +63,16 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        x_mean, y_mean = x.mean((2, 3), keepdim=True), y.mean((2, 3), keepdim=True)
         parts = []
         for channels in channel_parts(x):
-            first, second = x[:, channels].contiguous(), y[:, channels].contiguous()
-            x_mean, y_mean = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
-            first, second = (first - x_mean).flatten(2), (second - y_mean).flatten(2)
-            products = _dot(first, first), _dot(second, second), _dot(first, second)
-            parts.append((x_mean.flatten(1), y_mean.flatten(1), *products))
-        moments = tuple(torch.cat(moment, 1) for moment in zip(*parts, strict=True))
+            first = (x[:, channels] - x_mean[:, channels]).contiguous()
+            second = torch.empty_like(first)  # in the memory format of the other
+            torch.sub(y[:, channels], y_mean[:, channels], out=second)
+            pairs = (first, first), (second, second), (first, second)
+            parts.append([(one * other).mean((2, 3)) for one, other in pairs])
+        products = (torch.cat(product, 1) for product in zip(*parts, strict=True))
+        moments = (x_mean.flatten(1), y_mean.flatten(1), *products)
         ctx.save_for_backward(x, y, *moments[:2])
         return moments
 
@@ -89,8 +91,3 @@ class _Moments(torch.autograd.Function):
             out = gradient[:, part]
             torch.addcmul(constant, x[:, part], by_x, out=out).addcmul_(y[:, part], by_y)
         return gradient, None
-
-
-def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """Returns mean products of maps `[b, channels, pixels]`, without a temporary."""
-    return torch.einsum("bcp,bcp->bc", x, y) / x.shape[2]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from toolkit.plugin import Component, Context, DataError, Options, hookimpl
 from toolkit_photos.published import FFHQ10K, LSDIR, PUBLISHED, Published, open_published
@@ -32,6 +32,9 @@ class FolderOptions(Options):
     """Folder of images, searched including subfolders."""
     part: Literal["all", "fit", "validation"] = "all"
     """`validation` is every eighth image by name, for choosing settings; `fit` is the others."""
+    min_side: int = Field(default=0, ge=0)
+    """Decode JPEGs at 1/2, 1/4 or 1/8 of their size as long as the shorter side keeps this many
+    pixels; 0 for full size."""
 
 
 class PairsOptions(Options):
@@ -69,7 +72,7 @@ def _photos(options: PhotosOptions, _context: Context) -> Dataset:
 def _folder(options: FolderOptions, _context: Context) -> Dataset:
     from toolkit_photos.folder import ImageFolder
 
-    return ImageFolder(str(options.folder), options.folder, options.part)
+    return ImageFolder(str(options.folder), options.folder, options.part, options.min_side)
 
 
 def _pairs(options: PairsOptions, _context: Context) -> Dataset:

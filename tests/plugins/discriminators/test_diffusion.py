@@ -244,3 +244,21 @@ def test_it_moves_to_a_device_as_a_whole_but_for_the_noisings_numbers():
     assert all(each.is_meta for part in parts for each in part.parameters())
     assert judge._alphas_cumprod.is_meta
     assert not any(each.is_meta for each in judge.noising.state.values())
+
+
+@pytest.mark.parametrize("name", ["nad", "vanilla", "diffusion-gan"])
+def test_judging_both_at_once_is_judging_each(name):
+    judge = toolkit.make("discriminator", f"{name}:pocket", lora_rank=2)
+    fake, real = latents(), latents().flip(0)
+    streams = ("fake", "real")
+
+    def gradients(fake_logits, real_logits):
+        loss = fake_logits.square().mean() - real_logits.sigmoid().mean()
+        return torch.autograd.grad(loss, list(judge.trainable().values()), allow_unused=True)
+
+    apart = [
+        judge.logits(x, torch_stream(0, s)) for x, s in zip((fake, real), streams, strict=True)
+    ]
+    both = judge.logits_of_both(fake, real, *(torch_stream(0, s) for s in streams))
+    torch.testing.assert_close(list(both), apart, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients(*both), gradients(*apart), rtol=1e-3, atol=1e-5)

@@ -9,7 +9,12 @@ from toolkit.images import bicubic_resize
 from toolkit.streams import torch_stream
 from toolkit_generators import restorer as restoring
 from toolkit_generators.folding import FoldedUNet
-from toolkit_generators.winograd_layers import WideConvolution, WideGroupNorm, use_winograd
+from toolkit_generators.winograd_layers import (
+    WideConvolution,
+    WideGroupNorm,
+    use_winograd,
+    use_winograd_with_gradients,
+)
 
 BACKBONES = ["pocket", "sd21:tiny", "sdxl:tiny"]
 
@@ -178,3 +183,28 @@ def test_generator_and_restorer_move_as_a_whole():
         assert each.to(torch.device("meta")) is each
         parts = each.networks.values()
         assert all(parameter.is_meta for part in parts for parameter in part.parameters())
+
+
+def test_gradients_pass_through_wide_frozen_convolutions():
+    rng = torch_stream(0, "wide")
+    plain = torch.nn.Sequential(torch.nn.Conv2d(192, 256, 3, padding=1)).requires_grad_(False)
+    x = torch.randn(1, 192, 32, 40, generator=rng)
+    upstream = torch.randn(1, 256, 32, 40, generator=rng)
+
+    def both():
+        leaf = x.clone().requires_grad_()
+        out = plain(leaf)
+        return out.detach(), *torch.autograd.grad(out, leaf, upstream)
+
+    expected = both()
+    use_winograd_with_gradients(plain)
+    found = both()
+    for one, other in zip(found, expected, strict=True):
+        assert one.is_contiguous()
+        assert not torch.equal(one, other), "the other algorithm rounds otherwise"
+        assert (one - other).abs().max() < 2e-5 * other.abs().max()
+    plain[0].weight.mul_(2)  # the transformed weights are those of before
+    doubled = both()
+    assert (doubled[1] - 2 * expected[1]).abs().max() < 4e-5 * expected[1].abs().max()
+    plain.requires_grad_(True)(x).sum().backward()
+    assert plain[0].weight.grad is not None

@@ -98,7 +98,9 @@ def test_a_stride_is_kept():
 
 def test_the_fast_way_is_taken_where_it_pays_and_no_gradient_is_amplified(monkeypatch):
     taken, convolve = [], winograd.convolve
-    monkeypatch.setattr(winograd, "convolve", lambda *told: taken.append(1) or convolve(*told))
+    monkeypatch.setattr(
+        winograd, "convolve", lambda *told, **more: taken.append(1) or convolve(*told, **more)
+    )
     convolution = layer()
     x = torch.randn(1, 128, 40, 48, generator=RNG, requires_grad=True)
     found = convolution(x)
@@ -114,3 +116,14 @@ def test_the_fast_way_is_taken_where_it_pays_and_no_gradient_is_amplified(monkey
     layer(stride=2)(x.detach())
     layer(padding=0)(x.detach())
     assert len(taken) == 3
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (5, 6)])
+def test_winograd_gives_the_gradient_of_an_input_from_the_same_matrices(size):
+    convolution = layer()
+    gradient = torch.randn(2, 256, *size, generator=RNG)
+    exact = F.conv_transpose2d(gradient.double(), convolution.weight.double(), padding=1)
+    matrices = winograd.transform(convolution.weight)
+    found = winograd.convolve(gradient, matrices, transposed=True)
+    assert found.shape == exact.shape
+    assert (found - exact).abs().max() < 8e-6 * exact.abs().max()

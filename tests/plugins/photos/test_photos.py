@@ -1,5 +1,6 @@
 """The shipped photographs, and folders of one's own."""
 
+import os
 import tomllib
 
 import pytest
@@ -7,6 +8,8 @@ from PIL import Image, ImageCms
 
 import toolkit
 from toolkit.errors import DataError, ImageError
+from toolkit_photos import folder
+from toolkit_photos.names import Names
 from toolkit_photos.plugin import SHIPPED
 
 
@@ -100,3 +103,46 @@ def test_photographs_are_read_in_srgb_and_opaque(tmp_path):
     image.save(tmp_path / "a.png", icc_profile=swapped)
     sample = toolkit.make("dataset", f"folder:{tmp_path}")[0]
     assert (sample.hr[:, 0, 0] * 255).round().tolist() == [204, 204, 255]
+
+
+def test_jpegs_may_be_decoded_at_reduced_size(tmp_path):
+    Image.new("RGB", (200, 120), (10, 20, 30)).save(tmp_path / "a.jpg")
+    spec = {"use": "folder", "folder": str(tmp_path)}
+    sizes = {
+        side: toolkit.make("dataset", {**spec, "min_side": side})[0].hr.shape[1:]
+        for side in (0, 100, 60)
+    }
+    assert sizes == {0: (120, 200), 100: (120, 200), 60: (60, 100)}
+
+
+def test_a_large_folder_is_not_opened_beforehand(tmp_path, photo_folder, monkeypatch):
+    for path in photo_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "fake.png").write_text("no image")
+    opened = []
+    why_unreadable = folder.why_unreadable
+    monkeypatch.setattr(
+        folder, "why_unreadable", lambda path: opened.append(path) or why_unreadable(path)
+    )
+    small = toolkit.make("dataset", f"folder:{tmp_path}")
+    assert len(opened) == 4
+    monkeypatch.setattr(folder, "_CHECKED", 3)
+    large = toolkit.make("dataset", f"folder:{tmp_path}")
+    assert len(opened) == 4
+    assert large.skipped == ()
+    assert set(large.files) == {*small.files, "fake.png"}
+    with pytest.raises(ImageError, match="damaged or not an image"):
+        large[[*large.files].index("fake.png")]
+
+
+def test_names_take_little_memory_and_keep_their_order():
+    many = [f"{i % 7}/photo é {i}.jpg" for i in range(1000)] + [os.fsdecode(b"\xff.png")]
+    names = Names(many)
+    assert list(names) == many
+    assert names[-1] == many[-1]
+    assert names[3:5] == many[3:5]
+    assert names.nbytes < 35 * len(many)
+    assert len(Names([])) == 0
+    for index in (len(many), -len(many) - 1):
+        with pytest.raises(IndexError):
+            names[index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,13 @@ import cv2
 import numpy as np
 
 from toolkit.image_files import find_images
+from toolkit.reporting.pictures import address_of
 
 SIDE = 256
 """Side of a crop in pixels."""
 _COUNT = 4
 """Number of photographs in a page."""
 _STEP = 32
-_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def crops(photographs: Path, restored: Mapping[str, Path]) -> list[Crops]:
         cut = {
             label: image[top : top + SIDE, left : left + SIDE] for label, image in images.items()
         }
-        addresses = {label: _address(image) for label, image in cut.items()}
+        addresses = {label: address_of(image) for label, image in cut.items()}
         made.append(Crops(name.as_posix(), addresses))
     return made
 
@@ -80,8 +79,3 @@ def _place(hr: np.ndarray) -> tuple[int, int]:
         return float(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left])
 
     return max(places, key=found)
-
-
-def _address(image: np.ndarray) -> str:
-    _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from html import escape
 from pathlib import Path
-from string import Template
+from typing import Any
 
+from toolkit.reporting.pages import as_markup, render
+from toolkit.reporting.plots import colours_of, curve_plot, interval_plot
 from toolkit.runs import Run
 from toolkit.tables.measurement import restored_images
 from toolkit.tables.rendering.crops import Crops, crops
-from toolkit.tables.rendering.plots import colours_of, curve_plot, interval_plot
 from toolkit.tables.rendering.text import (
     as_lines,
     claim_reasons,
@@ -26,50 +24,49 @@ from toolkit.tables.result import QualityRow, QualityTable, RowResult, TableResu
 _TEMPLATE = Path(__file__).with_name("page.html")
 _CLASSES = {1: "best", 2: "second"}
 _BETTER = {"higher": "higher is better", "lower": "lower is better"}
+_ARROWS = {"higher": " ↑", "lower": " ↓"}
 
 
 def as_page(result: TableResult) -> str:
     """Renders the page: table, claims, intervals, images side by side, curves of training."""
-    parts = [_head(result), _table(result), _notes(result)]
-    images: list[Crops] = []
-    if isinstance(result, QualityTable):
-        images = _crops(result)
-        parts += [_claims(result), _intervals(result), _viewer() if images else "", _curves(result)]
-    parts.append(_foot(result))
-    # "</" would end the script early.
-    data = json.dumps([{"name": each.name, **each.images} for each in images]).replace("</", "<\\/")
-    title = f"{name_of(result)}: {result.title}"
-    page = Template(_TEMPLATE.read_text(encoding="utf-8"))
-    return page.substitute(title=escape(title), body="\n".join(filter(None, parts)), crops=data)
+    quality = result if isinstance(result, QualityTable) else None
+    head, *lines = as_lines(result)
+    return render(
+        _TEMPLATE,
+        title=f"{name_of(result)}: {result.title}",
+        where=_where(result),
+        head=[name + _ARROWS.get(result.directions.get(name, ""), "") for name in head],
+        rows=_rows(result, head, lines),
+        notes=more_lines(result),
+        claims=_claims(quality) if quality else [],
+        intervals=as_markup(_intervals(quality)) if quality else [],
+        crops=[{"name": e.name, **e.images} for e in _crops(quality)] if quality else [],
+        curves=as_markup(_curves(quality)) if quality else [],
+        facts=_facts(result),
+    )
 
 
-def _head(result: TableResult) -> str:
+def _where(result: TableResult) -> str:
     about, quick = "", ""
     if isinstance(result, QualityTable):
         about = f": {result.about}" if result.about else ""
         quick = " A first look: it answers nothing." if result.quick else ""
-    where = escape(f"{result.place}. Scale: {result.setting}{about}.{quick}")
-    title = escape(result.title)
-    return f"<h1>{escape(name_of(result))}: {title}</h1><p class='soft'>{where}</p>"
+    return f"{result.place}. Scale: {result.setting}{about}.{quick}"
 
 
-def _table(result: TableResult) -> str:
-    head, *lines = as_lines(result)
-    found = ranks(result)
-    cells = "".join(f"<th>{escape(name)}{_arrow(result, name)}</th>" for name in head)
-    rows = [f"<tr>{cells}</tr>"]
+def _rows(result: TableResult, head: list[str], lines: list[list[str]]) -> list[dict[str, Any]]:
+    found, rows = ranks(result), []
     for number, (label, *figures) in enumerate(lines):
-        row = f"<td>{escape(label)}</td>"
-        for column, figure in zip(head[1:], figures, strict=True):
-            kind = _CLASSES.get(found.get((number, column), 0), "")
-            interval = _interval(result, result.rows[number], column)
-            row += f'<td><span class="{kind}">{escape(figure)}</span>{interval}</td>'
-        rows.append(f"<tr>{row}</tr>")
-    return f'<div class="wide"><table>{"".join(rows)}</table></div>'
-
-
-def _arrow(result: TableResult, column: str) -> str:
-    return {"higher": " ↑", "lower": " ↓"}.get(result.directions.get(column, ""), "")
+        cells = [
+            {
+                "figure": figure,
+                "rank": _CLASSES.get(found.get((number, column), 0), ""),
+                "interval": _interval(result, result.rows[number], column),
+            }
+            for column, figure in zip(head[1:], figures, strict=True)
+        ]
+        rows.append({"label": label, "cells": cells})
+    return rows
 
 
 def _interval(result: TableResult, row: RowResult, column: str) -> str:
@@ -77,25 +74,17 @@ def _interval(result: TableResult, row: RowResult, column: str) -> str:
     if not found or not found.interval:
         return ""
     low, high = (f"{end:.{decimals(result, column)}f}" for end in found.interval)
-    return f"<br><small>{low} to {high}</small>"
+    return f"{low} to {high}"
 
 
-def _notes(result: TableResult) -> str:
-    return _list(more_lines(result)) if more_lines(result) else ""
-
-
-def _claims(result: QualityTable) -> str:
-    if not result.claims:
-        return ""
-    items = "".join(
-        f"<li>{escape(each.claim)}: <span class='outcome'>{escape(each.outcome)}</span> "
-        f"<span class='soft'>{escape(claim_reasons(each))}</span></li>"
+def _claims(result: QualityTable) -> list[dict[str, str]]:
+    return [
+        {"claim": each.claim, "outcome": each.outcome, "reasons": claim_reasons(each)}
         for each in result.claims
-    )
-    return f"<h2>What the paper concludes, tested here</h2><ul>{items}</ul>"
+    ]
 
 
-def _intervals(result: QualityTable) -> str:
+def _intervals(result: QualityTable) -> list[str]:
     plots = []
     colours = colours_of(_named(result, row) for row in result.rows)
     for column in shown_columns(result):
@@ -107,10 +96,10 @@ def _intervals(result: QualityTable) -> str:
         if rows:
             title = f"{column} ({_BETTER[result.directions[column]]})"
             plots.append(interval_plot(title, rows, colours, decimals(result, column)))
-    return _section("Means and 95 % intervals", plots)
+    return plots
 
 
-def _curves(result: QualityTable) -> str:
+def _curves(result: QualityTable) -> list[str]:
     """Curves of the first seed of each row that was trained."""
     found: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in result.rows:
@@ -120,7 +109,7 @@ def _curves(result: QualityTable) -> str:
                     curves = found.setdefault(name, {})
                     curves.setdefault(_named(result, row), []).append((step, value))
     colours = colours_of(_named(result, row) for row in result.rows)
-    return _section("Training", [curve_plot(*each, colours) for each in found.items()])
+    return [curve_plot(*each, colours) for each in found.items()]
 
 
 def _crops(result: QualityTable) -> list[Crops]:
@@ -137,40 +126,13 @@ def _crops(result: QualityTable) -> list[Crops]:
     return crops(photographs, restored) if (photographs / "hr").is_dir() else []
 
 
-def _viewer() -> str:
-    choices = "".join(
-        f'<label>{text}<select id="{name}"></select></label>'
-        for name, text in (("photo", "Photograph"), ("left", "Left"), ("right", "Right"))
-    )
-    return (
-        '<h2>Side by side</h2><div class="viewer"><div class="compare">'
-        '<img id="before" alt="left"><img id="after" class="after" alt="right">'
-        '<div id="edge" class="edge"></div>'
-        '<input id="slider" type="range" min="0" max="100" value="50" '
-        'aria-label="Where the images meet">'
-        f'</div><div class="choices">{choices}</div></div>'
-    )
-
-
-def _foot(result: TableResult) -> str:
+def _facts(result: TableResult) -> list[str]:
     facts = [result.how]
     if isinstance(result, QualityTable):
         facts += [result.statistics.interval, result.statistics.tests]
-    facts += [f"{name} {value}" for name, value in result.environment.items()]
-    return f"<h2>How</h2>{_list(facts)}"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return f"<ul class='soft'>{''.join(f'<li>{escape(each)}</li>' for each in lines)}</ul>"
+    return facts + [f"{name} {value}" for name, value in result.environment.items()]
 
 
 def _named(result: QualityTable, row: QualityRow) -> str:
     several = len(set(map(dataset_of, result.rows))) > 1
     return f"{row.label}, {row.dataset}" if several else row.label
-
-
-def _section(title: str, plots: Sequence[str]) -> str:
-    if not plots:
-        return ""
-    figures = "".join(f"<figure style='margin:0'>{plot}</figure>" for plot in plots)
-    return f'<h2>{escape(title)}</h2><div class="plots">{figures}</div>'

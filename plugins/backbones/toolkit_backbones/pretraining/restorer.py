@@ -142,7 +142,7 @@ class StageTrainer:
             now = time.monotonic()
             if report.step % _LOG_EVERY == 0:
                 rate = (report.step - logged[1]) * batch / (now - logged[0])
-                _log({"step": report.step, "crops/s": round(rate, 2), **report.losses})
+                _log({"step": report.step, "crops/s": round(rate, 2), **report.figures})
                 logged = now, report.step
             last = report.step == plan.steps
             due = now > since + self._seconds and report.step % plan.checkpoint_every == 0

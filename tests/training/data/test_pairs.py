@@ -46,7 +46,7 @@ def test_a_sample_follows_from_seed_and_number_alone():
 def test_batches_are_the_samples_in_order_however_they_are_made():
     source = pairs(40, 48, 64)
     for ahead in (0, 1, 3):
-        made = list(batches(source, 2, 5, 2, ahead))
+        made = list(batches(source, 2, 5, 2, ahead=ahead))
         assert len(made) == 3
         for offset, batch in enumerate(made):
             expected = [source.sample((2 + offset) * 2 + i).hr for i in range(2)]

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from toolkit.tables.rendering.plots import COLOURS, colours_of, curve_plot, interval_plot
+from toolkit.reporting.plots import COLOURS, colours_of, curve_plot, interval_plot, layer_plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -45,3 +45,22 @@ def test_a_label_has_one_colour_in_every_plot():
     drawn = curve_plot("mse", {"vanilla": [(1, 0.5)]}, colours)
     assert COLOURS[2] in drawn
     assert COLOURS[0] not in drawn
+
+
+def heights(path):
+    return [float(place.split()[1]) for place in path.get("d").strip("MZ").split("L")]
+
+
+def test_layers_lie_on_each_other():
+    layers = {"data": [1.0, 2.0], "generator": [3.0, 2.0]}
+    svg, _, keys = layer_plot("s", [10, 20], layers, colours_of(layers)).partition("<p class")
+    [data, generator] = parsed(svg).findall(f"{SVG}path[@class='layer']")
+    assert heights(data) == [132, 98, 166, 166]  # its upper edge, and the axis
+    assert heights(generator) == [30, 30, 98, 132]  # back along the upper edge of the first
+    assert keys.index("generator") < keys.index("data")
+
+
+def test_a_layer_of_one_step_fills_the_width():
+    root = parsed(layer_plot("s", [10], {"a": [1.0]}, colours_of("a")).partition("<p class")[0])
+    [layer] = root.findall(f"{SVG}path[@class='layer']")
+    assert layer.get("d") == "M46.0 30.0L352 30.0L352 166.0L46.0 166.0Z"
