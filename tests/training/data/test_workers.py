@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +30,18 @@ def test_the_number_of_workers_does_not_matter(photos, pairs, same, count, degra
         for source, each in zip(made, (0, count), strict=True)
     )
     assert same(plain, forked)
+
+
+def test_workers_start_although_opencv_has_threads(photos, pairs, same):
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (31, 31), 5)  # starts its threads
+        plain, forked = (batches(pairs(photos(40, 64)), 0, 2, 2, workers=each) for each in (0, 1))
+        assert same(plain, forked)
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def test_a_streamed_dataset_is_drawn_in_workers(stream, pairs, same):

@@ -192,6 +192,10 @@ def _running(loader: DataLoader[_Made]) -> Iterator[tuple[Iterator[_Made], list[
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Undoes what starting workers does to the whole process."""
+    # A forked process inherits OpenCV's pool without its threads, and changing it would wait for
+    # them forever: it must have none before.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     number = getattr(signal, "SIGCHLD", None)
     handler = signal.getsignal(number) if number else None
     with warnings.catch_warnings():
@@ -199,7 +203,10 @@ def _quietly() -> Iterator[None]:
         # the workers use neither the parent's threads nor its GPU.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(threads)
     if number and handler is not None and signal.getsignal(number) is not handler:
         # A worker's death would be raised in the midst of a training step.
         signal.signal(number, handler)
@@ -210,7 +217,8 @@ def _begin(_worker: int) -> None:
     for name in _IGNORED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    if cv2.getNumThreads() != 1:  # where processes are not forked
+        cv2.setNumThreads(1)
     info = get_worker_info()
     assert info is not None
     cast(_Steps, info.dataset).begin(info.num_workers)
