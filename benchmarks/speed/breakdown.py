@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,16 +38,16 @@ class Clock:
         last, self._stage, self._since = self._stage, stage, now
         return last
 
-    def times(self, owner: Any, name: str, stage: str | Callable[[], str]) -> None:
+    def times(self, owner: Any, name: str, stage: str) -> None:
         """Counts calls of a method, and their backward passes, as a stage."""
         original = getattr(owner, name)
 
         def timed(*args: Any, **options: Any) -> Any:
-            own = stage() if callable(stage) else stage
-            before = self.switch(own)
+            before = self.switch(stage)
             out = original(*args, **options)
-            if isinstance(out, Tensor) and out.requires_grad:
-                out.register_hook(lambda _gradient: self.switch(own) and None)
+            for tensor in out if isinstance(out, tuple) else (out,):
+                if isinstance(tensor, Tensor) and tensor.requires_grad:
+                    tensor.register_hook(lambda _gradient: self.switch(stage) and None)
             self.switch(before)
             return out
 
@@ -88,13 +87,8 @@ def of_step(recipe: Recipe, steps: int) -> Seconds:
     clock.times(system.generator, "decode", "generator: decoding")
     for name, term in system.losses.items():
         system.losses[name] = term._replace(loss=TimedLoss(term.loss, clock))
-    turns: list[str] = []
-
-    def turn() -> str:
-        turns.append("")
-        return "discriminator in the generator's step" if len(turns) % 3 == 1 else "its own step"
-
-    clock.times(system.discriminator, "logits", turn)
+    clock.times(system.discriminator, "logits", "discriminator in the generator's step")
+    clock.times(system.discriminator, "logits_of_both", "its own step")
     for part, learner in system.learners.items():
         clock.times(learner.optimizer, "step", f"optimiser of the {part}")
     for number in range(steps + 1):

@@ -22,6 +22,7 @@ ROOT_COMMAND = typer.main.get_command(app)
 COMMANDS = "|".join(ROOT_COMMAND.commands)
 PIPS = {"--no-deps", "--force-reinstall"}
 TORCHRUNS = {"--nproc-per-node"}
+DOCKERS = {"--shm-size"}
 
 
 def texts(path):
@@ -91,7 +92,7 @@ def test_what_is_not_there_is_found(said):
 
 
 def test_options_that_are_named_alone_are_there():
-    known, lost = all_options() | PIPS | TORCHRUNS, []
+    known, lost = all_options() | PIPS | TORCHRUNS | DOCKERS, []
     for path in SOURCES:
         if path.name == "packages.py" or {"pretraining", "examples"} & set(path.parts):
             continue  # packages.py calls pip; the others are programs of their own

@@ -69,6 +69,7 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(cli, smallest, tmp_path):
 
 
 def test_resuming_a_finished_run_changes_nothing(cli, trained):
+    (trained / "run.html").write_text("what was written when it ended, with the time")
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     result = cli("train", "--resume", "--out", trained, "--steps", 1)
     assert result.code == 0

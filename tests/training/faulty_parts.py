@@ -82,7 +82,10 @@ def judge(options, context):
         whose = "generator" if x.requires_grad else "discriminator"
         return found * float("inf") if whose == options.fault else found
 
-    return Wrapped(inner, logits=logits)
+    def logits_of_both(fake, real, fake_rng, real_rng):
+        return logits(fake, fake_rng), logits(real, real_rng)
+
+    return Wrapped(inner, logits=logits, logits_of_both=logits_of_both)
 
 
 @hookimpl

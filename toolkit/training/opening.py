@@ -188,5 +188,5 @@ def _alone_in(run: Run, ranks: Ranks, *, exists: bool) -> Iterator[None]:
     if not (ranks.first and exists):
         yield
         return
-    with locked(run.folder / ".train.lock", refuse):
+    with locked(run.log.with_suffix(".lock"), refuse):
         yield
