@@ -52,22 +52,26 @@ class Recorder:
 
 @contextmanager
 def recording(opened: OpenRun, registry: Registry) -> Iterator[Recorder]:
-    """Records the steps of a block, and writes the run's page at its end, however it ends."""
+    """Records the steps of a block, and writes the run's page at its end, however it ends.
+
+    The page of a run that was finished before stays as it is.
+    """
     run, recipe = opened.run, opened.recipe
+    finished = opened.step >= recipe.train.steps
     if not opened.ranks.first:
         yield Recorder(opened, None)
         return
-    path = run.log.with_name("usage.jsonl")
     tables = recipe.model_dump(mode="json")
     try:
         with (
             opened.trackers.following(run.folder, tables, opened.step),
-            Usage(path, opened.ranks.device) as usage,
+            Usage(run.usage_log, opened.ranks.device) as usage,
         ):
             yield Recorder(opened, usage)
     finally:
         try:
-            write_page(run, run.folder / PAGE, registry)
+            if not finished:
+                write_page(run, run.folder / PAGE, registry)
         except Exception as error:  # noqa: BLE001 - such as a full disk: why training ended counts
             _LOG.warning("Notice: The run's page was not written: %s", error)
             _LOG.debug("The page failed", exc_info=error)
