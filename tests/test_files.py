@@ -13,8 +13,10 @@ import pytest
 from toolkit.errors import UsageError
 from toolkit.files import (
     appearing_folder,
+    append_line,
     check_can_be_made,
     check_writable,
+    link_atomically,
     locked,
     remove_leftovers,
     write_atomically,
@@ -209,3 +211,33 @@ def test_a_folder_without_locks_is_used_without(tmp_path, monkeypatch, number, f
     except OSError:
         assert fails
     assert bool(entered) is not fails
+
+
+def test_a_line_is_appended_after_a_torn_one(tmp_path):
+    path = tmp_path / "logs" / "log.jsonl"
+    append_line(path, "one")
+    append_line(path, "two ⛰")
+    assert path.read_text(encoding="utf-8") == "one\ntwo ⛰\n"
+    path.write_bytes(path.read_bytes() + b"thr")
+    append_line(path, "four")
+    assert path.read_text(encoding="utf-8") == "one\ntwo ⛰\nthr\nfour\n"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_replaces_another_file_and_leaves_nothing_else(tmp_path, monkeypatch, links):
+    source, path = tmp_path / "new", tmp_path / "best"
+    source.write_bytes(b"new")
+    path.write_bytes(b"old")
+    if not links:
+
+        def refuse(*_given):
+            raise OSError(errno.EPERM, "not here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    for _ in range(2):  # the second time it has the name already
+        link_atomically(source, path)
+        assert path.read_bytes() == b"new"
+        assert {each.name for each in tmp_path.iterdir()} == {"new", "best"}
+    assert path.samefile(source) == links
+    source.unlink()
+    assert path.read_bytes() == b"new"

@@ -39,6 +39,32 @@ def write_atomically(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Appends a line to a text file, after the end of one that a kill may have torn."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as stream:
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            line = line if stream.read(1) == b"\n" else f"\n{line}"
+        stream.write(f"{line}\n".encode())
+
+
+def link_atomically(source: Path, path: Path) -> None:
+    """Gives a file, which must not change any more, a second name; copies it where that fails.
+
+    Raises:
+        OSError: It cannot be written; an existing file is kept.
+    """
+    temporary = _temporary_for(path)
+    try:
+        os.link(source, temporary)  # takes no space
+        temporary.replace(path)
+    except OSError:  # a file system without links
+        write_atomically(path, source.read_bytes())
+    finally:
+        temporary.unlink(missing_ok=True)  # renaming does nothing where both are the same file
+
+
 @contextmanager
 def writing_atomically(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Yields a stream whose file appears when the block ends; not at all if it raises.

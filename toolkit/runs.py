@@ -13,7 +13,7 @@ from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.component import Supply
 from toolkit.contracts import as_restorer, load_state
 from toolkit.errors import CheckpointError, UnknownComponentError, UsageError
-from toolkit.files import check_can_be_made, check_writable, write_atomically
+from toolkit.files import append_line, check_can_be_made, check_writable, write_atomically
 from toolkit.interfaces import Generator, Restorer
 from toolkit.paths import user_path
 from toolkit.provenance import supplier_of
@@ -34,6 +34,7 @@ class Run:
         self.samples = folder / "samples"
         self.log = folder / "logs" / "train.jsonl"
         self.validation_log = folder / "logs" / "validation.jsonl"
+        self.usage_log = folder / "logs" / "usage.jsonl"
         self.crashes = folder / "crash"
 
     @property
@@ -121,8 +122,11 @@ class Run:
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Appends a line of JSON to the log."""
-        with self.log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        append_line(self.log, json.dumps(record))
+
+    def append_validation(self, record: Mapping[str, Any]) -> None:
+        """Appends a line of JSON to the log of validations."""
+        append_line(self.validation_log, json.dumps(record))
 
     def read_log(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each logged step with its losses by name; nothing if there is no log."""
@@ -131,6 +135,10 @@ class Run:
     def read_validation(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each validated step with its mean scores by metric."""
         yield from _records(self.validation_log)
+
+    def read_usage(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields the use of the hardware up to some of the steps; see `toolkit.training.usage`."""
+        yield from _records(self.usage_log)
 
     def recipe(self) -> Recipe:
         """Returns the recipe without looking up its components, which may be uninstalled.
@@ -224,9 +232,7 @@ def newest_run(folder: Path = Path("runs")) -> Run | None:
 
 
 def _records(log: Path) -> Iterator[tuple[int, dict[str, float]]]:
-    for line in _lines(log) if log.is_file() else ():
-        record = json.loads(line)
-        yield int(record.pop("step")), record
+    yield from filter(None, map(_record, _lines(log) if log.is_file() else ()))
 
 
 def _lines(log: Path) -> list[str]:
@@ -235,8 +241,15 @@ def _lines(log: Path) -> list[str]:
     return [line for line in lines if line.endswith("\n")]
 
 
-def _step_of(line: str) -> int:
+def _record(line: str) -> tuple[int, dict[str, float]] | None:
+    """Returns the step and the values of a line; None if it is torn."""
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return -1
+        record = json.loads(line)
+        return int(record.pop("step")), record
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _step_of(line: str) -> int:
+    record = _record(line)
+    return record[0] if record else -1

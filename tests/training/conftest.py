@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,11 @@ def begun():
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def diverged(tmp_path):
+    """Trains a run that must diverge; returns it and the error."""
+    from faulty_training import diverge
+
+    return partial(diverge, tmp_path / "run")

@@ -1,64 +1,23 @@
 """A step that was not finite is kept, told, repeated, or skipped."""
 
-import copy
 import json
-import runpy
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from faulty_training import JUDGE, REGISTRY, brightness, faulty, recipe
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
-from toolkit.discovery import installed
-from toolkit.errors import CheckpointError, DataError, DivergedError
-from toolkit.recipe import resolve
+from toolkit.errors import CheckpointError, DataError
 from toolkit.runs import Run
-from toolkit.training import crash, loop
+from toolkit.training import crash
 from toolkit.training.build import build_pairs, build_system
 from toolkit.training.crash import keep_crash, replay
 from toolkit.training.data import Batch
 from toolkit.training.step import train_step
 from toolkit.training.watch import NotFiniteError
-
-REGISTRY = copy.deepcopy(installed())
-FAULTY = runpy.run_path(str(Path(__file__).with_name("faulty_parts.py")))
-REGISTRY.add("tests", FAULTY["toolkit_components"]())
-JUDGE = {"use": "nad", "lora_rank": 2}
-
-
-def recipe(**changed):
-    tables = {"gen": {"use": "one-step", "lora_rank": 2}, "disc": "none", "loss": "mse",
-              "data": "photos:heldout", **changed}  # fmt: skip
-    train = {"steps": 4, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 0,
-             "checkpoint_every": 1, "keep": 9, "precision": "float32"}  # fmt: skip
-    return resolve({**tables, "train": train | tables.get("train", {})}, REGISTRY)
-
-
-def faulty(loss="mse", **options):
-    return {loss: {"use": "faulty", "loss": loss, **options}}
-
-
-@pytest.fixture
-def diverged(tmp_path):
-    """Trains a run that must diverge; returns it and the error."""
-
-    def diverge(**changed):
-        run = Run(tmp_path / "run")
-        with pytest.raises(DivergedError) as told:
-            loop.train(run, recipe(**changed), REGISTRY)
-        return run, told.value
-
-    return diverge
-
-
-def brightness(**changed):
-    """The mean of each step's only HR image."""
-    plan = recipe(**changed)
-    pairs = build_pairs(plan, REGISTRY)
-    return [pairs.sample(step).hr.mean().item() for step in range(plan.train.steps)]
 
 
 def content(folder):

@@ -308,6 +308,6 @@ def test_a_measurement_that_cannot_be_written_stops_nothing(whole, train, tmp_pa
     from toolkit.training import usage
 
     run = Run(tmp_path / "run")
-    monkeypatch.setattr(usage, "_append_line", full)
+    monkeypatch.setattr(usage, "append_line", full)
     assert train(run).step == STEPS
     assert_as(whole, run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from toolkit import launcher
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
 from toolkit.cli.stopping import asked_to_stop, stop_printing, terminals
 from toolkit.paths import user_path
@@ -147,7 +147,7 @@ def train(
 
 def _first() -> bool:
     """Whether this process writes and reports, as the first of those that a launcher started."""
-    return os.environ.get("RANK", "0") == "0"
+    return launcher.rank() == 0
 
 
 def _restarted(out: Path | None) -> bool:
@@ -155,7 +155,7 @@ def _restarted(out: Path | None) -> bool:
     from toolkit.errors import UsageError
     from toolkit.runs import Run
 
-    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    if not launcher.restarts():
         return False
     if out is None:
         raise UsageError(

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toolkit.runs import Run
 
@@ -56,12 +55,11 @@ class Logs:
 
 def read_logs(run: Run) -> Logs:
     """Reads the logs of a run."""
-    folder = run.log.parent
     return Logs(
         training=_last_of_each(run.read_log()),
-        validation=_last_of_each(_records(folder / "validation.jsonl")),
-        usage=_last_of_each(_records(folder / "usage.jsonl")),
-        crashes=[_crash(path, run.folder) for path in _reports(run.folder)],
+        validation=_last_of_each(run.read_validation()),
+        usage=_last_of_each(run.read_usage()),
+        crashes=[_crash(path, run) for path in sorted(run.crashes.glob("*/report.json"))],
     )
 
 
@@ -75,17 +73,6 @@ def series(records: Iterable[Record]) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def _records(path: Path) -> list[Record]:
-    if not path.is_file():
-        return []
-    read = (_parsed(line) for line in path.read_bytes().splitlines())
-    return [
-        (record["step"], {name: value for name, value in record.items() if name != "step"})
-        for record in read
-        if isinstance(record, dict) and isinstance(record.get("step"), int)
-    ]
-
-
 def _last_of_each(records: Iterable[Record]) -> list[Record]:
     """Leaves out the steps that a resumed run has repeated since."""
     kept: list[Record] = []
@@ -95,26 +82,15 @@ def _last_of_each(records: Iterable[Record]) -> list[Record]:
     return kept[::-1]
 
 
-def _reports(folder: Path) -> list[Path]:
-    return sorted(folder.glob("crash/*/report.json"))
-
-
-def _crash(path: Path, run: Path) -> Crash:
+def _crash(path: Path, run: Run) -> Crash:
     try:
-        report = _parsed(path.read_bytes())
-    except OSError:
+        report = json.loads(path.read_bytes())
+    except (OSError, ValueError):
         report = None
     report = report if isinstance(report, dict) else {}
     step, guilty = report.get("step"), report.get("guilty")
     return Crash(
-        path.parent.relative_to(run),
+        path.parent.relative_to(run.folder),
         step if isinstance(step, int) else None,
         tuple(map(str, guilty)) if isinstance(guilty, list) else (),
     )
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

@@ -168,13 +168,11 @@ def _steps(
 
 
 def _exhausted(training: OpenRun) -> bool:
-    """Whether the run has ended early before; keeps its best checkpoint if a kill prevented it."""
-    validation, plan, ranks = training.validation, training.recipe.train, training.ranks
+    """Whether the run has ended early before."""
+    validation, plan = training.validation, training.recipe.train
     if not validation or not training.step:
         return False
-    if ranks.first and validation.is_best(training.step):
-        validation.keep_best(training.checkpoint)
-    return ranks.share(validation.exhausted() and training.step < plan.steps)
+    return training.ranks.share(validation.exhausted() and training.step < plan.steps)
 
 
 def _step(training: OpenRun, recorder: Recorder, batch: Batch) -> tuple[dict[str, float], str]:
@@ -195,12 +193,11 @@ def _not_finite(training: OpenRun, batch: Batch, error: NotFiniteError) -> str:
     run, limit = training.run, training.recipe.train.max_skipped_steps
     with writing_to(run):
         crash = keep_crash(run, training.system, batch, training.step, error)
-    skipped = sum(SKIPPED in figures for _, figures in run.read_log())
     message = (
         f"Step {crash.step} was not applied, because this is not finite: {crash.guilty}. "
         f"It computed {error.figures}. Its images and weights are in {crash.folder}."
     )
-    skipped = training.ranks.share(skipped)
+    skipped = training.ranks.share(sum(SKIPPED in figures for _, figures in run.read_log()))
     if skipped < limit:
         return message
     if skipped:

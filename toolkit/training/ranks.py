@@ -6,7 +6,6 @@ parameters, and a few numbers, are exchanged. A training without a launcher has 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from torch import distributed as dist
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
+from toolkit import launcher
 from toolkit.devices import choose_device
 from toolkit.errors import ToolkitError
 
@@ -58,9 +58,8 @@ class Ranks:
         """Sums each tensor over all ranks, in place and in one message per dtype."""
         if self.size == 1:
             return
-        for dtype in dict.fromkeys(
-            tensor.dtype for tensor in tensors
-        ):  # in the same order everywhere
+        dtypes = dict.fromkeys(tensor.dtype for tensor in tensors)  # in the same order everywhere
+        for dtype in dtypes:
             same = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in same])
             with self._watching():
@@ -118,9 +117,8 @@ class Ranks:
 
     def linger(self) -> None:
         """Waits until the other ranks have read an error, if the store ends with this process."""
-        agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torchrun's own store
         deadline = time.monotonic() + _PATIENCE
-        while self._store is not None and self.first and not agent:
+        while self._store is not None and self.first and not launcher.keeps_store():
             if self._store.add(_READ, 0) >= self.size - 1 or time.monotonic() > deadline:
                 return
             time.sleep(0.1)
@@ -151,11 +149,6 @@ class Ranks:
         return ""
 
 
-def rank_and_size() -> tuple[int, int]:
-    """Returns this process's rank and the number of processes, as a launcher set them."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-
-
 @contextmanager
 def joined(device_name: str) -> Iterator[Ranks]:
     """Joins the other processes of a training for the duration of a block.
@@ -167,11 +160,11 @@ def joined(device_name: str) -> Iterator[Ranks]:
         UsageError: There is no such device.
         RankError: The other processes cannot be reached.
     """
-    rank, size = rank_and_size()
+    rank, size = launcher.rank(), launcher.size()
     if size == 1:
         yield Ranks(choose_device(device_name))
         return
-    device = choose_device(device_name, int(os.environ.get("LOCAL_RANK", "0")))
+    device = choose_device(device_name, launcher.local_rank())
     store = _connect(device, rank, size)
     ranks = Ranks(device, rank, size, store)
     try:
@@ -198,8 +191,7 @@ def _connect(device: torch.device, rank: int, size: int) -> Any:
         store, _, _ = next(iter(rendezvous("env://", rank, size)))
         store.set_timeout(timedelta(minutes=10))
         # torchrun keeps its store when it starts the processes again after a failure.
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        shared = PrefixStore(f"toolkit/{attempt}", store)
+        shared = PrefixStore(f"toolkit/{launcher.restarts()}", store)
         group = PrefixStore("group", shared)
         dist.init_process_group(backend, store=group, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:

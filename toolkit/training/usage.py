@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.devices import processor_cores
+from toolkit.files import append_line
 
 if TYPE_CHECKING:
     import torch
@@ -118,7 +119,7 @@ class Usage:
         worked = time.process_time() - self._worked
         record["cpu"] = round(worked / passed / processor_cores(), 4)
         try:
-            _append_line(self._path, json.dumps(record))
+            append_line(self._path, json.dumps(record))
         except OSError as error:  # a measurement is not worth a training
             _LOG.debug("Cannot write %s", self._path, exc_info=error)
         self._begin()
@@ -207,13 +208,3 @@ def _gpu_peak(device: torch.device) -> int | None:
     import torch
 
     return torch.cuda.max_memory_allocated(device)
-
-
-def _append_line(path: Path, line: str) -> None:
-    """Appends a line, after the end of one that a kill may have torn."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as stream:
-        if stream.tell():
-            stream.seek(-1, 2)
-            line = line if stream.read(1) == b"\n" else f"\n{line}"
-        stream.write(f"{line}\n".encode())

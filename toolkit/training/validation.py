@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,10 +12,11 @@ from torch import Tensor
 
 from toolkit.contracts import figures, predict
 from toolkit.errors import DataError, UsageError
-from toolkit.files import write_atomically
+from toolkit.files import link_atomically
 from toolkit.interfaces import Metric
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
+from toolkit.reporting.validation import best_point
 from toolkit.runs import Run
 from toolkit.specs import Selection
 from toolkit.training.data import Pairs
@@ -85,8 +84,7 @@ class Validation:
         }
         if ranks.first:
             known = {name: mean for name, mean in means.items() if math.isfinite(mean)}
-            with self._run.validation_log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"step": step, **known}) + "\n")
+            self._run.append_validation({"step": step, **known})
         ranks.wait()
         return means
 
@@ -116,9 +114,8 @@ class Validation:
 
     def best_step(self) -> int | None:
         """The first of the best steps by the first metric; None before the first validation."""
-        sign = 1 if self._metrics[self._first].direction == "higher" else -1
-        records = list(self._records())
-        return max(records, key=lambda each: sign * each[1])[0] if records else None
+        best = best_point(list(self._records()), self._metrics[self._first].direction)
+        return best[0] if best else None
 
     def exhausted(self) -> bool:
         """Whether the last `train.patience` validations brought no improvement."""
@@ -130,16 +127,7 @@ class Validation:
 
     def keep_best(self, checkpoint: Path) -> None:
         """Keeps a checkpoint as the best."""
-        best = self._run.checkpoints / BEST
-        temporary = best.with_name(f".{best.name}.part")
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(checkpoint, temporary)  # the same file under a second name takes no space
-        except OSError:  # a file system without links
-            write_atomically(best, checkpoint.read_bytes())
-        else:
-            temporary.replace(best)
-            temporary.unlink(missing_ok=True)  # renaming does nothing where both are the same file
+        link_atomically(checkpoint, self._run.checkpoints / BEST)
 
     def _records(self) -> Iterator[tuple[int, float]]:
         for step, means in self._run.read_validation():

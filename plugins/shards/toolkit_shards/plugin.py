@@ -13,6 +13,7 @@ from toolkit.plugin import Component, Context, Options, hookimpl
 if TYPE_CHECKING:
     from toolkit.plugin import Dataset
     from toolkit_shards.copies import Copies
+    from toolkit_shards.dataset import Format
 
 SHIPPED = Path(__file__).parent / "data"
 
@@ -81,21 +82,23 @@ class ListOptions(Decoded):
 
 
 def _shards(options: TarOptions, context: Context) -> Dataset:
-    from toolkit_shards.dataset import Shards, TarFiles
-    from toolkit_shards.locations import expand
+    from toolkit_shards.dataset import TarFiles
 
-    urls = expand(options.urls, ".tar")
-    files = TarFiles(_copies(options, context))
-    return Shards(options.urls, urls, files, options.group, options.visit, options.min_side)
+    return _sharded(options, ".tar", TarFiles(_copies(options, context)))
 
 
 def _parquet(options: ParquetOptions, context: Context) -> Dataset:
-    from toolkit_shards.dataset import ParquetFiles, Shards
+    from toolkit_shards.dataset import ParquetFiles
+
+    return _sharded(options, ".parquet", ParquetFiles(_copies(options, context), options.column))
+
+
+def _sharded(options: TarOptions | ParquetOptions, suffix: str, format_: Format) -> Dataset:
+    from toolkit_shards.dataset import Shards
     from toolkit_shards.locations import expand
 
-    urls = expand(options.urls, ".parquet")
-    files = ParquetFiles(_copies(options, context), options.column)
-    return Shards(options.urls, urls, files, options.group, options.visit, options.min_side)
+    urls = expand(options.urls, suffix)
+    return Shards(options.urls, urls, format_, options.group, options.visit, options.min_side)
 
 
 def _list(options: ListOptions, context: Context) -> Dataset:

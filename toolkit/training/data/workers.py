@@ -179,7 +179,7 @@ def _running(loader: DataLoader[_Made]) -> Iterator[tuple[Iterator[_Made], list[
     atexit.register(end)
     try:
         try:
-            with _quietly():
+            with _quietly(), _without_opencv_threads():
                 results = iter(loader)
         finally:
             processes += set(multiprocessing.active_children()) - before
@@ -192,10 +192,6 @@ def _running(loader: DataLoader[_Made]) -> Iterator[tuple[Iterator[_Made], list[
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Undoes what starting workers does to the whole process."""
-    # A forked process inherits OpenCV's pool without its threads, and changing it would wait for
-    # them forever: it must have none before.
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
     number = getattr(signal, "SIGCHLD", None)
     handler = signal.getsignal(number) if number else None
     with warnings.catch_warnings():
@@ -203,13 +199,25 @@ def _quietly() -> Iterator[None]:
         # the workers use neither the parent's threads nor its GPU.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            yield
-        finally:
-            cv2.setNumThreads(threads)
+        yield
     if number and handler is not None and signal.getsignal(number) is not handler:
         # A worker's death would be raised in the midst of a training step.
         signal.signal(number, handler)
+
+
+@contextmanager
+def _without_opencv_threads() -> Iterator[None]:
+    """Ends OpenCV's threads for the duration of a block.
+
+    A forked process inherits their pool without them, and changing it there would wait for them
+    forever.
+    """
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _begin(_worker: int) -> None:
