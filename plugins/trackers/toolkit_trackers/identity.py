@@ -6,6 +6,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from toolkit.files import write_atomically
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,6 +23,5 @@ def identity(path: Path) -> str:
     if _FORM.fullmatch(known):
         return known
     made = secrets.token_hex(6)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{made}\n", encoding="utf-8")
+    write_atomically(path, f"{made}\n".encode())
     return made
