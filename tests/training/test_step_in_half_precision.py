@@ -38,7 +38,8 @@ class Recorded:
         self.system = build_system(recipe(precision), installed())
         self.predictions, self.encoded, self.judged, self.verdicts = [], [], [], []
         generator, judge = self.system.generator, self.system.discriminator
-        predict, encode, logits = generator.predict, generator.encode, judge.logits
+        predict, encode = generator.predict, generator.encode
+        logits, logits_of_both = judge.logits, judge.logits_of_both
 
         def keep(listed, value):
             listed.append(value)
@@ -50,7 +51,13 @@ class Recorded:
 
         generator.predict = lambda lr: keep(self.predictions, predict(lr))
         generator.encode = lambda hr: keep(self.encoded, encode(hr))
-        judge.logits = judging
+        def judging_both(fake, real, *rngs):
+            self.judged += [fake, real]
+            verdicts = logits_of_both(fake, real, *rngs)
+            self.verdicts += verdicts
+            return verdicts
+
+        judge.logits, judge.logits_of_both = judging, judging_both
         self.called = {name: [] for name in self.system.losses}
         for name, term in self.system.losses.items():
             self.system.losses[name] = term._replace(loss=self.watched(name, term.loss))

@@ -139,13 +139,14 @@ def test_the_loss_between_latents(whole, refused, monkeypatch):
 
 @pytest.mark.parametrize("whose", ["adversarial", "discriminator"])
 def test_the_losses_of_a_discriminator(whole, refused, monkeypatch, whose):
-    real = whole.discriminator.logits
+    name = "logits" if whose == "adversarial" else "logits_of_both"
+    real = getattr(whole.discriminator, name)
 
-    def logits(x, rng):
-        factor = NAN if x.requires_grad == (whose == "adversarial") else 1.0
-        return real(x, rng) * factor
+    def spoiled(*given):
+        verdicts = real(*given)
+        return tuple(x * NAN for x in verdicts) if isinstance(verdicts, tuple) else verdicts * NAN
 
-    monkeypatch.setattr(whole.discriminator, "logits", logits)
+    monkeypatch.setattr(whole.discriminator, name, spoiled)
     error, found = refused()
     assert str(error).startswith(f"The loss {whose!r} is not finite")
     assert found.guilty == [f"the loss {whose!r} (nan)"]

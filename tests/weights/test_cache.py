@@ -175,7 +175,7 @@ def test_too_little_space_is_told_before_anything_is_fetched(mirrored, web, tool
 def test_what_a_killed_process_left_is_removed(mirrored, web, toolkit_home, data):
     web.files["net.bin"] = data
     (toolkit_home / "weights").mkdir(parents=True)
-    (toolkit_home / "weights" / ".net.bin.k1ll3d").write_bytes(data[:7])
+    (toolkit_home / "weights" / ".net.bin.k1ll3d.part").write_bytes(data[:7])
     path = weights.fetch(mirrored("net.bin"))
     assert [each.name for each in path.parent.iterdir()] == ["net.bin"]
 
