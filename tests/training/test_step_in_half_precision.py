@@ -51,6 +51,7 @@ class Recorded:
 
         generator.predict = lambda lr: keep(self.predictions, predict(lr))
         generator.encode = lambda hr: keep(self.encoded, encode(hr))
+
         def judging_both(fake, real, *rngs):
             self.judged += [fake, real]
             verdicts = logits_of_both(fake, real, *rngs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from toolkit.contracts import distances, logits, logits_of_both, observe, predict
 from toolkit.expectations import finite_or_not
 from toolkit.training.data import Batch
+from toolkit.training.early import with_gradient
 from toolkit.training.health import Health
 from toolkit.training.system import Piece, System, Term, frozen
 from toolkit.training.watch import Figures, Watch
@@ -111,11 +113,12 @@ def generator_terms(
     between_images = dict(itertools.islice(system.losses.items(), 1 if first_loss_only else None))
     with system.autocast():
         prediction = predict(system.generator, piece.lr)
-        judges_images = system.discriminator.judges == "images"
-        fake = prediction.image if judges_images else prediction.latent
+        image = prediction.image
+        fake = image if system.discriminator.judges == "images" else prediction.latent
         judged = health.watch(fake) if health and system.adversarial else fake
         losses = {
-            name: _distance(term, prediction.image, piece) for name, term in between_images.items()
+            name: with_gradient(partial(_distance, term, piece), image)
+            for name, term in between_images.items()
         }
         terms = [term.weight * losses[name] for name, term in between_images.items()]
         if system.objective.latent and not first_loss_only:
@@ -123,9 +126,7 @@ def generator_terms(
             losses["latent"] = F.mse_loss(prediction.latent, wanted)
             terms.append(system.objective.latent * losses["latent"])
         if system.adversarial and not first_loss_only:
-            with piece.draws.for_images("generator") as rng:
-                verdict = logits(system.discriminator, judged, rng)
-            losses["adversarial"] = adversarial_loss(verdict)
+            losses["adversarial"] = with_gradient(partial(_adversarial, system, piece), judged)
             terms.append(system.objective.adversarial * losses["adversarial"])
     return Terms(torch.stack(terms).sum(), losses, fake)
 
@@ -145,7 +146,12 @@ def discriminator_terms(system: System, piece: Piece, fake: Tensor) -> Terms:
     return Terms(system.objective.discriminator * loss, {"discriminator": loss}, verdicts)
 
 
-def _distance(term: Term, image: Tensor, piece: Piece) -> Tensor:
+def _adversarial(system: System, piece: Piece, fake: Tensor) -> Tensor:
+    with piece.draws.for_images("generator") as rng:
+        return adversarial_loss(logits(system.discriminator, fake, rng))
+
+
+def _distance(term: Term, piece: Piece, image: Tensor) -> Tensor:
     """Returns a loss between images, averaged over the piece."""
     hr = piece.hr
     side = min(term.crop, *hr.shape[-2:])
