@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import socket
 import tarfile
 import threading
 import time
@@ -165,14 +164,6 @@ def web(toolkit_home, monkeypatch):
         server.stall.set()
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def dead_url():
-    """An address of this machine where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/net.bin"
 
 
 @pytest.fixture

@@ -52,8 +52,9 @@ def restore(
     ],
     source: Annotated[
         str,
-        typer.Option("--with", metavar="RUN|FILE|NAME",
-                     help="A restorer, the folder of a run, or one of its checkpoints."),
+        typer.Option("--with", metavar="RUN|FILE|NAME|hub:OWNER/NAME",
+                     help="A restorer, the folder of a run, one of its checkpoints, or a run on "
+                     "the model hub."),
     ] = defaults.RESTORER,
     out: Annotated[
         Path | None,
@@ -104,6 +105,8 @@ def restore(
       toolkit restore photo.jpg --with runs/nad-ea-dists
 
       toolkit restore photo.jpg --with runs/nad-ea-dists/checkpoints/best.safetensors
+
+      toolkit restore photo.jpg --with hub:me/my-restorer
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
     """
@@ -160,13 +163,16 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
 
 
 def _restorer(source: str, registry: Registry, options: dict[str, Any]) -> Restorer:
-    """Returns a run by its folder or a checkpoint, or a restorer by its name."""
+    """Returns a run by its folder, a checkpoint or a repository, or a restorer by its name."""
+    from toolkit.hub import PREFIX, run_from_hub
     from toolkit.runs import Run, run_of
     from toolkit.specs import Selection
 
     path, names = user_path(source), {each.name for each in registry.components("restorer")}
     checkpoint = path if path.suffix == ".safetensors" and path.is_file() else None
     run = run_of(checkpoint) if checkpoint else Run(path)
+    if source.startswith(PREFIX):
+        run = run_from_hub(source)
     if run.exists or (run.folder.is_dir() and source not in names):
         precision = options.pop("precision", "")
         if options:
