@@ -7,6 +7,7 @@ A repository of a run is laid out like its folder: `recipe.toml` and
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoSibling
 
+_LOG = logging.getLogger(__name__)
+
 PREFIX = "hub:"
 LOG_IN = "hf auth login"
 CHECKPOINTS = "checkpoints"
@@ -36,6 +39,10 @@ class Place(NamedTuple):
 
     repository: str
     revision: str = "main"
+
+    def at(self, revision: str) -> Place:
+        """The same repository at another revision."""
+        return Place(self.repository, revision)
 
     def __str__(self) -> str:
         at = f"@{self.revision}" if self.revision != "main" else ""
@@ -152,7 +159,7 @@ def _from_cache(place: Place, lacking: str) -> Path:
             f"{place} is not in the hub's cache, {hub_files.folder()}, and the hub cannot be asked "
             f"({lacking}).",
             f"With a network, and without HF_HUB_OFFLINE: hf download {place.repository} "
-            f"--revision {place.revision}\nThen copy that folder here.",
+            f"--revision {place.revision}\nThen copy the hub's cache here.",
         )
     for path in (Path(recipe), found[-1]):
         _check(path, path.readlink().name if path.is_symlink() else "")
@@ -168,10 +175,7 @@ def _download(place: Place) -> Path:
     except Exception as error:  # any of the HTTP library
         raise translated(error, place) from error
     wanted = _wanted(info.siblings or (), place)
-    try:
-        try_writing(hub_files.folder(), sum(each.size or 0 for each in wanted))
-    except OSError as error:
-        raise hub_files.unusable(error) from error
+    _make_room([each for each in wanted if not _is_cached(each, place.at(info.sha or ""))], place)
     snapshot = hub_files.folder()
     for each in wanted:
         try:
@@ -185,6 +189,25 @@ def _download(place: Place) -> Path:
             )
         _check(path, each.lfs.sha256 if each.lfs else each.blob_id or "")
     return snapshot
+
+
+def _is_cached(file: RepoSibling, place: Place) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(place.repository, file.rfilename, revision=place.revision)
+    return isinstance(found, str)
+
+
+def _make_room(files: list[RepoSibling], place: Place) -> None:
+    """Checks that files can be written into the hub's cache, and tells that they will be."""
+    size = sum(each.size or 0 for each in files)
+    if not files:  # the cache may be read-only
+        return
+    try:
+        try_writing(hub_files.folder(), size)
+    except OSError as error:
+        raise hub_files.unusable(error) from error
+    _LOG.info("Downloading %s (%.1f MB), once", place, size / 1e6)
 
 
 def _wanted(files: Iterable[RepoSibling], place: Place) -> list[RepoSibling]:

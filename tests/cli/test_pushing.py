@@ -98,7 +98,7 @@ def test_the_card_shows_figures_and_the_command(cli, run, model_hub):
     os.utime(run / "old.json", (0, checkpoint.stat().st_mtime - 9))
     assert cli("export", run, "--push", NAME).code == 0
     card = model_hub.repositories[NAME].files["README.md"].decode()
-    assert "| dists ↓ | 0.25 |  | validation, crops of 256 pixels |" in card
+    assert "| dists ↓ | 0.25 |  | validation on `photos:heldout`, crops of 256 pixels |" in card
     assert "| psnr-y ↑ | 23.46 | 7 | `toolkit eval`, mine |" in card
     assert "0.75" not in card
     assert "`, old" not in card

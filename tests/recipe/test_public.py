@@ -18,6 +18,7 @@ def test_a_recipe_without_paths_stays_as_it_is():
     [
         ({"data": {"use": "folder", "folder": "/my/photos"}}, "data.folder"),
         ({"data": {"use": "shards", "urls": ["s3://mine/a.tar", "b.tar"]}}, "data.urls"),
+        ({"data": "folder:/my/photos"}, "data"),
         ({"train": {"start": "/my/run"}}, "train.start"),
         ({"train": {"validate_on": "folder:/my/photos"}}, "train.validate_on"),
         ({"train": {"track": {"use": "x", "folder": "~/logs"}}}, "train.track.folder"),
@@ -52,5 +53,5 @@ def test_only_what_restores_is_needed():
         "gen": {"use": "one-step", "backbone": {"use": "sd21", "weights": "/my/other"}},
     })  # fmt: skip
     assert paths_for_restoring(recipe) == {
-        "backbone.use": "sd21:/my/sd21", "gen.backbone.weights": "/my/other",
+        "backbone": "sd21:/my/sd21", "gen.backbone.weights": "/my/other",
     }  # fmt: skip

@@ -32,7 +32,7 @@ def test_nothing_was_measured(run):
 def test_the_validation_of_the_step_counts(run):
     run.append_validation({"step": 4, "dists": 0.5})
     run.append_validation({"step": 5, "dists": 0.25, "psnr-y": 20.0})
-    told = "validation, crops of 256 pixels"
+    told = "validation on `photos:heldout`, crops of 256 pixels"
     assert figures(run) == [
         Figure("dists", None, 0.25, None, told), Figure("psnr-y", None, 20.0, None, told),
     ]  # fmt: skip
@@ -57,3 +57,10 @@ def test_a_document_of_eval_counts_unless_it_is_older(run):
     assert figures(run) == [Figure("psnr-y", "higher", 23.5, 7, "`toolkit eval`, realsr")]
     os.utime(document, (0, run.latest().stat().st_mtime - 1))
     assert figures(run) == []
+
+
+def test_the_folder_of_own_photographs_is_not_told(run):
+    recipe = Recipe.model_validate({"train": {"validate_on": "folder:/my/photos"}})
+    recipe.save(run.recipe_path)
+    run.append_validation({"step": 5, "dists": 0.25})
+    assert figures(run)[0].origin == "validation on own photographs, crops of 256 pixels"

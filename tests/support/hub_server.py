@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def handle_any(self):
+    def handle_any(self):  # noqa: PLR0911
         parts = urlsplit(self.path)
         path, self.query = unquote(parts.path).strip("/"), parse_qs(parts.query)
         length = int(self.headers.get("Content-Length") or 0)
@@ -124,7 +124,17 @@ class Handler(BaseHTTPRequestHandler):
             return self.resolve("/".join(steps[:at]), steps[at + 1], "/".join(steps[at + 2 :]))
         return self.answer(404, {})
 
-    do_GET = do_HEAD = do_POST = do_PUT = handle_any
+    def do_GET(self):
+        self.handle_any()
+
+    def do_HEAD(self):
+        self.handle_any()
+
+    def do_POST(self):
+        self.handle_any()
+
+    def do_PUT(self):
+        self.handle_any()
 
     @property
     def known(self):

@@ -38,9 +38,9 @@ def hub(model_hub, toolkit_home, monkeypatch):
 def published(hub, weight_file):
     """Describes a file of the hub, and puts it there."""
 
-    def make(content=BIG, urls=(hub_url(),), **fields):
+    def make(content=BIG, urls=None, **fields):
         hub.put(NAME, {PATH: content})
-        return weight_file(Mirrors(urls=urls), content=content, **fields)
+        return weight_file(Mirrors(urls=urls or (hub_url(),)), content=content, **fields)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,13 @@ def push(
     output: Format, *, private: bool, revision: str,
 ) -> None:  # fmt: skip
     """Pushes a run to the hub, after listing what goes up, and prints the address."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
     from toolkit.pushing import push_run
     from toolkit.runs import Run
 
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     if revision and "@" in name:
         raise UsageError(f"--push {name} and --revision both name a branch.", "Omit one.")
     name = f"{name}@{revision}" if revision else name

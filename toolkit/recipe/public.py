@@ -36,8 +36,7 @@ def without_paths(recipe: Recipe) -> tuple[Recipe, list[str]]:
         for option, text in _texts(table, section)
         if _is_path(text)
     ]
-    kept = {section: _kept(table) for section, table in tables.items()}
-    return validate(Recipe, kept, "The recipe without paths"), left_out
+    return validate(Recipe, _kept(tables), "The recipe without paths"), left_out
 
 
 def _texts(value: Any, option: str) -> Iterator[tuple[str, str]]:

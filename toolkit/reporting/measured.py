@@ -76,9 +76,14 @@ def _newer(paths: Iterable[Path], since: float) -> list[Path]:
 def _of_validation(run: Run, registry: Supply | None, step: int) -> Iterator[Figure]:
     scores = dict(run.read_validation()).get(step, {})
     known = directions(scores, registry)
-    crop = run.recipe().train.validate_crop if scores else 0
+    if not scores:
+        return
+    train = run.recipe().train
+    private = set(train.validate_on) & set("/\\")  # a path
+    on = "own photographs" if private else f"`{train.validate_on}`"
+    origin = f"validation on {on}, crops of {train.validate_crop} pixels"
     for name, mean in scores.items():
-        yield Figure(name, known.get(name), mean, None, f"validation, crops of {crop} pixels")
+        yield Figure(name, known.get(name), mean, None, origin)
 
 
 def _of_bench(path: Path) -> Iterator[Figure]:

@@ -92,7 +92,7 @@ def _without_damage(file: WeightFile) -> tuple[State, list[str]]:
         told.append(_set_aside(file))
         state = check(file)
     if state is State.damaged:  # the hub's cache is not ours to tidy
-        told.append(hub_files.differs(path_of(file)))
+        told += hub_files.differs(path_of(file))
     return state, told
 
 

@@ -105,12 +105,12 @@ def blob(pointer: Path) -> Path:
     return Path(os.path.normpath(pointer.parent / pointer.readlink()))
 
 
-def differs(pointer: Path) -> str:
-    """Returns what to say of a file in the hub's cache with another content than it should have."""
-    return (
-        f"{pointer} in the hub's cache does not have its SHA-256. To fetch it again, delete "
-        f"{blob(pointer)}"
-    )
+def differs(pointer: Path) -> list[str]:
+    """Returns what to say of a file in the hub's cache whose content is not what it should be."""
+    return [
+        f"{pointer}, in the hub's cache, does not have its SHA-256",
+        f"to have it fetched again, delete {blob(pointer)}",
+    ]
 
 
 def download(file: WeightFile, source: HubFile, arrived: Callable[[int], None]) -> Path:
