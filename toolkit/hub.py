@@ -224,7 +224,7 @@ def _wanted(files: Iterable[RepoSibling], place: Place) -> list[RepoSibling]:
         raise UsageError(
             f"{place} holds no run: there is no {absent} in it.",
             f"Its author pushes one: toolkit export RUN --push {place.repository}\n"
-            "What other restorers take: toolkit plugins list restorer",
+            "What other restorers take: toolkit plugins list --kind restorer",
         )
     if (named[RECIPE].size or 0) > _LARGEST_RECIPE:
         raise UsageError(f"The {RECIPE} of {place} is too large to be a recipe.")

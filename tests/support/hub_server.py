@@ -13,6 +13,11 @@ TOKEN = "hf_test"
 OWNER = "me"
 
 
+def address(repository, path, revision="main"):
+    """The address of a file, as a plugin lists it."""
+    return f"https://huggingface.co/{repository}/resolve/{revision}/{path}"
+
+
 @dataclass
 class Repository:
     """Branches of commits, each with all of its files; large ones are kept under their SHA-256."""

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hub_server import address
+from huggingface_hub import file_download
 
 from toolkit.weights import Mirrors, PackageMember, WeightFile, packages
 
@@ -173,6 +175,26 @@ def mirrored(weight_file, web):
     def make(*paths, **fields):
         urls = tuple(path if ":" in path else web.url(path) for path in paths)
         return weight_file(Mirrors(urls=urls), **fields)
+
+    return make
+
+
+@pytest.fixture
+def hub(model_hub, toolkit_home, monkeypatch):
+    """A model hub, whose library does not wait between its attempts."""
+    monkeypatch.setattr(file_download.time, "sleep", lambda _: None)
+    return model_hub
+
+
+@pytest.fixture
+def published(hub, weight_file):
+    """Describes a file of the hub, and puts it there."""
+
+    def make(content=bytes(range(256)) * 4000, urls=None, **fields):
+        repository, path = "someone/base", "unet/net.bin"
+        hub.put(repository, {path: content})
+        source = Mirrors(urls=urls or (address(repository, path),))
+        return weight_file(source, content=content, **fields)
 
     return make
 

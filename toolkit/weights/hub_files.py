@@ -90,7 +90,7 @@ def _sources(file: WeightFile) -> Iterator[HubFile]:
 
 
 def _is_named(pointer: Path, file: WeightFile) -> bool:
-    if not pointer.is_file():
+    if not (file.sha256 and pointer.is_file()):
         return False
     if pointer.is_symlink():
         # Follow one link only: a further one may lead to a store with other hashes as names.
