@@ -1,11 +1,14 @@
 """Runs of the model hub: what is downloaded, what is checked, what is refused."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 
+from toolkit import hub
 from toolkit.checkpoints import save_checkpoint
 from toolkit.errors import HubError, UnknownComponentError, UsageError, WeightsError
 from toolkit.hub import run_from_hub
@@ -134,6 +137,29 @@ def test_other_content_than_the_hub_states_is_not_opened(repository, model_hub, 
     model_hub.served.clear()
     blob.unlink()  # as advised
     assert run_from_hub(NAME).latest().read_bytes() == repository.files[CHECKPOINT]
+
+
+def test_a_change_during_the_download_is_told(repository, monkeypatch):
+    asked = HfApi.model_info
+
+    def ask_and_change(*given, **options):
+        info = asked(*given, **options)
+        change(repository, recipe_toml=recipe(train={"seed": 3}))
+        return info
+
+    monkeypatch.setattr(HfApi, "model_info", ask_and_change)
+    with pytest.raises(HubError, match="was changed during the download"):
+        run_from_hub(NAME)
+
+
+def test_a_cache_that_is_read_only_is_opened(repository, monkeypatch):
+    folder = run_from_hub(NAME).folder
+
+    def read_only(*_arguments):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(hub, "try_writing", read_only)
+    assert run_from_hub(NAME).folder == folder
 
 
 def test_offline_the_cache_is_opened(repository, model_hub, monkeypatch):

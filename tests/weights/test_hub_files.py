@@ -87,6 +87,17 @@ def test_a_damaged_copy_of_ours_gives_way_to_the_hubs(published, hub, toolkit_ho
     assert len(hub.downloads()) == 1
 
 
+def test_two_damaged_copies_are_both_told(published, hub, toolkit_home):
+    file = published()
+    blob = weights.fetch(file).resolve()
+    (toolkit_home / "weights").mkdir(parents=True)
+    for copy in (toolkit_home / "weights" / file.name, blob):
+        copy.write_bytes(BIG[:-1])
+    with pytest.raises(WeightsError, match=f"delete {blob}") as told:
+        weights.fetch(file)
+    assert "its copy in the cache was damaged" in str(told.value)
+
+
 def test_a_blob_with_other_content_is_named(published, hub):
     file = published()
     path = weights.fetch(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PureWindowsPath
 from typing import Any
 
 from toolkit.paths import user_path
@@ -65,7 +64,7 @@ def _is_path_text(value: Any) -> bool:
 
 def _is_path(text: str) -> bool:
     """Whether a text may be a path or an address; OWNER/NAME is one only if it exists here."""
-    if text.startswith("~") or PureWindowsPath(text).drive or ".." in re.split(r"[/\\:]", text):
+    if text.startswith("~") or ".." in re.split(r"[/\\:]", text):
         return True
     if not set(text) & set("/\\"):
         return False
