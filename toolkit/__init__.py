@@ -5,6 +5,7 @@ Example:
     >>> [loss.name for loss in toolkit.components("loss")]  # doctest: +SKIP
     ['dists', 'ea-dists', 'lpips', 'mse']
     >>> loss = toolkit.make("loss", "ea-dists")  # doctest: +SKIP
+    >>> toolkit.restore("photo.jpg", scale=2).save("photo_x2.png")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.component import Component, Kind
+    from toolkit.restoring.loaded import load, restore
     from toolkit.specs import Selection
 
-__all__ = ["components", "make"]
+__all__ = ["components", "load", "make", "restore"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("load", "restore"):  # PyTorch, which they need, takes seconds to import
+        from toolkit.restoring import loaded
+
+        return getattr(loaded, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def components(kind: Kind | None = None) -> list[Component]:

@@ -99,6 +99,19 @@ class MatchesColours(Protocol):
 
 
 @runtime_checkable
+class HasStrength(Protocol):
+    """A restorer with a dial of its own for how much it changes an image."""
+
+    def with_strength(self, strength: float) -> Restorer:
+        """The same networks with less effect.
+
+        Args:
+            strength: From 0, which changes as little as possible, to 1, the full effect.
+        """
+        ...
+
+
+@runtime_checkable
 class Exportable(Protocol):
     """A generator whose trained weights can be written as files for other programs."""
 

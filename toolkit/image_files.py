@@ -32,6 +32,11 @@ class _Format(NamedTuple):
     way_out: str = ""
     """How to convert a file of it; empty if it can be read."""
 
+    @property
+    def usual(self) -> str:
+        """The suffix that most programs use."""
+        return ".jpg" if self.name == "JPEG" else self.suffixes[0]
+
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
 _FORMATS = {
@@ -126,6 +131,12 @@ def why_no_image(data: bytes, path: Path) -> tuple[str, str]:
     if format_.way_out:
         return f"a {format_.name} file, which cannot be read here", format_.way_out
     return "", ""
+
+
+def suffix_of_data(data: bytes) -> str:
+    """Returns the usual suffix of an image file's content; empty if it is none."""
+    format_ = _format_of(data[:_HEAD], Path())
+    return format_.usual if format_ else ""
 
 
 def existing(path: Path) -> Path:

@@ -80,14 +80,18 @@ class Theirs:
         }
 
 
-def outcome(trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights and their last gradients, by name."""
+def gradients(trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of weights' last gradients, by name."""
     found: dict[str, Tensor] = {}
     for name, weight in trained.items():
         assert weight.grad is not None
-        found[f"weight/{name}"] = weight.detach().cpu().contiguous()
-        found[f"gradient/{name}"] = weight.grad.cpu().contiguous()
+        found[f"gradient/{name}"] = weight.grad.cpu().clone().contiguous()
     return found
+
+
+def weights(trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights, by name."""
+    return {f"weight/{name}": each.detach().cpu().contiguous() for name, each in trained.items()}
 
 
 def apart(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, float]:

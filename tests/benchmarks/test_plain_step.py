@@ -41,9 +41,13 @@ def test_both_have_the_same_losses_and_weights(step_sides, backbone):
         assert losses.keys() == {"mse", "ea-dists", "adversarial", "discriminator"}
         assert losses == pytest.approx(theirs.step(batch, number), rel=1e-4)
     assert theirs.trained().keys() == ours.trained().keys()
-    found = step_sides.apart(*(step_sides.outcome(side.trained()) for side in (theirs, ours)))
+    found = step_sides.apart(*(outcome(step_sides, side.trained()) for side in (theirs, ours)))
     assert len(found) == 4
     assert all(0 < difference < 1e-2 for difference in found.values()), found
+
+
+def outcome(step_sides, trained):
+    return step_sides.gradients(trained) | step_sides.weights(trained)
 
 
 def test_other_weights_are_told_apart(step_sides):
@@ -53,7 +57,7 @@ def test_other_weights_are_told_apart(step_sides):
     moved = {name: (value + 1).requires_grad_() for name, value in weights.items()}
     for weight in moved.values():
         weight.sum().backward()
-    one = step_sides.outcome(moved)
+    one = outcome(step_sides, moved)
     other = {**one, "weight/generator/a": one["weight/generator/a"] + 0.5}
     other["gradient/discriminator/a"] = one["gradient/discriminator/a"] * 3
     assert step_sides.apart(other, one) == pytest.approx(

@@ -5,7 +5,10 @@ import torch
 
 from toolkit.errors import ImageError, ToolkitError, UsageError
 from toolkit.images import Metadata, Picture, bicubic_resize, read_picture, write_picture
-from toolkit.restoring.folder import Job, plan_jobs, restore_files, restore_picture
+from toolkit.restoring.folder import restore_files
+from toolkit.restoring.jobs import Job, plan_jobs
+from toolkit.restoring.pictures import restore_picture
+from toolkit.restoring.treatment import Treatment
 
 
 class Bicubic:
@@ -76,7 +79,7 @@ def test_notes_reach_the_result(tmp_path):
 def test_colour_is_matched():
     picture = Picture(rgb=torch.full((3, 16, 16), 0.4))
     tinted, _ = restore_picture(Bicubic(), picture)
-    mended, _ = restore_picture(Bicubic(), picture, colour="wavelet")
+    mended, _ = restore_picture(Bicubic(), picture, Treatment(colour="wavelet"))
     assert torch.allclose(tinted.rgb[0], torch.tensor(0.45), atol=1e-5)
     assert torch.allclose(mended.rgb, torch.tensor(0.4), atol=1e-5)
 
@@ -93,8 +96,8 @@ def test_colour_is_matched():
 @pytest.mark.parametrize(("tile", "limit", "used"), [(0, 100**2, 96), (None, 60**2, 48)])
 def test_short_memory_falls_back_to_tiles(tile, limit, used, error):
     picture = image(120, 110)
-    whole, none = restore_picture(Bicubic(), picture, tile=tile)
-    tiled, notes = restore_picture(Bicubic(limit, error), picture, tile=tile)
+    whole, none = restore_picture(Bicubic(), picture, Treatment(tile=tile))
+    tiled, notes = restore_picture(Bicubic(limit, error), picture, Treatment(tile=tile))
     assert none == ()
     assert notes == (f"tiles of {used} pixels, as memory was short",)
     assert torch.allclose(whole.rgb, tiled.rgb, atol=1e-4)
@@ -120,7 +123,9 @@ def test_a_restorer_that_fails_is_reported_as_it_failed(tmp_path):
 def test_progress(tmp_path):
     write_picture(image(40, 40), tmp_path / "a.png")
     events = []
-    restore_files(Bicubic(), plan_jobs([tmp_path / "a.png"]), tile=24, on_event=events.append)
+    restore_files(
+        Bicubic(), plan_jobs([tmp_path / "a.png"]), Treatment(tile=24), on_event=events.append
+    )
     assert [(event.tile, event.tiles) for event in events] == [
         (0, 0),
         (1, 4),
@@ -149,7 +154,7 @@ def test_an_unwritable_folder_is_found_before_the_work(tmp_path):
 def test_impossible_settings_are_found_before_the_work(tmp_path, setting):
     write_picture(image(), tmp_path / "a.png")
     with pytest.raises(UsageError, match=str(*setting.values())):
-        restore_files(Bicubic(), plan_jobs([tmp_path / "a.png"]), **setting)
+        restore_files(Bicubic(), plan_jobs([tmp_path / "a.png"]), Treatment(**setting))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -157,10 +162,10 @@ def test_impossible_settings_are_found_before_the_work(tmp_path, setting):
 def test_tiles_that_may_show_are_told(tile, told):
     restorer = Bicubic()
     restorer.avoids_tiles = True
-    _, notes = restore_picture(restorer, image(), tile=tile)
+    _, notes = restore_picture(restorer, image(), Treatment(tile=tile))
     assert notes == (("restored in tiles, which toy may show: try --tile 0",) if told else ())
     restorer.avoids_tiles = False
-    assert restore_picture(restorer, image(), tile=16)[1] == ()
+    assert restore_picture(restorer, image(), Treatment(tile=16))[1] == ()
 
 
 def test_tiles_for_want_of_memory_are_told_once():

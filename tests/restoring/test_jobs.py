@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import DataError, UsageError
-from toolkit.restoring.jobs import Job, check_outputs, plan_jobs
+from toolkit.restoring.jobs import Job, check_outputs, plan_jobs, suffix_of
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_beside_the_input():
         "photos/a.jpg": "photos_x4/a.jpg",
         "photos/deep/c.PNG": "photos_x4/deep/c.PNG",
     }
-    assert planned("a.jpg", scale=2) == {"a.jpg": "a_x2.jpg"}
+    assert planned("a.jpg", mark="_x2") == {"a.jpg": "a_x2.jpg"}
 
 
 def test_the_present_folder_has_a_name(tmp_path):
@@ -76,6 +76,49 @@ def test_a_second_run_does_not_restore_the_first_ones_output():
 
 def test_the_same_image_twice_is_one_job():
     assert len(plan_jobs(["photos", "photos/a.jpg", "photos"], "sr")) == 2
+
+
+def test_another_format_for_all():
+    Path("photos/a.png").touch()
+    assert planned("photos", "b.gif", out="sr", suffix=".png") == {
+        "photos/a.jpg": "sr/a.jpg.png",
+        "photos/a.png": "sr/a.png",
+        "photos/deep/c.PNG": "sr/deep/c.png",
+        "b.gif": "sr/b.png",
+    }
+    assert planned("a.jpg", suffix=".webp") == {"a.jpg": "a_x4.webp"}
+
+
+def test_new_names_where_files_exist():
+    for name in ("a_x4.jpg", "a_x4-2.jpg"):
+        Path(name).touch()
+    assert planned("a.jpg", rename=True) == {"a.jpg": "a_x4-3.jpg"}
+    Path("sr").mkdir()
+    Path("sr/a.jpg").touch()
+    Path("a-2.jpg").touch()
+    made = planned("a.jpg", "a-2.jpg", out="sr", rename=True)
+    assert made == {"a.jpg": "sr/a-3.jpg", "a-2.jpg": "sr/a-2.jpg"}
+
+
+def test_patterns_are_replaced_by_what_matches():
+    Path("a [1].jpg").touch()
+    assert list(planned("*.jpg", out="sr")) == ["a [1].jpg", "a.jpg"]
+    assert list(planned("a [1].jpg", out="sr")) == ["a [1].jpg"]  # a name, not a pattern
+    assert list(planned("photos/**/*.PNG", out="sr")) == ["photos/deep/c.PNG"]
+    with pytest.raises(DataError, match=r"Nothing matches x\*\.jpg"):
+        planned("x*.jpg")
+
+
+@pytest.mark.parametrize("name", ["png", ".png", "PNG"])
+def test_formats_by_name(name):
+    assert suffix_of(name) == ".png"
+    assert suffix_of(None) == ""
+
+
+def test_formats_that_cannot_be_written():
+    with pytest.raises(UsageError, match="--format-out gif") as told:
+        suffix_of("gif")
+    assert " png " in told.value.hint
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 from toolkit.images import Picture, write_picture
-from toolkit.restoring.folder import Job, restore_files
+from toolkit.restoring.folder import restore_files
+from toolkit.restoring.jobs import Job
+from toolkit.restoring.treatment import Treatment
 
 class Nearest:
     name, scale = "nearest", 4
@@ -32,7 +34,7 @@ for size in (64, 700, 700):  # the first loads what the others need, and the sys
     job = Job(folder / f"{size}.png", folder / f"{size}_{colour}.jpg")
     Path("/proc/self/clear_refs").write_text("5")
     before = kilobytes("VmRSS")
-    [done] = restore_files(Nearest(), [job], tile=64, colour=colour)
+    [done] = restore_files(Nearest(), [job], Treatment(tile=64, colour=colour))
     assert done.error is None, done.error
     found.append((kilobytes("VmHWM") - before) * 1024)
 print(json.dumps(min(found[1:])))

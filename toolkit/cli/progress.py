@@ -16,6 +16,7 @@ from toolkit.cli.output import note, working
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from toolkit.restoring.folder import Progress as Restoring
     from toolkit.tables.run import Event
     from toolkit.training.loop import Report
 
@@ -136,8 +137,7 @@ class _Pace:
         done, passed = self._since(step)
         if not done:
             return "… left"
-        seconds = int((total - step) * passed / done)
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left"
+        return f"{_clock((total - step) * passed / done)} left"
 
     def _since(self, step: int) -> tuple[int, float]:
         now = time.monotonic()
@@ -168,6 +168,63 @@ def counting(verb: str) -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, completed=done, total=total, description=told)
 
         yield show
+
+
+@_working
+@contextmanager
+def restoring_progress(total: int) -> Iterator[Callable[[Restoring], None]]:
+    """Shows the current image and tile, how many images are done, and the remaining time."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _restoring_lines(total)
+        return
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=total, done="")
+
+        def show(progress: Restoring) -> None:
+            bar.update(
+                task,
+                completed=progress.index + progress.share,
+                description=escape(progress.job.source.name),  # a name may hold brackets
+                done=_images_and_tiles(progress),
+            )
+
+        yield show
+
+
+def _restoring_lines(total: int) -> Callable[[Restoring], None]:
+    """Prints a line for each image, and for its tiles at intervals."""
+    begun = shown = time.monotonic()
+
+    def show(progress: Restoring) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if progress.tile and (progress.tiles == 1 or now - shown < _SECONDS_BETWEEN_LINES):
+            return
+        shown = now
+        done = progress.index + progress.share
+        left = f", {_clock((total - done) * (now - begun) / done)} left" if done else ""
+        where = _images_and_tiles(progress)
+        note(f"Restoring {where}: {progress.job.source}{left}")
+
+    return show
+
+
+def _images_and_tiles(progress: Restoring) -> str:
+    tiles = f", tile {progress.tile}/{progress.tiles}" if progress.tiles > 1 else ""
+    return f"{progress.index + 1}/{progress.count}{tiles}"
+
+
+def _clock(seconds: float) -> str:
+    """Returns hours, minutes and seconds."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 @_working

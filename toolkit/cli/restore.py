@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit import defaults
-from toolkit.cli.output import Format, load_registry, note, show_json
-from toolkit.cli.progress import counting
-from toolkit.errors import UnknownComponentError, UsageError
+from toolkit.cli.output import Format, load_registry
+from toolkit.cli.restored import show_results
+from toolkit.errors import UsageError
 from toolkit.paths import user_path
 from toolkit.specs import parse_option
 
 if TYPE_CHECKING:
     from toolkit.interfaces import Restorer
-    from toolkit.registry import Registry
-    from toolkit.restoring.folder import Progress, Restored
+    from toolkit.restoring.treatment import Treatment
 
 
 class Precision(StrEnum):
@@ -43,48 +41,94 @@ class Existing(StrEnum):
 
     skip = "skip"
     overwrite = "overwrite"
+    rename = "rename"
+
+
+_SIZE, _RESULT, _NETWORK = "Size and strength", "Output", "Restorer"
 
 
 def restore(
     inputs: Annotated[
         list[Path], typer.Argument(parser=user_path, metavar="INPUT...",
-                     help="Images, and folders of images.")
+                     help="Images, folders, and patterns such as '*.jpg'; - reads a pipe.")
     ],
-    source: Annotated[
-        str,
-        typer.Option("--with", metavar="RUN|FILE|NAME|hub:OWNER/NAME",
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="RUN|FILE|NAME|hub:OWNER/NAME", rich_help_panel=_NETWORK,
                      help="A restorer, the folder of a run, one of its checkpoints, or a run on "
-                     "the model hub."),
-    ] = defaults.RESTORER,
+                     "the model hub; several with --compare.", show_default=defaults.RESTORER),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(metavar="N", rich_help_panel=_SIZE,
+                     help="Size of the result beside the input's, up to the restorer's scale.",
+                     show_default="the restorer's"),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(rich_help_panel=_SIZE, help="Width of the result in pixels.")
+    ] = None,
+    height: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=_SIZE, help="Height of the result in pixels; with --width, "
+                     "the result fits into both.")
+    ] = None,
+    max_side: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=_SIZE, help="Limit of the result's longer side, in pixels."),
+    ] = None,
+    strength: Annotated[
+        float,
+        typer.Option(metavar="0…1", rich_help_panel=_SIZE,
+                     help="From 0, the enlarged input, to 1, the full restoration."),
+    ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option(parser=user_path, metavar="DIR|FILE",
-                     help="Output file or folder.", show_default="NAME_x4 beside the input"),
+        typer.Option(parser=user_path, metavar="DIR|FILE", rich_help_panel=_RESULT,
+                     help="Output file or folder; - writes to a pipe.",
+                     show_default="NAME_x4 beside the input"),
     ] = None,
+    format_out: Annotated[
+        str | None,
+        typer.Option(metavar="SUFFIX", rich_help_panel=_RESULT,
+                     help="Format of the results, such as png or jpg.",
+                     show_default="as the input"),
+    ] = None,
+    existing: Annotated[
+        Existing,
+        typer.Option(rich_help_panel=_RESULT,
+                     help="Skip or overwrite outputs that exist already, or name new ones NAME-2.")
+    ] = Existing.skip,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", rich_help_panel=_RESULT,
+                     help="Write sheets that show the results of every --with side by side."),
+    ] = False,
     tile: Annotated[
         int | None,
-        typer.Option(min=0, help="Side of the tiles in input pixels; 0 for the whole image.",
+        typer.Option(min=0, rich_help_panel=_NETWORK,
+                     help="Side of the tiles in input pixels; 0 for the whole image.",
                      show_default="by the size of the image"),
     ] = None,
     colour: Annotated[
         Colour | None,
-        typer.Option(help="Method that matches the output's colours to the input's.",
+        typer.Option(rich_help_panel=_NETWORK,
+                     help="Method that matches the output's colours to the input's.",
                      show_default="wavelet, or the restorer's own"),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    device: Annotated[
+        str, typer.Option(rich_help_panel=_NETWORK, help="cpu, cuda, or auto.")
+    ] = "auto",
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Precision of the networks.", show_default="as in the recipe"),
+        typer.Option(rich_help_panel=_NETWORK, help="Precision of the networks.",
+                     show_default="as in the recipe"),
     ] = None,
     options: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="OPTION=VALUE",
+        typer.Option("--set", metavar="OPTION=VALUE", rich_help_panel=_NETWORK,
                      help="An option of the restorer; toolkit plugins show NAME lists them."),
     ] = None,
-    existing: Annotated[
-        Existing, typer.Option(help="Skip or overwrite outputs that exist already.")
-    ] = Existing.skip,
-    output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
+    output: Annotated[Format, typer.Option("--format", help="Format of the report.")]
     = Format.table,
 ) -> None:  # fmt: skip
     """Restore photographs, at four times their size or the scale of the restorer.
@@ -98,61 +142,63 @@ def restore(
     Examples:
       toolkit restore photo.jpg
 
-      toolkit restore photo.jpg --with real-esrgan
+      toolkit restore photo.jpg --with real-esrgan --scale 2
 
-      toolkit restore holiday/ --out restored/
+      toolkit restore holiday/ --out restored/ --max-side 4000 --format-out png
 
-      toolkit restore photo.jpg --with runs/nad-ea-dists
+      toolkit restore photo.jpg --with pocket --with real-esrgan --compare
 
       toolkit restore photo.jpg --with runs/nad-ea-dists/checkpoints/best.safetensors
 
       toolkit restore photo.jpg --with hub:me/my-restorer
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
+
+      cat photo.jpg | toolkit restore - --strength 0.7 > restored.jpg
     """
     registry = load_registry()
-    from toolkit.abilities import matches_colours
+    from toolkit.cli.pipes import piped
     from toolkit.contracts import move
     from toolkit.devices import choose_device
-    from toolkit.restoring.folder import check_inputs, plan_jobs, restore_files
+    from toolkit.restoring.comparing import compare_files
+    from toolkit.restoring.folder import restore_files
+    from toolkit.restoring.jobs import matching, plan_jobs, suffix_of
+    from toolkit.restoring.opening import open_restorer
+    from toolkit.restoring.sizes import Size
+    from toolkit.restoring.treatment import Treatment, colour_for
 
-    check_inputs(inputs)  # before weights are fetched
-    chosen = choose_device(device)
-    restorer = _restorer(source, registry, _asked(options or [], precision))
-    jobs = plan_jobs(inputs, out, restorer.scale)
-    method = colour or (Colour.none if matches_colours(restorer) else Colour.wavelet)
-    move(restorer, chosen)
-    results: list[Restored] = []
-    stopped = False
-    with counting("Restoring") as show:
-
-        def on_event(progress: Progress) -> None:
-            if progress.result:
-                results.append(progress.result)
-            elif progress.tiles == 0:
-                show(str(progress.job.source), progress.index, progress.count)
-
-        try:
-            restore_files(
-                restorer, jobs, tile=tile, colour=method.value, device=chosen,
-                existing=existing.value, on_event=on_event,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            stopped = True
-    failed = [result for result in results if result.error]
-    if output is Format.json:
-        show_json([_document(result) for result in results])
-    else:
-        for result in results:
-            _report(result)
-    if failed:
-        note(f"{len(failed)} of {len(results)} images could not be restored.")
-    if stopped:
-        note(f"Stopped: {len(jobs) - len(results)} of {len(jobs)} images are left.")
-        note("Run the same command again to restore them.")
-        sys.exit(130)
-    if failed:
-        sys.exit(1)
+    names = list(dict.fromkeys(sources or [defaults.RESTORER]))
+    if len(names) > 1 and not compare:
+        raise UsageError(
+            "More than one --with: whose result shall be written?",
+            "To see them side by side: --compare. Else name one.",
+        )
+    suffix = ".png" if compare else suffix_of(format_out)
+    size = Size(scale, width, height, max_side)
+    with piped(inputs, out, report=output is not Format.json) as (given, target):
+        matching(given)  # before weights are fetched
+        chosen, asked = choose_device(device), _asked(options or [], precision)
+        restorers: dict[str, tuple[Restorer, Treatment]] = {}
+        for name in names:
+            restorer = open_restorer(name, registry, asked)
+            method = colour_for(restorer, colour.value if colour else None)
+            treatment = Treatment(tile, method, strength, size)
+            treatment.check(restorer)
+            move(restorer, chosen)
+            restorers[name] = restorer, treatment
+        restorer, treatment = restorers[names[0]]
+        mark = "_compare" if compare else size.mark or f"_x{restorer.scale}"
+        jobs = plan_jobs(given, target, mark, suffix=suffix, rename=existing is Existing.rename)
+        with show_results(jobs, output) as on_event:
+            if compare:
+                compare_files(
+                    restorers, jobs, device=chosen, existing=existing.value, on_event=on_event
+                )
+            else:
+                restore_files(
+                    restorer, jobs, treatment,
+                    device=chosen, existing=existing.value, on_event=on_event,
+                )  # fmt: skip
 
 
 def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
@@ -160,68 +206,3 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
     # As recipes name it, too: restorer.steps=20
     asked = dict(parse_option(each.removeprefix("restorer.")) for each in settings)
     return asked | ({"precision": precision.value} if precision else {})
-
-
-def _restorer(source: str, registry: Registry, options: dict[str, Any]) -> Restorer:
-    """Returns a run by its folder, a checkpoint or a repository, or a restorer by its name."""
-    from toolkit.hub import PREFIX, run_from_hub
-    from toolkit.runs import Run, run_of
-    from toolkit.specs import Selection
-
-    path, names = user_path(source), {each.name for each in registry.components("restorer")}
-    checkpoint = path if path.suffix == ".safetensors" and path.is_file() else None
-    run = run_of(checkpoint) if checkpoint else Run(path)
-    if source.startswith(PREFIX):
-        run = run_from_hub(source)
-    if run.exists or (run.folder.is_dir() and source not in names):
-        precision = options.pop("precision", "")
-        if options:
-            raise UsageError(
-                f"--set {next(iter(options))}: a run has no options; its recipe says how it works.",
-                "Leave it out.",
-            )
-        return run.restorer(registry, precision, checkpoint)
-    try:
-        chosen = registry.expand("restorer", Selection(use=source))
-        component = registry.find("restorer", chosen.name)
-        if "precision" in options and "precision" not in component.options.model_fields:
-            raise UsageError(
-                f"--precision is for trained networks; {source} has none.", "Leave it out."
-            )
-        made: Restorer = registry.make("restorer", chosen.over(options))
-    except UnknownComponentError as error:
-        raise UnknownComponentError(
-            f"--with {source}: there is no such folder, and no such restorer. {error}",
-            f"Name a run's folder, such as runs/nad-ea-dists. {error.hint}",
-        ) from None
-    return made
-
-
-def _report(result: Restored) -> None:
-    if result.kept:
-        print(f"{result.job.source}: {result.job.destination} exists already, and was skipped")
-        print("  To restore it again: --existing overwrite")
-        return
-    if result.error or not result.sr_size or not result.lr_size:
-        print(f"{result.job.source}: failed: {result.error}")
-        if hint := getattr(result.error, "hint", ""):
-            print(f"  {hint}")
-        return
-    sizes = "{}x{} → {}x{}".format(*result.lr_size, *result.sr_size)
-    print(f"{result.job.source} → {result.job.destination}  {sizes}  {result.seconds:.1f} s")
-    for each in result.notes:
-        print(f"  {each}")
-
-
-def _document(result: Restored) -> dict[str, Any]:
-    return {
-        "source": str(result.job.source),
-        "destination": None if result.error else str(result.job.destination),
-        "lr_size": result.lr_size,
-        "sr_size": result.sr_size,
-        "seconds": round(result.seconds, 3),
-        "notes": list(result.notes),
-        "kept": result.kept,
-        "error": None if result.error is None else str(result.error),
-        "hint": getattr(result.error, "hint", ""),
-    }

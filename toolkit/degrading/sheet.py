@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from toolkit.abilities import Steps
 from toolkit.images import bicubic_resize
+from toolkit.images.sheets import draw_grid
 
 _PART: Final = 160
 """Largest side of the part shown, in LR pixels."""
 _CELL: Final = 400
 """Approximate length of a cell's longer side, in pixels."""
-_TEXT: Final = 200
-"""Minimum width of a cell, for the text below it."""
-_GAP: Final = 8
-_LINE: Final = 15
-_FONT: Final = 12
-_LETTERS: Final = 6.2
-"""Mean width of a letter, in pixels."""
 
 
 def draw_sheet(hr: Tensor, variants: Sequence[tuple[Tensor, int | None, Steps | None]]) -> Tensor:
@@ -49,7 +39,7 @@ def draw_sheet(hr: Tensor, variants: Sequence[tuple[Tensor, int | None, Steps | 
         window = lr[:, top : top + part[0], left : left + part[1]]
         cells.append(window.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2))
         labels.append(f"#{position if index is None else index}  {summarise(history)}")
-    return _grid(cells, labels)
+    return draw_grid(cells, labels)
 
 
 def summarise(history: Steps | None) -> str:
@@ -85,23 +75,3 @@ def _enlarged(
 ) -> Tensor:
     window = hr[:, top : top + height, left : left + width]
     return bicubic_resize(window[None], size)[0].clamp(0, 1)
-
-
-def _grid(cells: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = cells[0].shape[1], max(cells[0].shape[2], _TEXT)
-    texts = [textwrap.wrap(label, max(12, int(width / _LETTERS))) for label in labels]
-    tall = height + _LINE * max(len(lines) for lines in texts) + 2 * _GAP
-    across = math.ceil(math.sqrt(len(cells)))
-    down = math.ceil(len(cells) / across)
-    sheet = Image.new("RGB", (across * (width + _GAP) + _GAP, down * tall + _GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
-    for index, (cell, lines) in enumerate(zip(cells, texts, strict=True)):
-        row, column = divmod(index, across)
-        left, top = _GAP + column * (width + _GAP), _GAP + row * tall
-        pixels = (cell * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-        sheet.paste(Image.fromarray(pixels), (left, top))
-        for number, line in enumerate(lines):
-            pen.text((left, top + height + 2 + number * _LINE), line, fill="black", font=font)
-    return torch.from_numpy(np.array(sheet)).permute(2, 0, 1).float() / 255

@@ -8,13 +8,14 @@ import cv2
 
 from toolkit.images.picture import Metadata, Picture
 from toolkit.images.reading import read_picture, read_rgb
-from toolkit.images.resizing import bicubic_resize
+from toolkit.images.resizing import bicubic_resize, bicubic_rows
 from toolkit.images.writing import why_too_large, write_picture
 
 __all__ = [
     "Metadata",
     "Picture",
     "bicubic_resize",
+    "bicubic_rows",
     "read_picture",
     "read_rgb",
     "why_too_large",

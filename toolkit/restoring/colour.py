@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from toolkit.errors import UsageError
-from toolkit.images import bicubic_resize
+from toolkit.images import bicubic_rows
+from toolkit.restoring.tiles import joined
 
 ColourMethod = Literal["wavelet", "adain", "none"]
 COLOUR_METHODS: tuple[ColourMethod, ...] = get_args(ColourMethod)
@@ -19,8 +21,6 @@ _STRIP = 96
 _LEVELS = 5
 _REACH = 2**_LEVELS - 1
 """Radius in rows of the low-pass filter."""
-_KERNEL = 3
-"""Radius in LR rows of bicubic enlarging, plus one."""
 
 
 def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod, *, clamp: bool = True) -> Tensor:
@@ -53,21 +53,46 @@ def match_colour(sr: Tensor, lr: Tensor, method: ColourMethod, *, clamp: bool = 
         >>> match_colour(grey, red, "wavelet")[0, :, 0, 0].round(decimals=3).tolist()
         [1.0, 0.0, 0.0]
     """
-    check_method(method)
-    return sr if method == "none" else match_colour_(sr.clone(), lr, method, clamp=clamp)
-
-
-def match_colour_(sr: Tensor, lr: Tensor, method: ColourMethod, *, clamp: bool = True) -> Tensor:
-    """Like `match_colour`, in place; needs extra memory for a strip of `sr` only."""
-    check_method(method)
     if method == "none":
         return sr
-    if method == "wavelet":
-        return _match_low_frequencies(sr, lr, clamp)
+    return torch.cat(list(matched_strips(iter([sr]), lr, sr.shape[-2:], method, clamp=clamp)), 2)
+
+
+def matched_strips(
+    strips: Iterator[Tensor],
+    lr: Tensor,
+    size: tuple[int, int] | torch.Size,
+    method: ColourMethod,
+    *,
+    clamp: bool = True,
+) -> Iterator[Tensor]:
+    """Does what `match_colour` does with an image that comes in strips of rows.
+
+    `wavelet` holds a few strips at a time, `adain` the whole image.
+
+    Args:
+        strips: Parts of SR images, `[b, 3, rows, W]`, from top to bottom.
+        lr: `[b, 3, h, w]`, in [0, 1].
+        size: The SR images' H and W.
+        method: One of `COLOUR_METHODS`.
+        clamp: Whether the result is clamped to [0, 1], unless the method is `none`.
+    """
+    check_method(method)
+    if method == "none":
+        return strips
+    by = _by_wavelet if method == "wavelet" else _by_statistics
+    matched = by(strips, lr, size)
+    return (strip.clamp_(0, 1) for strip in matched) if clamp else matched
+
+
+def _by_statistics(
+    strips: Iterator[Tensor], lr: Tensor, size: tuple[int, int] | torch.Size
+) -> Iterator[Tensor]:
+    sr = joined(strips, size[0])
     spread, middle = _statistics(sr)
     wanted_spread, wanted_middle = _statistics(lr)
-    sr.sub_(middle).mul_(wanted_spread / spread).add_(wanted_middle)
-    return sr.clamp_(0, 1) if clamp else sr
+    for strip in torch.split(sr, _STRIP, 2):
+        yield ((strip - middle) * (wanted_spread / spread)).add_(wanted_middle)
 
 
 def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,33 +101,24 @@ def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
     return variance.add_(1e-5).sqrt_(), mean
 
 
-def _match_low_frequencies(sr: Tensor, lr: Tensor, clamp: bool) -> Tensor:
+def _by_wavelet(
+    strips: Iterator[Tensor], lr: Tensor, size: tuple[int, int] | torch.Size
+) -> Iterator[Tensor]:
     """Adds the low frequencies of `lr - sr`; the decomposition is linear, so one suffices."""
-    height = sr.shape[2]
-    above = sr[:, :, :0]  # rows above the strip, before their change
-    for start in range(0, height, _STRIP):
-        stop = min(start + _STRIP, height)
-        end = min(stop + _REACH, height)
-        before = torch.cat([above, sr[:, :, start:end]], dim=2)
-        first = start - above.shape[2]
-        drift = _enlarged_rows(lr, first, end, sr.shape) - before
-        above = before[:, :, : stop - first][:, :, -_REACH:].clone()
-        low = low_frequencies(drift)[:, :, start - first : stop - first]
-        strip = sr[:, :, start:stop].add_(low)
-        if clamp:
-            strip.clamp_(0, 1)
-    return sr
-
-
-def _enlarged_rows(lr: Tensor, first: int, end: int, shape: torch.Size) -> Tensor:
-    """Returns rows `first` to `end - 1` of `lr` enlarged to `shape`."""
-    scale, rest = divmod(shape[2], lr.shape[2])
-    if rest:
-        return bicubic_resize(lr, (shape[2], shape[3]))[:, :, first:end]
-    top = max(0, first // scale - _KERNEL)
-    bottom = min(lr.shape[2], -(-end // scale) + _KERNEL)
-    rows = bicubic_resize(lr[:, :, top:bottom], ((bottom - top) * scale, shape[3]))
-    return rows[:, :, first - top * scale : end - top * scale]
+    height, width = size
+    held, top, done = lr.new_zeros(*lr.shape[:2], 0, width), 0, 0  # rows, from row `top` on
+    for strip in strips:
+        held = torch.cat([held, strip], 2)
+        while done < height:
+            stop = min(done + _STRIP, height)
+            end = min(stop + _REACH, height)
+            if end > top + held.shape[2]:
+                break
+            drift = bicubic_rows(lr, (height, width), top, end) - held[:, :, : end - top]
+            rows = slice(done - top, stop - top)
+            yield held[:, :, rows] + low_frequencies(drift)[:, :, rows]
+            kept = max(0, stop - _REACH)
+            held, top, done = held[:, :, kept - top :], kept, stop
 
 
 def check_method(method: str) -> None:

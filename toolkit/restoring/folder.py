@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from toolkit.abilities import avoids_tiles, tiles_itself
-from toolkit.errors import ImageError, ToolkitError, lacks_memory
-from toolkit.images import (
-    Picture,
-    bicubic_resize,
-    read_picture,
-    why_too_large,
-    write_picture,
-)
-from toolkit.restoring.colour import ColourMethod, check_method, match_colour_
-from toolkit.restoring.jobs import Job, check_inputs, check_outputs, plan_jobs
-from toolkit.restoring.tiles import TILE, check_tiles, restore_tiled, tile_side
+from toolkit.errors import ImageError
+from toolkit.images import Picture, read_picture, why_too_large, write_picture
+from toolkit.restoring.jobs import Job, check_outputs
+from toolkit.restoring.pictures import restore_picture, size_of
+from toolkit.restoring.treatment import Treatment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from torch import Tensor
+    import torch
 
     from toolkit.interfaces import Restorer
+    from toolkit.restoring.sizes import Size
+    from toolkit.restoring.tiles import OnTile
 
-__all__ = [
-    "Job",
-    "Progress",
-    "Restored",
-    "check_inputs",
-    "check_outputs",
-    "plan_jobs",
-    "restore_files",
-    "restore_picture",
-]
-
-Existing = Literal["skip", "overwrite"]
-_FALLBACKS = (TILE, TILE // 2, TILE // 4)
+Existing = Literal["skip", "overwrite", "rename"]
 
 
 @dataclass(frozen=True)
@@ -87,13 +68,17 @@ class Progress:
     tiles: int = 0
     result: Restored | None = None
 
+    @property
+    def share(self) -> float:
+        """How much of this image is done, from 0 to 1."""
+        return self.tile / self.tiles if self.tiles else 0.0
+
 
 def restore_files(
     restorer: Restorer,
     jobs: Iterable[Job],
+    treatment: Treatment = Treatment(),  # noqa: B008 - immutable
     *,
-    tile: int | None = None,
-    colour: ColourMethod = "none",
     device: torch.device | None = None,
     existing: Existing = "overwrite",
     on_event: Callable[[Progress], None] | None = None,
@@ -103,20 +88,41 @@ def restore_files(
     Args:
         restorer: Already on `device`.
         jobs: From `plan_jobs`.
-        tile: See `restore_tiled`.
-        colour: See `match_colour`.
+        treatment: Tiles, colours, strength and size.
         device: Device of the restorer; None for the CPU.
-        existing: Whether existing outputs are kept or overwritten. Outputs are written atomically,
-            so that "skip" continues an interrupted run.
+        existing: Whether existing outputs are kept or overwritten, or the result gets another
+            name. Outputs are written atomically, so that "skip" continues an interrupted run.
         on_event: Called with all progress.
 
     Raises:
-        UsageError: An output folder is not writable, or `tile` or `colour` is invalid; raised
-            before the first image is processed.
+        UsageError: An output folder is not writable, or the treatment is invalid; raised before
+            the first image is processed.
+    """
+    treatment.check(restorer)
+    restorer, treatment = treatment.fitted(restorer)
+    work = partial(_restore_file, restorer, treatment, device)
+    return run_jobs(jobs, work, existing=existing, on_event=on_event)
+
+
+def run_jobs(
+    jobs: Iterable[Job],
+    work: Callable[[Job, OnTile], Restored],
+    *,
+    existing: Existing = "overwrite",
+    on_event: Callable[[Progress], None] | None = None,
+) -> list[Restored]:
+    """Does jobs one after another; returns the results in the same order.
+
+    Args:
+        jobs: From `plan_jobs`.
+        work: Does a job, or raises its error.
+        existing: See `restore_files`.
+        on_event: Called with all progress.
+
+    Raises:
+        UsageError: An output folder is not writable; raised before the first job is done.
     """
     jobs = list(jobs)
-    check_tiles(tile)
-    check_method(colour)
     check_outputs(jobs)
     report = on_event or (lambda _: None)
     results = []
@@ -128,88 +134,50 @@ def restore_files(
             report(replace(progress, tile=done, tiles=tiles))
 
         if existing == "skip" and job.destination.exists():
-            results.append(Restored(job, kept=True))
+            result = Restored(job, kept=True)
         else:
-            results.append(_restore_file(restorer, job, tile, colour, device, on_tile))
-        report(replace(progress, result=results[-1]))
+            result = _done(job, work, on_tile)
+        results.append(result)
+        report(replace(progress, result=result))
     return results
 
 
-def restore_picture(
-    restorer: Restorer,
-    picture: Picture,
-    *,
-    tile: int | None = None,
-    colour: ColourMethod = "none",
-    device: torch.device | None = None,
-    on_tile: Callable[[int, int], None] | None = None,
-) -> tuple[Picture, tuple[str, ...]]:
-    """Restores a picture; alpha is enlarged bicubically; greyscale, bits and metadata are kept.
-
-    If memory runs out, it is tried again in smaller tiles.
-
-    Returns:
-        The restored picture, and notes, such as on smaller tiles.
-
-    Raises:
-        ToolkitError: Memory does not suffice even for the smallest tiles, or see `restore_tiled`.
-    """
-    lr = picture.rgb[None]
-    notes: tuple[str, ...] = ()
-    tile = 0 if tile is None and tiles_itself(restorer) else tile
-    for size in _sizes(tile, *lr.shape[-2:]):
-        try:
-            sr = restore_tiled(restorer, lr, size, device=device, on_tile=on_tile)
-        except (MemoryError, RuntimeError) as error:
-            if not lacks_memory(error):
-                raise
-        else:
-            notes = _tile_notes(restorer, tile, size, lr)
-            break
-        _release_memory()
-    else:
-        raise ToolkitError("Memory does not suffice, even in small tiles", hint="Use --tile 32")
-    rgb = match_colour_(sr, lr, colour)[0]
-    if picture.grey:
-        rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
-    alpha = picture.alpha
-    if alpha is not None:
-        alpha = bicubic_resize(alpha[None], restorer.scale)[0].clamp_(0, 1)
-    return replace(picture, rgb=rgb, alpha=alpha), notes
+def _done(job: Job, work: Callable[[Job, OnTile], Restored], on_tile: OnTile) -> Restored:
+    began = time.perf_counter()
+    try:
+        result = work(job, on_tile)
+    except Exception as error:  # noqa: BLE001 - reported; the other images continue
+        result = Restored(job, error=error)
+    return replace(result, seconds=time.perf_counter() - began)
 
 
 def _restore_file(
     restorer: Restorer,
-    job: Job,
-    tile: int | None,
-    colour: ColourMethod,
+    treatment: Treatment,
     device: torch.device | None,
-    on_tile: Callable[[int, int], None],
+    job: Job,
+    on_tile: OnTile,
 ) -> Restored:
-    began = time.perf_counter()
-    result = Restored(job)
+    picture = read_picture(job.source)
+    lr_size = size_of(picture)
     try:
-        picture = read_picture(job.source)
-        result = replace(result, lr_size=_size(picture))
-        job, format_notes = _fitting(job, picture, restorer.scale)
-        result = replace(result, job=job)
+        job, format_notes = _fitting(job, picture, treatment.size, restorer.scale)
         restored, notes = restore_picture(
-            restorer, picture, tile=tile, colour=colour, device=device, on_tile=on_tile
+            restorer, picture, treatment, device=device, on_tile=on_tile
         )
         notes = picture.notes + format_notes + notes + write_picture(restored, job.destination)
-        result = replace(result, sr_size=_size(restored), notes=notes)
-    except Exception as error:  # noqa: BLE001 - reported; the other images continue
-        result = replace(result, error=error)
-    return replace(result, seconds=time.perf_counter() - began)
+    except Exception as error:  # noqa: BLE001 - reported, with the size
+        return Restored(job, lr_size, error=error)
+    return Restored(job, lr_size, size_of(restored), notes=notes)
 
 
-def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ...]]:
+def _fitting(job: Job, picture: Picture, size: Size, largest: int) -> tuple[Job, tuple[str, ...]]:
     """Changes a job's output to PNG if it is too large for its format; also returns notes.
 
     Raises:
         ImageError: It is too large for a format that the user chose, or the PNG file exists.
     """
-    width, height = (scale * side for side in _size(picture))
+    height, width = size.of(picture.rgb.shape[1], picture.rgb.shape[2], largest)
     channels = 1 if picture.grey else 3 if picture.alpha is None else 4
     suffix = job.destination.suffix.lower()
     reason = why_too_large(suffix, width, height, channels * picture.bits // 8)
@@ -221,32 +189,3 @@ def _fitting(job: Job, picture: Picture, scale: int) -> tuple[Job, tuple[str, ..
     if other.exists():
         raise ImageError(f"{reason}, and {other} exists already", f"Use --out {other}")
     return replace(job, destination=other), (f"{reason}: written as PNG",)
-
-
-def _tile_notes(
-    restorer: Restorer, asked: int | None, used: int | None, lr: Tensor
-) -> tuple[str, ...]:
-    if used != asked:
-        return (f"tiles of {used} pixels, as memory was short",)
-    sides = lr.shape[-2:]
-    if avoids_tiles(restorer) and tile_side(used, *sides) < max(sides):
-        return (f"restored in tiles, which {restorer.name} may show: try --tile 0",)
-    return ()
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    height, width = picture.rgb.shape[-2:]
-    return width, height
-
-
-def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
-    """Yields the requested tile size, then smaller ones."""
-    yield tile
-    first = tile_side(tile, height, width)
-    yield from (size for size in _FALLBACKS if size < first)
-
-
-def _release_memory() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

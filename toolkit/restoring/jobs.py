@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,23 +38,35 @@ class Job:
 
 
 def plan_jobs(
-    inputs: Sequence[str | Path], out: str | Path | None = None, scale: int = 4
+    inputs: Sequence[str | Path],
+    out: str | Path | None = None,
+    mark: str = "_x4",
+    *,
+    suffix: str = "",
+    rename: bool = False,
 ) -> list[Job]:
     """Pairs every input image with its output.
 
-    - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder, for a scale of 4.
+    - No `out`: `NAME_x4.EXT` beside an image, `FOLDER_x4/...` beside a folder.
     - `out` with an image suffix: the output of a single input image.
     - Any other `out`: a folder; outputs keep the names of the inputs, relative to their folder.
 
     Formats that can be read but not written become PNG. Images in the output folder are not taken
     as inputs, so that a second run finds the same inputs. Nothing is written.
 
+    Args:
+        inputs: Images, folders, and patterns such as `*.jpg`.
+        out: Output file or folder.
+        mark: What is appended to names, as `_x4`.
+        suffix: Of all outputs, such as `.png`; empty for those of the inputs.
+        rename: Whether outputs that would replace a file are named `NAME-2.EXT`.
+
     Raises:
         DataError: There are no inputs, an input does not exist, or a folder contains no image.
         UsageError: Two inputs would have the same output, an input would be overwritten, or `out`
             names a file for several inputs.
     """
-    check_inputs(inputs)
+    inputs = matching(inputs)
     target = None if out is None else Path(out)
     single = target is not None and _names_a_file(target)
     if single and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
@@ -66,19 +79,51 @@ def plan_jobs(
         if single and target is not None:
             jobs[Job(source, target, fixed=True)] = None
         else:
-            jobs.update(dict.fromkeys(_jobs_of(source, target, f"_x{scale}")))
+            jobs.update(dict.fromkeys(_jobs_of(source, target, mark, suffix)))
     planned = _apart(list(jobs))
+    if rename:
+        planned = _renamed(planned)
     _refuse_long_names(planned)
     _refuse_collisions(planned)
     return planned
 
 
-def check_inputs(inputs: Sequence[str | Path]) -> None:
-    """Raises `DataError` if there are no inputs, or one does not exist."""
+def matching(inputs: Sequence[str | Path]) -> list[Path]:
+    """Returns inputs with patterns replaced by the files that match, sorted.
+
+    Some shells leave patterns as they are. A file whose name is a pattern is taken as a file.
+
+    Raises:
+        DataError: There are no inputs, one does not exist, or nothing matches a pattern.
+    """
     if not inputs:
         raise DataError("No image to restore", hint="Name image files or folders")
-    for source in inputs:
-        existing(Path(source))
+    found: list[Path] = []
+    for source in map(Path, inputs):
+        if not glob.has_magic(str(source)) or os.path.lexists(source):
+            found.append(existing(source))
+        elif matches := sorted(glob.glob(str(source), recursive=True)):  # noqa: PTH207 - absolute, too
+            found += map(Path, matches)
+        else:
+            raise DataError(f"Nothing matches {source}", hint="Check the pattern, or name a folder")
+    return found
+
+
+def suffix_of(format_out: str | None) -> str:
+    """Returns the suffix of a format that a user names, as `png` or `.png`; empty for none.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    if not format_out:
+        return ""
+    suffix = f".{format_out.lower().removeprefix('.')}"
+    if suffix not in IMAGE_SUFFIXES:
+        raise UsageError(
+            f"--format-out {format_out}: images cannot be written so.",
+            f"Use one of {' '.join(sorted(each[1:] for each in IMAGE_SUFFIXES))}",
+        )
+    return suffix
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:
@@ -104,10 +149,10 @@ def _names_a_file(out: Path) -> bool:
     return True
 
 
-def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
+def _jobs_of(source: Path, out: Path | None, mark: str, suffix: str) -> Iterator[Job]:
     if not source.is_dir():
         beside = source.with_name(f"{source.stem}{mark}{source.suffix}")
-        yield Job(source, _writable(beside if out is None else out / source.name))
+        yield Job(source, _writable(beside if out is None else out / source.name, suffix))
         return
     # A folder given as "." or ".." has a name only when resolved.
     named = source if source.name not in {"", ".."} else source.resolve()
@@ -116,29 +161,47 @@ def _jobs_of(source: Path, out: Path | None, mark: str) -> Iterator[Job]:
     same = skipped == source.resolve()
     paths = some_images(source, lambda path: same or not path.resolve().is_relative_to(skipped))
     for path in paths:
-        yield Job(path, _writable(root / path.relative_to(source)))
+        yield Job(path, _writable(root / path.relative_to(source), suffix))
 
 
-def _writable(path: Path) -> Path:
-    """Changes the suffix to .png if its format cannot be written; appends it if there is none."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+def _writable(path: Path, suffix: str) -> Path:
+    """Changes the suffix, to .png if its format cannot be written; appends it if there is none."""
+    if path.suffix.lower() in IMAGE_SUFFIXES and not suffix:
         return path
-    return path.with_suffix(".png") if is_image_suffix(path.suffix) else _as_png(path)
+    suffix = suffix or ".png"
+    return path.with_suffix(suffix) if is_image_suffix(path.suffix) else _with_another(path, suffix)
 
 
-def _as_png(path: Path) -> Path:
-    return path.with_name(f"{path.name}.png")
+def _with_another(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
 
 
 def _apart(jobs: list[Job]) -> list[Job]:
     """Names the output of `a.gif` `a.gif.png` if another input also becomes `a.png`."""
     counts = Counter(job.destination for job in jobs)
     return [
-        Job(job.source, _as_png(job.destination.with_suffix(job.source.suffix)))
+        Job(
+            job.source,
+            _with_another(job.destination.with_suffix(job.source.suffix), job.destination.suffix),
+        )
         if counts[job.destination] > 1 and job.destination.suffix != job.source.suffix
         else job
         for job in jobs
     ]
+
+
+def _renamed(jobs: list[Job]) -> list[Job]:
+    """Gives outputs that would replace a file another name."""
+    taken = {job.destination for job in jobs}
+    renamed = []
+    for job in jobs:
+        path, number = job.destination, 1
+        while path.exists() or (number > 1 and path in taken):
+            number += 1
+            path = job.destination.with_stem(f"{job.destination.stem}-{number}")
+        taken.add(path)
+        renamed.append(replace(job, destination=path))
+    return renamed
 
 
 def _refuse_long_names(jobs: list[Job]) -> None:

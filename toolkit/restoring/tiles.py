@@ -13,9 +13,11 @@ from toolkit.contracts import restored
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from toolkit.interfaces import Restorer
+
+    OnTile = Callable[[int, int], None]
 
 WHOLE_PIXELS = 256 * 256
 """Number of LR pixels up to which an image is not tiled by default."""
@@ -56,23 +58,56 @@ def restore_tiled(
     overlap: int | None = None,
     *,
     device: torch.device | None = None,
-    on_tile: Callable[[int, int], None] | None = None,
+    on_tile: OnTile | None = None,
 ) -> Tensor:
     """Restores `lr`, `[b, 3, h, w]` of any size, to `[b, 3, scale * h, scale * w]`.
 
+    Arguments and errors are those of `restored_strips`.
+    """
+    strips = restored_strips(restorer, lr, tile, overlap, device=device, on_tile=on_tile)
+    return joined(strips, lr.shape[2] * restorer.scale)
+
+
+def joined(strips: Iterable[Tensor], height: int) -> Tensor:
+    """Joins strips of rows, `[b, c, rows, w]`, without having both them and the whole in memory."""
+    whole, done = torch.empty(0), 0
+    for strip in strips:
+        if not done:
+            if strip.shape[2] == height:
+                return strip
+            whole = strip.new_empty(*strip.shape[:2], height, strip.shape[3])
+        whole[:, :, done : done + strip.shape[2]] = strip
+        done += strip.shape[2]
+    return whole
+
+
+def restored_strips(
+    restorer: Restorer,
+    lr: Tensor,
+    tile: int | None = None,
+    overlap: int | None = None,
+    *,
+    device: torch.device | None = None,
+    on_tile: OnTile | None = None,
+) -> Iterator[Tensor]:
+    """Restores an image in rows of tiles, and yields rows of the result as they are finished.
+
     The outer quarter of each overlap is only context; neighbouring tiles blend over its middle
     half. Up to rounding, tiling does not change the result if no SR pixel depends on LR pixels
-    further away than that quarter. Besides the output, memory for one tile is needed.
+    further away than that quarter. The memory of one row of tiles is needed.
 
     Args:
         restorer: Restores the tiles.
-        lr: In [0, 1]; the output is on its device.
+        lr: `[b, 3, h, w]`, in [0, 1]; the output is on its device.
         tile: Side of a tile in LR pixels; 0 for the whole image at once; None for the whole image
             up to `WHOLE_PIXELS`, and tiles of `TILE` beyond.
         overlap: Minimum overlap of neighbouring tiles in LR pixels, at most half a tile; None for
             `OVERLAP`, or a quarter of a smaller tile.
         device: Device of the restorer; None for that of `lr`.
         on_tile: Called with (finished tiles, all tiles) after each tile.
+
+    Yields:
+        `[b, 3, rows, scale * w]`, from top to bottom; together they have `scale * h` rows.
 
     Raises:
         UsageError: `tile` is negative, or `overlap` is negative or more than half of it.
@@ -83,16 +118,23 @@ def restore_tiled(
     shared = min(OVERLAP, side // 4) if overlap is None or not tile else overlap
     check_tiles(tile, shared)
     scale = restorer.scale
-    boxes = [(y, x) for y in windows(height, side, shared) for x in windows(width, side, shared)]
-    output = lr.new_zeros(*lr.shape[:2], height * scale, width * scale)
-    for done, (y, x) in enumerate(boxes, start=1):
-        part = lr[..., y.start : y.stop, x.start : x.stop]
-        sr = restored(restorer, part.to(device or lr.device)).to(output)
-        sr = sr * (y.weights(scale)[:, None] * x.weights(scale)).to(output)
-        output[..., y.start * scale : y.stop * scale, x.start * scale : x.stop * scale] += sr
-        if on_tile:
-            on_tile(done, len(boxes))
-    return output
+    rows, columns = (list(windows(size, side, shared)) for size in (height, width))
+    above = lr.new_zeros(*lr.shape[:2], 0, width * scale)  # rows that the next tiles fade into
+    for number, y in enumerate(rows):
+        band = lr.new_zeros(*lr.shape[:2], (y.stop - y.start) * scale, width * scale)
+        for done, x in enumerate(columns, start=number * len(columns) + 1):
+            part = lr[..., y.start : y.stop, x.start : x.stop]
+            with torch.no_grad():
+                sr = restored(restorer, part.to(device or lr.device)).to(band)
+            sr = sr * (y.weights(scale)[:, None] * x.weights(scale)).to(band)
+            band[..., x.start * scale : x.stop * scale] += sr
+            if on_tile:
+                on_tile(done, len(rows) * len(columns))
+        band[:, :, : above.shape[2]] += above
+        following = rows[number + 1].start if number + 1 < len(rows) else y.stop
+        finished = (following - y.start) * scale
+        yield band[:, :, :finished]
+        above = band[:, :, finished:].clone()
 
 
 def tile_side(tile: int | None, height: int, width: int) -> int:

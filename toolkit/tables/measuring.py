@@ -19,7 +19,9 @@ from toolkit.files import locked, write_atomically
 from toolkit.interfaces import Restorer
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
-from toolkit.restoring.folder import Progress, plan_jobs, restore_files
+from toolkit.restoring.folder import Progress, restore_files
+from toolkit.restoring.jobs import plan_jobs
+from toolkit.restoring.treatment import Treatment
 from toolkit.specs import Selection
 from toolkit.tables.measurement import Measurement, MeasurementResult
 from toolkit.training.loop import Report, train
@@ -71,7 +73,7 @@ def _restore(measurement: Measurement, registry: Registry, tell: Tell) -> None:
     def on_event(progress: Progress) -> None:
         tell("restoring", progress.index, progress.count)
 
-    for done in restore_files(restorer, todo, tile=0, device=device, on_event=on_event):
+    for done in restore_files(restorer, todo, Treatment(tile=0), device=device, on_event=on_event):
         if done.error:
             kind = ComponentError if isinstance(done.error, ComponentError) else ToolkitError
             told = f"{done.job.source.name} could not be restored: {done.error}"

@@ -21,7 +21,8 @@ from toolkit.component import Context
 from toolkit.discovery import installed
 from toolkit.errors import OptionsError, WeightsError
 from toolkit.images import Picture
-from toolkit.restoring.folder import restore_picture
+from toolkit.restoring.pictures import restore_picture
+from toolkit.restoring.treatment import Treatment
 from toolkit_restorers import published
 from toolkit_restorers.esrgan import rrdb
 from toolkit_restorers.network import Network
@@ -131,10 +132,10 @@ def test_tiles_of_a_network_that_avoids_them_are_told(tmp_path):
     assert not avoids_tiles(made(NEAREST_X2))
     assert not avoids_tiles(toolkit.make("restorer", "bicubic"))
     picture = Picture(torch.rand(3, 20, 16))
-    _, notes = restore_picture(restorer, picture, tile=16)
+    _, notes = restore_picture(restorer, picture, Treatment(tile=16))
     assert notes == ("restored in tiles, which net may show: try --tile 0",)
     assert restore_picture(restorer, picture)[1] == ()
-    assert restore_picture(made(NEAREST_X2), picture, tile=16)[1] == ()
+    assert restore_picture(made(NEAREST_X2), picture, Treatment(tile=16))[1] == ()
 
 
 def test_the_file_for_tests_repeats_pixels():

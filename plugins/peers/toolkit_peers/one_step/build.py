@@ -12,7 +12,7 @@ from toolkit_peers import published
 from toolkit_peers.files import Files
 from toolkit_peers.one_step import adapters, lora
 from toolkit_peers.one_step.files import read_embedding, read_lora_file
-from toolkit_peers.one_step.restorer import OneStep, Settings
+from toolkit_peers.one_step.restorer import Adjustable, OneStep, Settings
 from toolkit_peers.parts import Parts
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ def _assembled(
     settings: Settings,
     about: Mapping[str, str] | None = None,
 ) -> OneStep:
-    return OneStep(
+    kind = Adjustable if settings.rule == "residual" else OneStep
+    return kind(
         name=name,
         vae=vae,
         predict=predict,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -145,3 +145,15 @@ class OneStep:
         precision = next(self.vae.parameters()).dtype
         image = vae_tiles.decode(self.vae, (latent / self.latent_scaling).to(precision))
         return image.float().clamp(-1, 1) * 0.5 + 0.5
+
+
+class Adjustable(OneStep):
+    """A restorer of one step that subtracts a residual, of which it may subtract a part."""
+
+    def with_strength(self, strength: float) -> Adjustable:
+        """The same networks, subtracting this part of the residual."""
+
+        def predict(latent: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
+            return strength * self.predict(latent, timestep, text)
+
+        return replace(self, predict=predict, about={**self.about, "strength": str(strength)})
