@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -119,3 +120,36 @@ def refused():
     return lambda told: pytest.raises(
         ComponentError, match=rf"^The \w+ 'rough' of my-plugin .*{told}"
     )
+
+
+@pytest.fixture
+def model_hub(tmp_path, monkeypatch):
+    """A model hub on this machine, with an empty cache and a token that may write."""
+    import hub_server
+    from huggingface_hub import constants
+
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with hub_server.running() as server:
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        for name, value in {
+            "ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template,
+            "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HOME": str(tmp_path / "hf"),
+            "HF_TOKEN_PATH": str(tmp_path / "hf" / "token"),
+            "HF_STORED_TOKENS_PATH": str(tmp_path / "hf" / "stored"),
+            "HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True,
+        }.items():  # fmt: skip
+            monkeypatch.setattr(constants, name, value)
+            monkeypatch.setenv(name, str(value) if not isinstance(value, bool) else str(int(value)))
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", hub_server.TOKEN)
+        yield server
+
+
+@pytest.fixture
+def dead_url():
+    """An address of this machine where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/net.bin"

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import CheckpointError
@@ -92,8 +92,13 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def checkpoints(folder: Path) -> list[Path]:
     """Returns the checkpoints of a folder, oldest first."""
-    found = [(int(m[1]), path) for path in folder.glob("*") if (m := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found)]
+    return sorted((path for path in folder.glob("*") if step_of(path) >= 0), key=step_of)
+
+
+def step_of(path: PurePath) -> int:
+    """Returns the step in the name of a checkpoint; -1 if it is named otherwise."""
+    found = _NAME.fullmatch(path.name)
+    return int(found[1]) if found else -1
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:

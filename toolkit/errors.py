@@ -66,6 +66,10 @@ class WeightsError(ToolkitError):
     """A weight file is missing, altered, or not in a safe format."""
 
 
+class HubError(ToolkitError):
+    """The model hub cannot be reached, or refuses."""
+
+
 class CheckpointError(ToolkitError):
     """A checkpoint is damaged, or belongs to another run or backbone."""
 

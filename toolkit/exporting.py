@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from toolkit.makers import border
 from toolkit.paths import user_path
 from toolkit.recipe import SLOTS, LossTerm, Recipe
 from toolkit.registry import Registry
+from toolkit.reporting.measured import Figure, figures_of
 from toolkit.runs import Run
 from toolkit.specs import Selection
 from toolkit.weights import Mirrors
@@ -24,6 +26,7 @@ Keys = Literal["diffusers", "comfyui"]
 
 CARD = "README.md"
 _TAGS = ("super-resolution", "image-restoration", "one-step-diffusion", "dfosd")
+_ARROWS: Mapping[str | None, str] = {"higher": "↑", "lower": "↓", None: ""}
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _HUB_URL = re.compile(r"https://huggingface\.co/([^/]+/[^/]+)/resolve/")
 _HUB_LICENCES = {"CreativeML-OpenRAIL++-M": "openrail++"}
@@ -82,8 +85,9 @@ def export_run(
         base, step = _base(recipe, registry), int(read_metadata(checkpoint)["step"])
         with border(generator):
             use = generator.export(folder, form, keys, base.name)
-        parts = _front_matter(base, form), use, _training(recipe, step), _licence(base)
-        (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
+        measured = _measured(figures_of(run, checkpoint, registry, step))
+        parts = _front_matter(base, form), use, measured, _training(recipe, step), _licence(base)
+        (folder / CARD).write_text("\n".join(filter(None, parts)), encoding="utf-8")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return Export(step, tuple(path.relative_to(folder).as_posix() for path in files))
 
@@ -126,6 +130,19 @@ def _front_matter(base: Base, form: Form) -> str:
     lines += ["pipeline_tag: image-to-image", "tags:"]
     lines += [f"- {tag}" for tag in (*_TAGS, *(["lora"] if form == "diffusers" else []))]
     return "\n".join([*lines, "---", ""])
+
+
+def _measured(figures: Iterable[Figure]) -> str:
+    """Returns the section of the figures; empty if nothing was measured."""
+    rows = [
+        f"| {each.metric} {_ARROWS[each.direction]} | {each.mean:.4g} "
+        f"| {each.photographs or ''} | {each.origin} |"
+        for each in figures
+    ]
+    if not rows:
+        return ""
+    head = "## Measured", "", "| metric | mean | photographs | by |", "|---|---:|---:|---|"
+    return "\n".join([*head, *rows, ""])
 
 
 def _training(recipe: Recipe, step: int) -> str:

@@ -176,16 +176,22 @@ def check_writable(
         raise UsageError(f"{failure} {folder}: {error.strerror or error}.", hint) from error
 
 
-def try_writing(folder: Path) -> None:
+def try_writing(folder: Path, size: int = 0) -> None:
     """Creates a folder, and a file in it, which is deleted.
 
+    Args:
+        folder: The folder.
+        size: Number of bytes that are to be written there.
+
     Raises:
-        OSError: The folder cannot be created or written into.
+        OSError: The folder cannot be created or written into, or has too little space.
     """
     probe = _temporary_for(folder / "probe")
     folder.mkdir(parents=True, exist_ok=True)
     probe.touch(exist_ok=False)
     probe.unlink()
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def check_can_be_made(folder: Path, hint: str = ANOTHER_FOLDER) -> None:

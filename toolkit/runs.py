@@ -25,10 +25,16 @@ RECIPE = "recipe.toml"
 
 
 class Run:
-    """The folder of a run."""
+    """The folder of a run.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: The folder.
+        source: The repository on the model hub from which it was downloaded; empty if it is
+            the user's own.
+    """
+
+    def __init__(self, folder: Path, source: str = "") -> None:
+        self.folder, self.source = folder, source
         self.recipe_path = folder / RECIPE
         self.checkpoints = folder / "checkpoints"
         self.samples = folder / "samples"
@@ -94,9 +100,11 @@ class Run:
             supplied = supplier_of(self.recipe().provenance, error.kind, error.name)
             if not supplied:
                 raise
+            advice = "If you trust that package" if self.source else "Install it again"
             raise UnknownComponentError(
-                f"{self.folder} needs the {error.kind} {error.name!r}, which came with {supplied}.",
-                f"Install it again: pip install {shlex.quote(supplied)}",
+                f"{self.source or self.folder} needs the {error.kind} {error.name!r}, which came "
+                f"with {supplied}.",
+                f"{advice}: pip install {shlex.quote(supplied)}",
             ) from None
 
     def latest(self) -> Path:

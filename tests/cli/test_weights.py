@@ -255,3 +255,28 @@ def test_a_file_without_sha256_is_listed_with_its_page(cli, mistake, known, brou
     assert "third.bin, as third.bin" in told
     assert cli("weights", "fetch", "third.bin", "--from", brought / "a").code == 0
     assert states(cli("weights", "verify", "--format", "json"))["third.bin"] == "ok"
+
+
+def test_a_file_in_the_hubs_cache_is_shown_where_it_is(cli, known, model_hub):
+    url = "https://huggingface.co/me/base/resolve/main/unet/net.bin"
+    file = described("net.bin", SECOND, Mirrors(urls=(url,)))
+    known.add("other", [component("metric", "third", weights=(file,))])
+    model_hub.put("me/base", {"unet/net.bin": SECOND})
+    fetched = cli("weights", "fetch", "net.bin")
+    assert fetched.code == 0, fetched.err
+    path = fetched.out.strip()
+    listed = cli("weights", "list", "--format", "json").document
+    assert path.startswith(listed["hub_folder"])
+    assert {each["name"]: each["path"] for each in listed["files"]}["net.bin"] == path
+    assert f"    at    {path}\n" in cli("weights", "list").out
+    assert f"ok       net.bin  {path}\n" in cli("weights", "verify").out
+    blob = weights.hub_files.blob(weights.path_of(file))
+    blob.write_bytes(FIRST)
+    verified = cli("weights", "verify")
+    assert (verified.code, f"damaged  net.bin  {path}\n" in verified.out) == (1, True)
+    [words] = re.findall(r"toolkit (weights fetch .*)", verified.err)
+    told = cli(*words.split()).err
+    assert f"delete {blob}" in told
+    blob.unlink()
+    assert cli(*words.split()).code == 0
+    assert cli("weights", "verify").code == 0

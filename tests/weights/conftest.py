@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import socket
 import tarfile
 import threading
 import time
@@ -12,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hub_server import address
+from huggingface_hub import file_download
 
 from toolkit.weights import Mirrors, PackageMember, WeightFile, packages
 
@@ -168,20 +169,32 @@ def web(toolkit_home, monkeypatch):
 
 
 @pytest.fixture
-def dead_url():
-    """An address of this machine where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/net.bin"
-
-
-@pytest.fixture
 def mirrored(weight_file, web):
     """Describes a file by paths on the web server, or whole addresses."""
 
     def make(*paths, **fields):
         urls = tuple(path if ":" in path else web.url(path) for path in paths)
         return weight_file(Mirrors(urls=urls), **fields)
+
+    return make
+
+
+@pytest.fixture
+def hub(model_hub, toolkit_home, monkeypatch):
+    """A model hub, whose library does not wait between its attempts."""
+    monkeypatch.setattr(file_download.time, "sleep", lambda _: None)
+    return model_hub
+
+
+@pytest.fixture
+def published(hub, weight_file):
+    """Describes a file of the hub, and puts it there."""
+
+    def make(content=bytes(range(256)) * 4000, urls=None, **fields):
+        repository, path = "someone/base", "unet/net.bin"
+        hub.put(repository, {path: content})
+        source = Mirrors(urls=urls or (address(repository, path),))
+        return weight_file(source, content=content, **fields)
 
     return make
 

@@ -10,11 +10,13 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from huggingface_hub import constants
 
 from toolkit import weights
 from toolkit.errors import WeightsError
 from toolkit.weights import mirrors, network
 
+FILE = "me/mine/resolve/main/unet/net.bin"
 BIG = bytes(range(256)) * 4000
 
 
@@ -92,12 +94,14 @@ def test_only_https_is_asked(mirrored, web, url):
 @pytest.mark.parametrize(
     ("url", "asked"),
     [
-        ("https://huggingface.co/a/b", "https://mirror.example/hub/a/b"),
-        ("https://huggingface.co.example/a", "https://huggingface.co.example/a"),
+        (f"https://huggingface.co/{FILE}", f"https://mirror.example/hub/{FILE}"),
+        (f"https://huggingface.co/spaces/{FILE}", f"https://mirror.example/hub/spaces/{FILE}"),
+        (f"https://huggingface.co.example/{FILE}", f"https://huggingface.co.example/{FILE}"),
     ],
 )
 def test_another_endpoint_stands_in_for_the_hub(monkeypatch, url, asked):
-    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub/")
+    template = "https://mirror.example/hub/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     assert mirrors.address(url) == asked
 
 

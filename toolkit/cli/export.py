@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from toolkit.cli.output import Format, load_registry, show_json, working
+from toolkit.cli.pushing import push as push_to_hub
+from toolkit.errors import UsageError
 from toolkit.paths import user_path
 
 
@@ -42,6 +44,16 @@ def export(
         typer.Option(parser=user_path, metavar="DIR",
                      help="A new folder.", show_default="RUN/export-FORM"),
     ] = None,
+    push: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", show_default=False,
+                          help="Push it to the model hub, with the recipe; see hf auth login.")
+    ] = "",
+    private: Annotated[
+        bool, typer.Option("--private", help="Push to a private repository.")
+    ] = False,
+    revision: Annotated[
+        str, typer.Option(metavar="BRANCH", help="Branch to push to.", show_default="main")
+    ] = "",
     output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
     = Format.table,
 ) -> None:  # fmt: skip
@@ -55,8 +67,18 @@ def export(
       toolkit export runs/nad-ea-dists --keys comfyui --out lora/
 
       toolkit export runs/nad-ea-dists --to merged --out model/
+
+      toolkit export runs/nad-ea-dists --push me/my-restorer
     """
     registry = load_registry()
+    if push:
+        push_to_hub(
+            run, registry, push, out, form.value, keys.value, output,
+            private=private, revision=revision,
+        )  # fmt: skip
+        return
+    if private or revision:
+        raise UsageError("--private and --revision are for --push.", "Add --push OWNER/NAME")
     from toolkit.exporting import export_run
     from toolkit.runs import Run
 

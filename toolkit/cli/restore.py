@@ -54,9 +54,9 @@ def restore(
     ],
     sources: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="RUN|FILE|NAME", rich_help_panel=_NETWORK,
-                     help="A restorer, the folder of a run, or one of its checkpoints; several "
-                     "with --compare.", show_default=defaults.RESTORER),
+        typer.Option("--with", metavar="RUN|FILE|NAME|hub:OWNER/NAME", rich_help_panel=_NETWORK,
+                     help="A restorer, the folder of a run, one of its checkpoints, or a run on "
+                     "the model hub; several with --compare.", show_default=defaults.RESTORER),
     ] = None,
     scale: Annotated[
         float | None,
@@ -149,6 +149,8 @@ def restore(
       toolkit restore photo.jpg --with pocket --with real-esrgan --compare
 
       toolkit restore photo.jpg --with runs/nad-ea-dists/checkpoints/best.safetensors
+
+      toolkit restore photo.jpg --with hub:me/my-restorer
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
 

@@ -34,12 +34,14 @@ def list_files(output: FormatOption = Format.table) -> None:
 
     Example: toolkit weights list
     """
-    from toolkit.weights import home
+    from toolkit.weights import home, hub_folder
 
     needed = _needed(load_registry())
     if output is Format.json:
         rows = [_row(file, by) for file, by in needed.items()]
-        show_json({"folder": str(home() / "weights"), "files": rows})
+        show_json({
+            "folder": str(home() / "weights"), "hub_folder": str(hub_folder()), "files": rows,
+        })  # fmt: skip
         return
     width = max((len(file.name) for file in needed), default=0)
     for file, by in needed.items():
@@ -118,7 +120,8 @@ def verify_files(output: FormatOption = Format.table) -> None:
         show_json({"files": rows})
     else:
         for file, state in states.items():
-            print(f"{_verdict(state):<7}  {file.name}")
+            place = "" if state is State.missing else f"  {path_of(file)}"
+            print(f"{_verdict(state):<7}  {file.name}{place}")
     damaged = [file.name for file, state in states.items() if state is State.damaged]
     if damaged:
         note(f"To fetch again what is damaged: toolkit weights fetch {' '.join(damaged)}")
@@ -211,6 +214,8 @@ def _row(file: WeightFile, needed_by: list[str]) -> dict[str, Any]:
 
 def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
     """Returns the lines that describe a file."""
+    from toolkit.weights import path_of
+
     digits = f"{file.sha256[:_SHORT]}…" if _whole(file) else f"{file.sha256} (these digits only)"
     digits = digits if file.sha256 else "no SHA-256 "
     size = f"{file.size / 1e6:8.2f} MB"
@@ -218,6 +223,8 @@ def _lines(file: WeightFile, needed_by: list[str], width: int) -> Iterator[str]:
     own = f"your own copy{f' of {file.page}' if file.page else ''}"
     yield f"    from  {', then '.join(_origins(file)) or own}"
     yield f"    for   {', '.join(needed_by)}"
+    if _state(file) != "missing":
+        yield f"    at    {path_of(file)}"
     if file.on_request:
         accepting = f" --accept-licence {file.licence}" if file.restricted else ""
         giving = "" if file.sources else " --from FILE"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UnknownComponentError, UsageError
+from toolkit.hub import PREFIX, run_from_hub
 from toolkit.paths import user_path
 from toolkit.runs import Run, run_of
 from toolkit.specs import Selection
@@ -20,7 +21,7 @@ def open_restorer(source: str, registry: Registry, options: Mapping[str, Any]) -
     """Opens a restorer, on the CPU.
 
     Args:
-        source: A run's folder, one of its checkpoints, or the name of a restorer.
+        source: A run's folder, one of its checkpoints, `hub:OWNER/NAME`, or the name of a restorer.
         registry: Has the restorers.
         options: Of the restorer; a run has `precision` alone.
 
@@ -32,6 +33,8 @@ def open_restorer(source: str, registry: Registry, options: Mapping[str, Any]) -
     path, names = user_path(source), {each.name for each in registry.components("restorer")}
     checkpoint = path if path.suffix == ".safetensors" and path.is_file() else None
     run = run_of(checkpoint) if checkpoint else Run(path)
+    if source.startswith(PREFIX):
+        run = run_from_hub(source)
     if run.exists or (run.folder.is_dir() and source not in names):
         further = [name for name in options if name != "precision"]
         if further:

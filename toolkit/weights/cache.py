@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import logging
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -112,7 +110,7 @@ def _private_folder(instead_of: Path) -> Path:
 
 
 def path_of(file: WeightFile) -> Path:
-    """Returns a file's path in the cache, whether or not it exists."""
+    """Returns a file's path in this cache, whether or not it exists."""
     return home() / "weights" / file.name
 
 
@@ -131,14 +129,6 @@ def pin(file: WeightFile) -> str:
     if file.sha256 or not recorded(file).is_file():
         return file.sha256
     return recorded(file).read_text(encoding="ascii", errors="replace").strip()
-
-
-def check(file: WeightFile) -> State:
-    """Returns the state of a file in the cache; reads all of it."""
-    path, expected = path_of(file), pin(file)
-    if not (expected and path.is_file()):
-        return State.missing
-    return State.cached if matches(digest(path), expected) else State.damaged
 
 
 def verify(path: Path, sha256: str) -> Path:
@@ -202,10 +192,9 @@ def prepare(file: WeightFile) -> None:
         OSError: The folder cannot be written, or has too little space.
     """
     folder = path_of(file).parent
-    try_writing(folder)
-    remove_leftovers(path_of(file))
-    if shutil.disk_usage(folder).free < file.size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path_of(file))  # before the space is measured
+    try_writing(folder, file.size)
 
 
 @contextmanager

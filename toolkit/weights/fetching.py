@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import WeightsError
-from toolkit.weights import cache, consent
+from toolkit.weights import cache, consent, hub_files
 from toolkit.weights.cache import State
+from toolkit.weights.locating import check, path_of
 from toolkit.weights.session import Progress, Session
 from toolkit.weights.wording import by_hand, described
 
@@ -47,12 +48,13 @@ def fetch_all(
     """
     files = list(files)
     try:
-        missing = [file for file in dict.fromkeys(files) if cache.check(file) is not State.cached]
+        consent.require(file for file in files if not cache.path_of(file).exists())
+        missing = [file for file in dict.fromkeys(files) if check(file) is not State.cached]
         if missing:
             _fetch_missing(missing, siblings, progress)
     except OSError as error:
         raise cache.unusable(error) from error
-    return [cache.path_of(file) for file in files]
+    return [path_of(file) for file in files]
 
 
 def _fetch_missing(
@@ -62,17 +64,16 @@ def _fetch_missing(
     failures: dict[WeightFile, list[str]] = {}
     with cache.lock():
         # Another process may have fetched some while this one waited for the lock.
-        states = {file: cache.check(file) for file in files}
-        reasons: dict[WeightFile, list[str]] = {
-            file: [_set_aside(file)] if state is State.damaged else []
-            for file, state in states.items()
-            if state is not State.cached
-        }
-        also = [file for file in siblings if not cache.path_of(file).exists()]
-        session = Session([*reasons, *also], progress)
-        for file, explanations in reasons.items():
+        lacking: dict[WeightFile, list[str]] = {}
+        for file in files:
+            state, explanations = _without_damage(file)
+            if state is not State.cached:
+                (lacking if state is State.missing else failures)[file] = explanations
+        also = [file for file in siblings if not path_of(file).exists()]
+        session = Session([*lacking, *also], progress)
+        for file, explanations in lacking.items():
             explanations.extend(session.fetch(file))
-            if cache.path_of(file).exists():
+            if path_of(file).exists():
                 cache.aside(file).unlink(missing_ok=True)
             else:
                 failures[file] = explanations
@@ -82,6 +83,17 @@ def _fetch_missing(
 
 def _no_source(file: WeightFile) -> str:
     return "it has no source" if file.sha256 else "nobody but its authors publishes its SHA-256"
+
+
+def _without_damage(file: WeightFile) -> tuple[State, list[str]]:
+    """Moves a damaged copy of ours out of the way; returns the state then, and messages."""
+    state, told = check(file), []
+    if state is State.damaged and cache.path_of(file).exists():
+        told.append(_set_aside(file))
+        state = check(file)
+    if state is State.damaged:  # the hub's cache is not ours to tidy
+        told += hub_files.differs(path_of(file))
+    return state, told
 
 
 def _set_aside(file: WeightFile) -> str:

