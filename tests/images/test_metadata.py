@@ -10,8 +10,9 @@ from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.TiffImagePlugin import IFDRational
 
 from toolkit.images import Metadata, Picture, read_picture, write_picture
-from toolkit.images.metadata import take_orientation, upright_xmp
+from toolkit.images.metadata import take_orientation
 from toolkit.images.tags import parse
+from toolkit.images.xmp import upright
 
 ARTIST = "Jörg".encode()
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3)).astype(np.uint8)
@@ -129,7 +130,7 @@ def test_the_orientation_in_xmp_follows(tmp_path, suffix):
         picture = Picture(torch.rand(3, 12, 20), metadata=metadata)
         write_picture(picture, tmp_path / f"a{suffix}")
         assert read_picture(tmp_path / f"a{suffix}").metadata.xmp == form % 1
-    assert upright_xmp(b"<x tiff:Orientation = '8'/>") == b"<x tiff:Orientation = '1'/>"
+    assert upright(b"<x tiff:Orientation = '8'/>") == b"<x tiff:Orientation = '1'/>"
 
 
 def test_circles_and_lies_in_directories_end():
