@@ -10,6 +10,8 @@ from toolkit.errors import UsageError
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 _SUBSAMPLINGS: tuple[Subsampling, ...] = get_args(Subsampling)
 _USUAL = 95
+_USUAL_HEIC = 85
+"""That is finer than 95 in JPEG."""
 _FULL_COLOUR = 90
 """Quality from which colours are stored at full resolution."""
 _LEAST = 75
@@ -106,8 +108,11 @@ def settle(asked: Encoding, source: Encoding, suffix: str) -> Settled:
         UsageError: See `check_encoding`.
     """
     check_encoding(asked, suffix)
-    followed = source.quality if _FORMATS.get(suffix) is _JPEG else None
-    usual = _USUAL if followed is None else max(followed, _LEAST)
+    format_ = _FORMATS.get(suffix)
+    usual = _USUAL_HEIC if format_ is _HEIC else _USUAL
+    if format_ is _JPEG and source.quality is not None:
+        usual = max(source.quality, _LEAST)
     quality = usual if asked.quality is None else asked.quality
-    full: Subsampling = "4:4:4" if quality >= _FULL_COLOUR else "4:2:0"
+    fine = quality >= (_USUAL_HEIC if format_ is _HEIC else _FULL_COLOUR)
+    full: Subsampling = "4:4:4" if fine else "4:2:0"
     return Settled(quality, asked.subsampling or source.subsampling or full)

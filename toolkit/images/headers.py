@@ -10,8 +10,8 @@ from toolkit.images.metadata import number
 from toolkit.images.tags import parse
 
 
-def size_of(data: bytes) -> tuple[int, int]:
-    """Returns the width and height that a file claims, in pixels; (0, 0) if unknown.
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Returns the width and height that a file claims, in pixels; None if unknown.
 
     Nothing is decoded, so that a small file which claims to be huge costs no memory.
     """
@@ -21,20 +21,20 @@ def size_of(data: bytes) -> tuple[int, int]:
     try:
         return read(data)
     except (struct.error, IndexError):
-        return 0, 0
+        return None
 
 
-def _tiff(data: bytes) -> tuple[int, int]:
+def _tiff(data: bytes) -> tuple[int, int] | None:
     parsed = parse(data)
     if parsed is None:
-        return 0, 0
+        return None
     page = parsed.directories[0]
     return int(number(page, 256, 0)), int(number(page, 257, 0))
 
 
-def _media(data: bytes) -> tuple[int, int]:
+def _media(data: bytes) -> tuple[int, int] | None:
     sizes = [_two(">II", each, 4) for each in boxes.properties(data, b"ispe")]
-    return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _jpeg_2000(data: bytes) -> tuple[int, int]:

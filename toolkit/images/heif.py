@@ -15,6 +15,8 @@ from toolkit.images.xmp import upright
 
 _EXIF_HEAD = b"Exif\0\0"
 _CHROMA: dict[int | None, Subsampling] = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
+_PRESET = "veryfast"
+"""The encoder's own is several times as slow, for files 3 % smaller."""
 FAULTS = (OSError, ValueError, SyntaxError, EOFError, RuntimeError)
 """What pillow-heif raises for damaged files."""
 
@@ -68,6 +70,7 @@ def encode(pixels: Pixels, metadata: Metadata, encoding: Settled, bits: int) -> 
         exif=metadata.exif or None,
         xmp=metadata.xmp or None,
         icc_profile=metadata.icc or None,
+        enc_params={"preset": _PRESET},
     )
     return file.getvalue()
 

@@ -18,6 +18,8 @@ from toolkit.images.xmp import upright
 FAULTS = (OSError, ValueError, RuntimeError, IndexError)
 """What is raised for damaged files."""
 _SHAPES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "I;16": 1}
+_EFFORT = 5
+"""Of 1 to 9. Seven takes twice as long, for files that are not smaller."""
 _METADATA = {b"Exif": "EXIF data", b"xml ": "XMP data"}
 _METADATA_BYTES = 2**24
 """Most bytes that compressed metadata may have."""
@@ -63,9 +65,10 @@ def read(data: bytes) -> Unpacked:
 
 
 def encode(pixels: Pixels, metadata: Metadata, encoding: Settled) -> tuple[bytes, tuple[str, ...]]:
-    """Encodes grey of 8 or 16 bits, or RGB or RGBA of 8, `[h, w, c]`; also returns notes.
+    """Encodes grey, RGB or RGBA, `[h, w, c]`, of 8 bits; also returns notes.
 
-    The library writes no profiles, so that colours of another space than sRGB are converted.
+    The library writes no profiles, so that colours of another space than sRGB are converted, and
+    takes grey of 16 bits for linear light.
     """
     from pillow_jxl import Encoder
 
@@ -73,12 +76,14 @@ def encode(pixels: Pixels, metadata: Metadata, encoding: Settled) -> tuple[bytes
     if metadata.icc:
         pixels, notes = to_srgb(pixels, metadata.icc)
     height, width, channels = pixels.shape
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    lossless = encoding.quality == 100
     encoder = Encoder(
-        mode="I;16" if pixels.dtype == np.uint16 else mode,
-        lossless=False,
+        mode={1: "L", 3: "RGB", 4: "RGBA"}[channels],
+        lossless=lossless,
         quality=encoding.quality,
+        effort=_EFFORT,
         use_container=True,
+        use_original_profile=lossless,
         num_threads=-1,
     )
     file: bytes = encoder(
@@ -142,5 +147,5 @@ def _is_srgb(icc: bytes) -> bool:
 
     It names its profiles by white point, primaries and curve.
     """
-    named = icc.replace(b"\0", b"")
-    return b"RGB_D65_SRG_Rel_SRG" in named or b"Gra_D65_Rel_SRG" in named
+    name = icc.replace(b"\0", b"").partition(b"mluc")[2][:40]
+    return b"sRGBmluc" in name or b"Gra_D65_Rel_SRG" in name

@@ -119,8 +119,8 @@ def _read_bytes(path: Path, data: bytes | None) -> bytes:
 
 def _check_size(path: Path, data: bytes, max_pixels: int) -> None:
     """Raises `ImageError` if the file claims to have no pixels, or too many."""
-    width, height = size_of(data)
-    if max(width, height) and not min(width, height):
+    width, height = size_of(data) or (1, 1)
+    if not width * height:
         raise ImageError(f"{path} is damaged: it has {width}x{height} pixels", _AGAIN)
     if width * height <= min(max_pixels, _OPENCV_PIXELS):
         return
@@ -212,7 +212,8 @@ def _metadata(data: bytes, metadata: Metadata) -> Metadata:
     if metadata == Metadata() or data[4:8] == b"ftyp":
         metadata = with_pillow(data, _pillow_metadata) or metadata
     if data.startswith(b"\x89PNG"):
-        return replace(metadata, dpi=png.dpi_of(data), lost=png.lost(data))
+        # OpenCV 5.0 reads past the end of a PNG's packet.
+        return replace(metadata, xmp=png.xmp_of(data), dpi=png.dpi_of(data), lost=png.lost(data))
     return replace(metadata, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else metadata
 
 
@@ -228,6 +229,8 @@ def _split(pixels: Pixels, data: bytes) -> Decoded:
         alpha = png.grey_alpha(data, pixels[..., 0]) if is_png else None
         return Decoded(pixels, alpha, notes=notes, bits=bits)
     alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
+    if alpha is not None and data.startswith(b"GIF") and alpha.min() == 255:
+        alpha = None  # OpenCV gives every animation one
     return Decoded(pixels[..., 2::-1], alpha, notes=notes, bits=bits)
 
 
@@ -265,10 +268,9 @@ def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metada
         hint = f"Give a {READ} file with 8 or 16 bits per channel"
         raise ImageError(f"{path} is {fault}", hint=hint)
     chunks = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
-    xmp = chunks.get(cv2.IMAGE_METADATA_XMP, b"")
     return pixels.reshape(*pixels.shape[:2], -1), Metadata(
         exif=chunks.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
-        xmp=xmp[: xmp.rfind(b">") + 1],  # OpenCV 5.0 reads past the end of a PNG's packet
+        xmp=chunks.get(cv2.IMAGE_METADATA_XMP, b""),
         icc=chunks.get(cv2.IMAGE_METADATA_ICCP, b""),
     )
 
@@ -276,7 +278,8 @@ def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metada
 def _tensor(pixels: Pixels, orientation: int, full: int) -> Tensor:
     """Turns `[h, w, c]` upright and converts it to `[c, h, w]` in [0, 1]."""
     channels = _turned(pixels, orientation).transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
+    # Some decoders' pixels are read-only, which PyTorch warns of.
+    return torch.from_numpy(np.require(channels, requirements=["C", "W"])).float().div_(full)
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:

@@ -58,7 +58,7 @@ def to_srgb(pixels: Pixels, icc: bytes) -> tuple[Pixels, tuple[str, ...]]:
     """Converts pixels from their profile to sRGB, for formats that are written without profiles.
 
     Args:
-        pixels: `[h, w, c]`, grey, RGB or RGBA; those of 16 bits, which are grey, are left alone.
+        pixels: `[h, w, c]`, grey, RGB or RGBA, of 8 bits.
         icc: A profile for RGB or grey.
 
     Returns:

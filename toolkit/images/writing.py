@@ -44,16 +44,17 @@ def write_picture(
 ) -> tuple[str, ...]:
     """Writes an image file atomically, in the format of its suffix.
 
-    Values are clamped to [0, 1] and rounded. PNG and TIFF keep 16 bits, AVIF 12, HEIC 10, and JPEG
-    XL 16 of grey images. An existing file is replaced. Sizes in EXIF and XMP are set to the
-    picture's, and an embedded thumbnail is removed.
+    Values are clamped to [0, 1] and rounded. PNG and TIFF keep 16 bits, AVIF 12, HEIC 10. Sizes in
+    EXIF and XMP are set to the picture's, and an embedded thumbnail is removed. An existing file is
+    replaced.
 
     Args:
         picture: The picture.
         path: The file.
         encoding: Quality and subsampling. By default, a JPEG file has the quality of the JPEG file
-            that the picture was read from, but at least 75, and all else 95; colours are subsampled
-            as in the source, otherwise not at all from a quality of 90, and by half below.
+            that the picture was read from, but at least 75; otherwise it is 95, for HEIC 85.
+            Colours are subsampled as in the source; otherwise not at all from a quality of 90 (85
+            for HEIC), and in 4:2:0 below.
 
     Returns:
         Notes on what was lost: metadata when the picture was read, then anything that the format
@@ -100,9 +101,11 @@ def _fit_format(picture: Picture, suffix: str) -> tuple[Picture, tuple[str, ...]
     if alpha is not None and suffix in JPEG_SUFFIXES:
         rgb, alpha = rgb * alpha + (1 - alpha), None
         notes.append("transparency was blended with white, as JPEG has none")
-    most = _most_bits(picture, suffix)
+    most = _MOST_BITS.get(suffix, 8)
     if bits > most:
-        notes.append(f"{bits} bits were reduced to {most}, the most that {suffix} stores")
+        notes.append(
+            f"{bits} bits were reduced to {most}, the most that is written to {suffix} files"
+        )
     bits = most if bits > 8 and (bits > most or most == 16) else bits
     height, width = rgb.shape[-2:]
     metadata = replace(
@@ -125,12 +128,6 @@ def _fit_format(picture: Picture, suffix: str) -> tuple[Picture, tuple[str, ...]
         notes.append(f"IPTC data were dropped, as {suffix} has no place for them")
     fitting = replace(picture, rgb=rgb, alpha=alpha, bits=bits, metadata=metadata)
     return fitting, tuple(notes)
-
-
-def _most_bits(picture: Picture, suffix: str) -> int:
-    if suffix == ".jxl":
-        return 16 if _is_single(picture) else 8
-    return _MOST_BITS.get(suffix, 8)
 
 
 def _is_single(picture: Picture) -> bool:
@@ -164,24 +161,27 @@ def _encode(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Returns the file's content, and notes on what does not fit."""
     pixels, metadata = _pixels(picture), picture.metadata
+    notes: tuple[str, ...] = ()
     if suffix in HEIC_SUFFIXES:
-        return heif.encode(pixels, metadata, encoding, picture.bits), ()
-    if suffix == ".jxl":
-        return jxl.encode(pixels, metadata, encoding)
-    if suffix == ".avif":
-        return avif.encode(pixels, metadata, encoding, picture.bits)
-    if suffix in JPEG_SUFFIXES:
-        data = _by_opencv(pixels, path, ".jpg", Metadata(), encoding)
-        return jpeg.with_metadata(data, metadata)
-    if suffix in _TIFF_SUFFIXES:
+        data = heif.encode(pixels, metadata, encoding, picture.bits)
+    elif suffix == ".jxl":
+        data, notes = jxl.encode(pixels, metadata, encoding)
+    elif suffix == ".avif":
+        data, notes = avif.encode(pixels, metadata, encoding, picture.bits)
+    elif suffix == ".webp":
+        data = _by_opencv(pixels, path, suffix, metadata, encoding)
+    elif suffix == ".png":
+        data = _by_opencv(pixels, path, suffix, replace(metadata, xmp=b""), encoding)
+        data = png.with_metadata(data, metadata)
+    else:
         data = _by_opencv(pixels, path, suffix, Metadata(), encoding)
-        return tiff.with_metadata(data, metadata, alpha=picture.alpha is not None)
-    data = _by_opencv(pixels, path, suffix, metadata, encoding)
-    if metadata.dpi and suffix == ".png":
-        data = png.with_dpi(data, metadata.dpi)
-    elif metadata.dpi and suffix == ".bmp":
-        data = with_bmp_dpi(data, metadata.dpi)
-    return data, ()
+        if suffix in JPEG_SUFFIXES:
+            data, notes = jpeg.with_metadata(data, metadata)
+        elif suffix in _TIFF_SUFFIXES:
+            data, notes = tiff.with_metadata(data, metadata, alpha=picture.alpha is not None)
+        elif metadata.dpi:
+            data = with_bmp_dpi(data, metadata.dpi)
+    return data, notes
 
 
 def _by_opencv(
