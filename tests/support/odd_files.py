@@ -2,25 +2,31 @@
 
 import functools
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from odd_bytes import broken, icc_profile, with_iptc
+from odd_broken import broken
+from odd_parts import (
+    ALPHA,
+    DPI,
+    HEIGHT,
+    MAKER,
+    RAMP,
+    TITLE,
+    WIDTH,
+    XMP,
+    X,
+    decoded,
+    encoded,
+    exif,
+    icc_profile,
+    upright,
+    with_iptc,
+)
 from PIL import Image, PngImagePlugin
 
-WIDTH, HEIGHT = 48, 32
-Y, X = np.mgrid[:HEIGHT, :WIDTH]
-RAMP = np.stack([X * 5, Y * 7, 255 - X * 5], 2).astype(np.uint8)
-"""Smooth, so that lossy formats keep it, and different in every orientation."""
-ALPHA = (X + Y).astype(np.uint8) * 3 + 10
-MAKER, TITLE, DPI = "Maker", b"A title", (300, 300)
-XMP = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
-    b'syntax-ns#"><rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-    b'dc:format="x"/></rdf:RDF></x:xmpmeta>'
-)
 EVERYTHING = frozenset({"exif", "xmp", "icc", "iptc", "dpi"})
 
 
@@ -41,7 +47,7 @@ class OddFile:
 
     path: Path
     good: bool = True
-    pixels: np.ndarray | None = None
+    pixels: np.ndarray | None = field(default=None, repr=False)
     tolerance: float = 0.01
     bits: int = 8
     kept: frozenset[str] = frozenset()
@@ -73,49 +79,6 @@ def _odd_files() -> dict[str, tuple[bytes, OddFile]]:
     for name, (content, told) in broken(sound).items():
         files[name] = content, OddFile(Path(name), good=False, told=told)
     return files
-
-
-def encoded(image, kind, **settings) -> bytes:
-    """Encodes an array or a Pillow image by Pillow."""
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    file = io.BytesIO()
-    image.save(file, kind, **settings)
-    return file.getvalue()
-
-
-def exif(orientation=1, thumbnail=False) -> bytes:
-    """EXIF with a maker, a size, and at wish an orientation and a thumbnail."""
-    told = Image.Exif()
-    told[0x010F], told[0x0112] = MAKER, orientation
-    told.get_ifd(0x8769).update({0xA002: WIDTH, 0xA003: HEIGHT})
-    data = told.tobytes()
-    if not thumbnail:
-        return data
-    small = encoded(RAMP[::4, ::4].copy(), "JPEG")
-    return _with_thumbnail(data.removeprefix(b"Exif\0\0"), small)
-
-
-def _with_thumbnail(data: bytes, small: bytes) -> bytes:
-    """Appends a second directory with a thumbnail to EXIF in big-endian order."""
-    count = int.from_bytes(data[8:10], "big")
-    link = 10 + 12 * count
-    start = len(data) + len(data) % 2
-    body = (2).to_bytes(2, "big")
-    for tag, value in ((0x0201, start + 30), (0x0202, len(small))):
-        body += tag.to_bytes(2, "big") + (4).to_bytes(2, "big") + (1).to_bytes(4, "big")
-        body += value.to_bytes(4, "big")
-    body += bytes(4)
-    head = data[:link] + start.to_bytes(4, "big") + data[link + 4 :]
-    return b"Exif\0\0" + head.ljust(start, b"\0") + body + small
-
-
-def upright(pixels, orientation):
-    """Turns pixels as a viewer does."""
-    turns = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
-    turns |= {6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
-    if orientation == 1:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).transpose(Image.Transpose[turns[orientation]]))
 
 
 def _jpegs(add):
@@ -164,11 +127,11 @@ def _pngs(add):
     palette = Image.fromarray(RAMP).quantize(40)
     add("palette.png", encoded(palette, "PNG"), palette.convert("RGB"))
     clear = encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))
-    add("palette and clear.png", clear, _decoded(clear, "RGBA"))
+    add("palette and clear.png", clear, decoded(clear, "RGBA"))
     add("four colours.png", encoded(Image.fromarray(RAMP).quantize(4), "PNG", bits=2),
         Image.fromarray(RAMP).quantize(4).convert("RGB"))  # fmt: skip
     keyed = encoded(RAMP, "PNG", transparency=tuple(map(int, RAMP[0, 0])))
-    add("key colour.png", keyed, _decoded(keyed, "RGBA"))
+    add("key colour.png", keyed, decoded(keyed, "RGBA"))
     frames = {"save_all": True, "append_images": [Image.fromarray(RAMP[::-1].copy())]}
     add("animated.png", encoded(RAMP, "PNG", **frames), RAMP, told="first of 2")
     text = PngImagePlugin.PngInfo()
@@ -227,9 +190,9 @@ def _others(add):
     palette = Image.fromarray(RAMP).quantize(40)
     add("plain.gif", encoded(palette, "GIF"), palette.convert("RGB"))
     clear = encoded(palette, "GIF", transparency=palette.getpixel((0, 0)))
-    add("clear.gif", clear, _decoded(clear, "RGBA"))
+    add("clear.gif", clear, decoded(clear, "RGBA"))
     data = encoded(palette, "GIF", save_all=True, append_images=[palette.rotate(180)])
-    add("animated.gif", data, _decoded(data, "RGB"), told="first of 2")
+    add("animated.gif", data, decoded(data, "RGB"), told="first of 2")
     dense = frozenset({"dpi"})
     add("plain.bmp", encoded(RAMP, "BMP", dpi=DPI), RAMP, kept=dense)
     add("palette.bmp", encoded(palette, "BMP", dpi=DPI), palette.convert("RGB"), kept=dense)
@@ -305,8 +268,3 @@ def _jxls(add):
     packed = Encoder(mode="RGB", lossless=True)(whole, WIDTH, HEIGHT, jpeg_encode=True)
     kept = frozenset({"exif", "icc"})
     add("a jpeg inside.jxl", packed, upright(RAMP, 6), tolerance=3, kept=kept)
-
-
-def _decoded(data, mode):
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert(mode))

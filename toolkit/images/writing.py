@@ -173,11 +173,12 @@ def _encode(
     elif suffix == ".png":
         data = _by_opencv(pixels, path, suffix, replace(metadata, xmp=b""), encoding)
         data = png.with_metadata(data, metadata)
+    elif suffix in JPEG_SUFFIXES:
+        data = _by_opencv(pixels, path, ".jpg", Metadata(), encoding)
+        data, notes = jpeg.with_metadata(data, metadata)
     else:
         data = _by_opencv(pixels, path, suffix, Metadata(), encoding)
-        if suffix in JPEG_SUFFIXES:
-            data, notes = jpeg.with_metadata(data, metadata)
-        elif suffix in _TIFF_SUFFIXES:
+        if suffix in _TIFF_SUFFIXES:
             data, notes = tiff.with_metadata(data, metadata, alpha=picture.alpha is not None)
         elif metadata.dpi:
             data = with_bmp_dpi(data, metadata.dpi)

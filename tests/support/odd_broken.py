@@ -1,29 +1,10 @@
-"""Broken image files, and metadata that no library writes."""
+"""Broken image files."""
 
 import struct
 import zlib
 
-from PIL.ImageCms import ImageCmsProfile, createProfile
-
 SIDE = 60_000
 """Width and height that huge files claim."""
-
-
-def icc_profile() -> bytes:
-    """A profile under which red is stored as blue, and blue as red."""
-    srgb = ImageCmsProfile(createProfile("sRGB")).tobytes()
-    parts = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
-    return parts
-
-
-def with_iptc(jpeg: bytes, title: bytes) -> bytes:
-    """Adds an IPTC title to a JPEG file, beside another resource of Photoshop."""
-    records = b"\x1c\x02\x05" + len(title).to_bytes(2, "big") + title
-    body = b"Photoshop 3.0\0"
-    for number, content in ((0x03ED, bytes(16)), (0x0404, records)):
-        body += b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content
-        body += b"\0" * (len(content) % 2)
-    return jpeg[:2] + b"\xff\xed" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 def broken(sound: dict[str, bytes]) -> dict[str, tuple[bytes, str]]:
