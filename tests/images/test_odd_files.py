@@ -12,7 +12,6 @@ from PIL import Image, IptcImagePlugin
 from toolkit.errors import ImageError
 from toolkit.image_files import IMAGE_SUFFIXES
 from toolkit.images import Picture, read_picture, write_picture
-from toolkit.images.xmp import _parsed
 
 LOSSLESS = {".png", ".tif", ".tiff", ".bmp"}
 
@@ -48,8 +47,8 @@ def test_sound_files_are_written_back(files, tmp_path):
             del info["icc"]
         assert_alike(seen, file, 2 * file.tolerance + (0.6 if path.suffix in LOSSLESS else 4))
         kept = {part for part in file.kept if part in info}
-        lost = file.kept - kept
-        assert not lost or {"iptc": "IPTC", "icc": "sRGB"}[lost.pop()] in notes, file
+        for part in file.kept - kept:
+            assert {"iptc": "IPTC", "icc": "sRGB"}[part] in notes, file
         if MAKER in str(info.get("exif")):
             assert info["exif"] == {"maker": MAKER, "orientation": 1, "size": seen.shape[1::-1]}
         expected = {"xmp": XMP, "icc": icc_profile(), "iptc": TITLE, "dpi": DPI}
@@ -154,6 +153,5 @@ def opened(path) -> Image.Image:
     image = Image.open(path)
     if path.suffix == ".jxl":  # whose XMP Pillow's plugin does not read
         image.info["xmp"] = read_picture(path).metadata.xmp
-        assert not image.info["xmp"] or _parsed(image.info["xmp"])
         assert image.info["xmp"] in path.read_bytes()
     return image

@@ -77,34 +77,31 @@ def with_note(metadata: Metadata, note: Note) -> Metadata:
     The rest of the packet is preserved. A damaged packet is left as it is, which is noted in
     `lost`.
     """
-    document = _parsed(metadata.xmp or _EMPTY.encode())
-    root = None if document is None else _first(document, "RDF")
-    if document is None or root is None:
+    try:
+        packet = _noted(metadata.xmp or _EMPTY.encode(), note)
+    except (ExpatError, ValueError, RecursionError):
         told = "the restoration was not recorded in XMP, as its data are damaged"
         return replace(metadata, lost=(*metadata.lost, told))
-    _set_property(document, root, "CreatorTool", note.software)
-    _sequence(document, root).appendChild(_event(document, note))
-    packet = "".join(node.toxml() for node in document.childNodes)
-    return replace(metadata, xmp=packet.encode())
+    return replace(metadata, xmp=packet)
 
 
-def _parsed(packet: bytes) -> Document | None:
-    """Parses a packet; None if it is no XML in UTF-8, or declares a document type.
+def _noted(packet: bytes, note: Note) -> bytes:
+    """Adds a note to a packet.
 
-    Without a document type there are no entities, so that nothing can expand.
+    Raises:
+        ExpatError, ValueError, RecursionError: It is no XML in UTF-8, no XMP, or declares a
+            document type. Without that there are no entities, so that nothing can expand.
     """
     packet = packet.strip(b"\0 \t\r\n").removeprefix(b"\xef\xbb\xbf")
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet or b"\0" in packet:
-        return None
-    try:
-        return minidom.parseString(packet.decode())  # noqa: S318
-    except (ExpatError, UnicodeDecodeError, ValueError, RecursionError):
-        return None
-
-
-def _first(document: Document, name: str) -> Element | None:
-    found = document.getElementsByTagNameNS(_NAMESPACES["rdf"], name)
-    return found[0] if found else None
+        raise ValueError("a document type, or not in UTF-8")
+    document = minidom.parseString(packet.decode())  # noqa: S318
+    roots = document.getElementsByTagNameNS(_NAMESPACES["rdf"], "RDF")
+    if not roots:
+        raise ValueError("no XMP")
+    _set_property(document, roots[0], "CreatorTool", note.software)
+    _sequence(document, roots[0]).appendChild(_event(document, note))
+    return "".join(node.toxml() for node in document.childNodes).encode()
 
 
 def _properties(root: Element, prefix: str, name: str) -> list[tuple[Element, Element | None]]:
