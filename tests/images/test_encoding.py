@@ -8,8 +8,8 @@ import torch
 from odd_parts import RAMP, encoded
 from PIL import Image
 
-from toolkit.errors import UsageError
-from toolkit.images import Encoding, Picture, jpeg, read_picture, write_picture
+from toolkit.errors import ImageError, UsageError
+from toolkit.images import Encoding, Picture, jpeg, read_picture, why_too_large, write_picture
 from toolkit.images.boxes import codec_facts
 from toolkit.images.quantisation import quality_of, tables_in
 
@@ -150,3 +150,26 @@ def test_what_a_format_does_not_have(tmp_path, suffix, encoding, reason):
 def test_damaged_tables_are_left_out():
     assert tables_in([b"\x00" + bytes(10), b"", b"\x10" + bytes(64)]) == {}
     assert quality_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("suffix", "width", "reason"),
+    [
+        (".avif", 70_000, "AVIF holds at most 32768 pixels per side, not 70000x8"),
+        (".heic", 16_400, "HEIC holds at most 16384 pixels per side"),
+        (".heic", 8_192, "8192x8 pixels do not fit"),
+        (".webp", 16_400, "WebP holds at most 16383"),
+        (".jpg", 65_540, "JPEG holds at most 65500"),
+    ],
+)
+@pytest.mark.parametrize("bits", [8, 10])
+def test_images_too_large_for_a_format(tmp_path, suffix, width, reason, bits):
+    with pytest.raises(ImageError, match=reason) as told:
+        write_picture(Picture(torch.zeros(3, 8, width), bits=bits), tmp_path / f"a{suffix}")
+    assert "tif" in told.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_avif_has_a_limit_of_pixels():
+    assert why_too_large(".avif", 2**14, 2**14) == ""
+    assert "268 megapixels" in why_too_large(".avif", 2**14, 2**14 + 1)

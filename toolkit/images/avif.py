@@ -17,7 +17,11 @@ _SPEED = 8
 def encode(
     pixels: Pixels, metadata: Metadata, encoding: Settled, bits: int
 ) -> tuple[bytes, tuple[str, ...]]:
-    """Encodes grey, RGB or RGBA, `[h, w, c]`, of 8, 10 or 12 bits; also returns notes."""
+    """Encodes grey, RGB or RGBA, `[h, w, c]`, of 8, 10 or 12 bits; also returns notes.
+
+    Raises:
+        OSError, RuntimeError, ValueError: It does not fit.
+    """
     if bits == 8:
         return _by_pillow(pixels, metadata, encoding), ()
     notes: tuple[str, ...] = ()
@@ -53,7 +57,9 @@ def _by_opencv(pixels: Pixels, metadata: Metadata, encoding: Settled, bits: int)
     }
     present = {kind: np.frombuffer(part, np.uint8) for kind, part in contents.items() if part}
     settings = [cv2.IMWRITE_AVIF_QUALITY, encoding.quality, cv2.IMWRITE_AVIF_DEPTH, bits]
-    _, file = cv2.imencodeWithMetadata(
+    done, file = cv2.imencodeWithMetadata(
         ".avif", in_bgr(pixels), [*present], [*present.values()], settings
     )
+    if not done:
+        raise ValueError("too large")
     return file.tobytes()

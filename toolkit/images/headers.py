@@ -15,9 +15,8 @@ def size_of(data: bytes) -> tuple[int, int] | None:
 
     Nothing is decoded, so that a small file which claims to be huge costs no memory.
     """
-    read = next((read for start, read in _BY_START.items() if data.startswith(start)), None)
-    if read is None:
-        read = _media if data[4:8] == b"ftyp" else _tiff
+    other = _media if data[4:8] == b"ftyp" else _tiff
+    read = next((read for start, read in _BY_START.items() if data.startswith(start)), other)
     try:
         return read(data)
     except (struct.error, IndexError):
@@ -76,7 +75,7 @@ def _two(form: str, data: bytes, at: int) -> tuple[int, int]:
     return first, second
 
 
-_BY_START: dict[bytes, Callable[[bytes], tuple[int, int]]] = {
+_BY_START: dict[bytes, Callable[[bytes], tuple[int, int] | None]] = {
     b"\xff\xd8": jpeg.size,
     b"\x89PNG": _png,
     b"GIF8": _gif,

@@ -26,8 +26,16 @@ _SAMPLING: dict[Subsampling, int] = {
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
 _STRIP = 256
 """Rows converted to integers at a time, to save memory."""
-_SIDES = {"JPEG": 65500, "WebP": 16383}
-"""Largest side of an image, in pixels."""
+_SIDES = {
+    **dict.fromkeys(JPEG_SUFFIXES, ("JPEG", 65500)),
+    **dict.fromkeys(HEIC_SUFFIXES, ("HEIC", 16384)),
+    ".webp": ("WebP", 16383),
+    ".avif": ("AVIF", 32768),
+}
+"""Format, and largest side of an image in pixels."""
+_AVIF_PIXELS = 2**28
+"""More is refused by decoders."""
+_LARGER = "Write a .png or .tif file, which may be larger"
 _TIFF_BYTES = 4 * 10**9
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _MOST_BITS = {
@@ -71,8 +79,13 @@ def write_picture(
     if reason:
         raise ImageError(f"Cannot write {path}: {reason}", hint=way_out)
     settled = settle(encoding, picture.encoding, suffix)
+    height, width = picture.rgb.shape[-2:]
     picture, notes = _fit_format(picture, suffix)
-    data, further = _encode(picture, path, suffix, settled)
+    try:
+        data, further = _encode(picture, suffix, settled)
+    except (cv2.error, OSError, RuntimeError, ValueError) as error:
+        reason = why_too_large(suffix, width, height) or f"{width}x{height} pixels do not fit"
+        raise ImageError(f"Cannot write {path}: {reason}", _LARGER) from error
     _write_bytes(path, data)
     return picture.metadata.lost + notes + further
 
@@ -86,9 +99,11 @@ def why_too_large(suffix: str, width: int, height: int, bytes_a_pixel: int = 8) 
         height: Height in pixels.
         bytes_a_pixel: Bytes per pixel, over all channels; 8 for RGB and alpha of 16 bits.
     """
-    kind = "JPEG" if suffix in JPEG_SUFFIXES else "WebP" if suffix == ".webp" else ""
-    if kind and max(width, height) > _SIDES[kind]:
-        return f"{kind} holds at most {_SIDES[kind]} pixels per side, not {width}x{height}"
+    kind, most = _SIDES.get(suffix, ("", 0))
+    if kind and max(width, height) > most:
+        return f"{kind} holds at most {most} pixels per side, not {width}x{height}"
+    if suffix == ".avif" and width * height > _AVIF_PIXELS:
+        return f"AVIF holds at most {_AVIF_PIXELS // 10**6} megapixels, not {width}x{height} pixels"
     if suffix in {".tif", ".tiff"} and width * height * bytes_a_pixel > _TIFF_BYTES:
         return f"TIFF holds at most 4 GB, and {width}x{height} pixels may need more"
     return ""
@@ -156,9 +171,7 @@ def _pixels(picture: Picture) -> Pixels:
     return values
 
 
-def _encode(
-    picture: Picture, path: Path, suffix: str, encoding: Settled
-) -> tuple[bytes, tuple[str, ...]]:
+def _encode(picture: Picture, suffix: str, encoding: Settled) -> tuple[bytes, tuple[str, ...]]:
     """Returns the file's content, and notes on what does not fit."""
     pixels, metadata = _pixels(picture), picture.metadata
     notes: tuple[str, ...] = ()
@@ -169,15 +182,15 @@ def _encode(
     elif suffix == ".avif":
         data, notes = avif.encode(pixels, metadata, encoding, picture.bits)
     elif suffix == ".webp":
-        data = _by_opencv(pixels, path, suffix, metadata, encoding)
+        data = _by_opencv(pixels, suffix, metadata, encoding)
     elif suffix == ".png":
-        data = _by_opencv(pixels, path, suffix, replace(metadata, xmp=b""), encoding)
+        data = _by_opencv(pixels, suffix, replace(metadata, xmp=b""), encoding)
         data = png.with_metadata(data, metadata)
     elif suffix in JPEG_SUFFIXES:
-        data = _by_opencv(pixels, path, ".jpg", Metadata(), encoding)
+        data = _by_opencv(pixels, ".jpg", Metadata(), encoding)
         data, notes = jpeg.with_metadata(data, metadata)
     else:
-        data = _by_opencv(pixels, path, suffix, Metadata(), encoding)
+        data = _by_opencv(pixels, suffix, Metadata(), encoding)
         if suffix in _TIFF_SUFFIXES:
             data, notes = tiff.with_metadata(data, metadata, alpha=picture.alpha is not None)
         elif metadata.dpi:
@@ -185,9 +198,7 @@ def _encode(
     return data, notes
 
 
-def _by_opencv(
-    pixels: Pixels, path: Path, suffix: str, metadata: Metadata, encoding: Settled
-) -> bytes:
+def _by_opencv(pixels: Pixels, suffix: str, metadata: Metadata, encoding: Settled) -> bytes:
     kinds = (cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_XMP, cv2.IMAGE_METADATA_ICCP)
     contents = (metadata.exif, metadata.xmp, metadata.icc)
     present = [(kind, chunk) for kind, chunk in zip(kinds, contents, strict=True) if chunk]
@@ -198,9 +209,7 @@ def _by_opencv(
     settings += [cv2.IMWRITE_WEBP_QUALITY, encoding.quality]
     done, encoded = cv2.imencodeWithMetadata(suffix, in_bgr(pixels), types, chunks, settings)
     if not done:
-        height, width = pixels.shape[:2]
-        hint = "JPEG holds at most 65500 pixels per side, WebP 16383: write a .png or .tif file"
-        raise ImageError(f"Cannot write {path}: {width}x{height} pixels do not fit", hint=hint)
+        raise ValueError("too large")
     return encoded.tobytes()
 
 
