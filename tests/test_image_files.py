@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_found_and_told(tmp_path, name, content, format_n
     [
         ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
         ("sent.jpg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
-        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL", "pillow-jxl-plugin"),
+        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL", "pillow-jxl-plugin brotli"),
     ],
 )
 def test_formats_whose_library_is_not_installed(

@@ -31,15 +31,15 @@ class _Format(NamedTuple):
     """How to convert a file of it; empty if it can be read."""
     module: str = ""
     """Module of an optional library that reads and writes it; empty if none is needed."""
-    distribution: str = ""
-    """Name to install that library by."""
+    distributions: str = ""
+    """Names to install that library by, and what it needs for all files."""
 
     @property
     def lacking(self) -> str:
         """How to install the library that the format needs; empty if nothing lacks."""
         if not self.module or find_spec(self.module):
             return ""
-        return f"Install what reads and writes it: pip install {self.distribution}"
+        return f"Install what reads and writes it: pip install {self.distributions}"
 
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")
@@ -55,7 +55,7 @@ _FORMATS = {
         _Format("AVIF", (".avif",)),
         _Format("JPEG 2000", (".jp2",)),
         _Format("HEIC", tuple(sorted(HEIC_SUFFIXES)), "", "pillow_heif", "pillow-heif"),
-        _Format("JPEG XL", (".jxl",), "", "pillow_jxl", "pillow-jxl-plugin"),
+        _Format("JPEG XL", (".jxl",), "", "pillow_jxl", "pillow-jxl-plugin brotli"),
         _Format("OpenEXR", (".exr",), "Export it as TIFF or PNG with 16 bits."),
         _Format("Photoshop", (".psd",), "Export it as TIFF or PNG."),
         _Format("camera raw", _RAW, "Develop it first, and export it as TIFF or JPEG."),

@@ -241,6 +241,11 @@ def _heics(add):
     deep = RAMP.astype(np.uint16) << 8
     add("10 bits.heic", heic("RGB;16", deep), deep / 257, tolerance=2, bits=10)
     add("really a heic.jpg", heic("RGB", RAMP), RAMP, tolerance=2)
+    two = pillow_heif.from_bytes("RGB", (WIDTH, HEIGHT), RAMP.tobytes())
+    two.add_frombytes("RGB", (WIDTH, HEIGHT), RAMP[::-1].tobytes())
+    file = io.BytesIO()
+    two.save(file, quality=95, chroma=444)
+    add("two pictures.heic", file.getvalue(), RAMP, tolerance=2, told="first of 2")
     told = {"exif": exif(6), "xmp": XMP, "icc_profile": icc_profile()}
     kept = EVERYTHING - {"iptc", "dpi"}
     add("everything.heic", heic("RGB", RAMP, **told), upright(RAMP, 6), tolerance=2, kept=kept)
