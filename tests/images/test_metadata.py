@@ -139,3 +139,21 @@ def test_circles_and_lies_in_directories_end():
     lie = b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 0x010F, 2, 2**31, 8, 0)
     assert parse(lie).directories == ({},)
     assert parse(b"II*\0\xff\xff\xff\xff") is None
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("form", ["iTXt", "tEXt"])
+def test_xmp_in_any_text_of_a_png(tmp_path, form, zipped):
+    if form == "tEXt" and zipped:
+        return
+    text = PngImagePlugin.PngInfo()
+    if form == "iTXt":
+        text.add_itxt("XML:com.adobe.xmp", "<x>\xe4</x>", zip=zipped)
+    else:
+        text.add(b"tEXt", b"XML:com.adobe.xmp\0" + "<x>\xe4</x>".encode())
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=text)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.metadata.xmp == "<x>\xe4</x>".encode()
+    write_picture(picture, tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["XML:com.adobe.xmp"] == "<x>\xe4</x>"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from odd_files import odd_files
-from odd_parts import RAMP, encoded, icc_profile
+from odd_parts import RAMP, encoded, exif, icc_profile
 
 from toolkit.images import Metadata, Picture, read_picture, write_picture
 
@@ -64,3 +64,17 @@ def test_jpeg_xl_is_written_as_srgb(tmp_path):
     assert np.abs(seen.rgb.permute(1, 2, 0).numpy() * 255 - RAMP[..., ::-1]).mean() < 4
     damaged = Picture(picture.rgb, metadata=Metadata(icc=bytes(16) + b"RGB " + bytes(200)))
     assert "damaged" in write_picture(damaged, tmp_path / "c.jxl")[0]
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".jxl"])
+def test_the_orientation_in_xmp_is_reset(tmp_path, suffix):
+    metadata = Metadata(xmp=b'<x tiff:Orientation="6"/>')
+    write_picture(Picture(torch.rand(3, 32, 40), metadata=metadata), tmp_path / f"a{suffix}")
+    again = read_picture(tmp_path / f"a{suffix}")
+    assert again.metadata.xmp == b'<x tiff:Orientation="1"/>'
+
+
+def test_exif_in_jpeg_xl_starts_with_its_offset(tmp_path):
+    metadata = Metadata(exif=exif().removeprefix(b"Exif\0\0"))
+    write_picture(Picture(torch.rand(3, 32, 40), metadata=metadata), tmp_path / "a.jxl")
+    assert b"Exif\0\0\0\0MM\0*" in (tmp_path / "a.jxl").read_bytes()

@@ -1,6 +1,7 @@
 """Sizes in headers and in EXIF, and the thumbnail that no longer fits."""
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,8 +114,9 @@ def test_results_tell_their_own_size(tmp_path, suffix):
     data = encoded(RAMP, "JPEG", exif=exif(6, thumbnail=True))
     (tmp_path / "a.jpg").write_bytes(data)
     picture = read_picture(tmp_path / "a.jpg")
-    large = Picture(torch.rand(3, 96, 64), metadata=picture.metadata)
-    write_picture(large, tmp_path / f"b{suffix}")
+    metadata = replace(picture.metadata, xmp=b'<x tiff:ImageWidth="48"/>')
+    write_picture(Picture(torch.rand(3, 96, 64), metadata=metadata), tmp_path / f"b{suffix}")
+    assert read_picture(tmp_path / f"b{suffix}").metadata.xmp == b'<x tiff:ImageWidth="64"/>'
     assert b"\xff\xd8" not in read_picture(tmp_path / f"b{suffix}").metadata.exif
     inside = parse(read_picture(tmp_path / f"b{suffix}").metadata.exif).directories[0][0x8769]
     assert [inside.directory[tag].numbers() for tag in (0xA002, 0xA003)] == [[64], [96]]
