@@ -75,13 +75,14 @@ def test_names_are_escaped():
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + XMP.replace(
     b"</rdf:RDF>", b"<a>&b;</a></rdf:RDF>"
 )
+OUTER = b'<!DOCTYPE x SYSTEM "file:///x">' + XMP
 DEEP = XMP.replace(b"</rdf:RDF>", b"<a>" * 5000 + b"</a>" * 5000 + b"</rdf:RDF>")
 
 
 @pytest.mark.parametrize(
     "packet",
-    [b"<x", b"text", b"<a/>", BOMB, XMP.decode().encode("utf-16"), b"<x>\xe4</x>", XMP + XMP, DEEP],
-    ids=["cut", "text", "other", "bomb", "utf-16", "latin-1", "twice", "deep"],
+    [b"<x", b"text", b"<a/>", BOMB, XMP.decode().encode("utf-16"), b"<x>\xe4</x>", XMP + XMP, DEEP, OUTER],
+    ids=["cut", "text", "other", "bomb", "utf-16", "latin-1", "twice", "deep", "outer"],
 )  # fmt: skip
 def test_damaged_packets_are_left_alone(packet):
     noted = with_note(Metadata(xmp=packet, lost=("before",)), NOTE)
