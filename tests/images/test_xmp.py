@@ -81,7 +81,8 @@ DEEP = XMP.replace(b"</rdf:RDF>", b"<a>" * 5000 + b"</a>" * 5000 + b"</rdf:RDF>"
 
 @pytest.mark.parametrize(
     "packet",
-    [b"<x", b"text", b"<a/>", BOMB, XMP.decode().encode("utf-16"), b"<x>\xe4</x>", XMP + XMP, DEEP, OUTER],
+    [b"<x", b"text", b"<a/>", BOMB, XMP.decode().encode("utf-16"), b"<x>\xe4</x>", XMP + XMP, DEEP,
+     OUTER],
     ids=["cut", "text", "other", "bomb", "utf-16", "latin-1", "twice", "deep", "outer"],
 )  # fmt: skip
 def test_damaged_packets_are_left_alone(packet):
