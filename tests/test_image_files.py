@@ -1,14 +1,18 @@
 """Finding images, whatever they are called, and saying why one cannot be read."""
 
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from toolkit import image_files
 from toolkit.errors import ImageError
 from toolkit.image_files import find_images, why_unreadable
-from toolkit.images import read_picture, read_rgb
+from toolkit.images import Picture, read_picture, read_rgb, write_picture
 
 PIXELS = np.arange(48 * 40 * 3).reshape(48, 40, 3).astype(np.uint8)
 
@@ -53,9 +57,6 @@ def test_what_can_be_read_is_found_whatever_it_is_called(tmp_path, name, suffix)
 @pytest.mark.parametrize(
     ("name", "content", "format_name"),
     [
-        ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        ("sent.jpg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
-        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL"),
         ("a.NEF", encoded(".tiff"), "camera raw"),
         ("a.cr3", b"\0\0\0\x18ftypcrx " + bytes(20), "camera raw"),
         ("a.psd", b"8BPS" + bytes(20), "Photoshop"),
@@ -67,6 +68,41 @@ def test_what_cannot_be_read_is_found_and_told(tmp_path, name, content, format_n
     with pytest.raises(ImageError, match=f"is a {format_name} file, which cannot") as told:
         read_picture(tmp_path / name)
     assert told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_name", "library"),
+    [
+        ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
+        ("sent.jpg", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC", "pillow-heif"),
+        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL", "pillow-jxl-plugin brotli"),
+    ],
+)
+def test_formats_whose_library_is_not_installed(
+    tmp_path, monkeypatch, name, content, format_name, library
+):
+    monkeypatch.setattr(image_files, "find_spec", lambda _name: None)
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert names(tmp_path) == [name]
+    with pytest.raises(ImageError, match=f"is a {format_name} file, which cannot") as told:
+        read_picture(path)
+    assert told.value.hint.endswith(f": pip install {library}")
+    picture = Picture(torch.zeros(3, 8, 8))
+    written = path.with_suffix({"HEIC": ".heif", "JPEG XL": ".jxl"}[format_name])
+    with pytest.raises(ImageError, match=f"{format_name} files is not installed") as told:
+        write_picture(picture, written)
+    assert told.value.hint.endswith(f": pip install {library}")
+
+
+def test_optional_libraries_are_imported_when_they_are_used(tmp_path):
+    write_picture(Picture(torch.zeros(3, 8, 8)), tmp_path / "a.png")
+    code = (
+        "import sys; from toolkit.images import read_picture; read_picture(sys.argv[1])\n"
+        "print({'pillow_heif', 'pillow_jxl', 'brotli'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.png")]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == b"set()\n"
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,10 @@ def to_srgb(picture: Picture) -> Picture:
     transform = _transform(icc, picture)
     if transform is None or _changes_nothing(transform):
         return bare
-    rgb = _computed(picture.rgb, icc) if picture.bits == 16 else None
+    rgb = _computed(picture.rgb, icc) if picture.bits > 8 else None
     if rgb is None:
         rgb = _transformed(picture.rgb, transform)
-        if picture.bits == 16:
+        if picture.bits > 8:
             rgb += picture.rgb - (picture.rgb * 255).round() / 255
     grey = torch.equal(rgb[0], rgb[1]) and torch.equal(rgb[1], rgb[2])
     return replace(bare, rgb=rgb.clamp_(0, 1), grey=grey)

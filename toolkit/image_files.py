@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +13,9 @@ from toolkit.errors import DataError
 
 _LOG = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-)
-"""Formats that can be written."""
 JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
-READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF and JPEG 2000"
+HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, JPEG XL and JPEG 2000"
 """Formats that can be read, for messages."""
 
 _HEAD = 32
@@ -31,6 +29,17 @@ class _Format(NamedTuple):
     suffixes: tuple[str, ...]
     way_out: str = ""
     """How to convert a file of it; empty if it can be read."""
+    module: str = ""
+    """Module of an optional library that reads and writes it; empty if none is needed."""
+    distributions: str = ""
+    """Names to install that library by, and what it needs for all files."""
+
+    @property
+    def lacking(self) -> str:
+        """How to install the library that the format needs; empty if nothing lacks."""
+        if not self.module or find_spec(self.module):
+            return ""
+        return f"Install what reads and writes it: pip install {self.distributions}"
 
     @property
     def usual(self) -> str:
@@ -50,14 +59,22 @@ _FORMATS = {
         _Format("GIF", (".gif",)),
         _Format("AVIF", (".avif",)),
         _Format("JPEG 2000", (".jp2",)),
-        _Format("HEIC", (".heic", ".heif"), "Convert it first: heif-convert IN.heic OUT.png"),
-        _Format("JPEG XL", (".jxl",), "Convert it first: djxl IN.jxl OUT.png"),
+        _Format("HEIC", tuple(sorted(HEIC_SUFFIXES)), "", "pillow_heif", "pillow-heif"),
+        _Format("JPEG XL", (".jxl",), "", "pillow_jxl", "pillow-jxl-plugin brotli"),
         _Format("OpenEXR", (".exr",), "Export it as TIFF or PNG with 16 bits."),
         _Format("Photoshop", (".psd",), "Export it as TIFF or PNG."),
         _Format("camera raw", _RAW, "Develop it first, and export it as TIFF or JPEG."),
     )
 }
 _BY_SUFFIX = {suffix: format_ for format_ in _FORMATS.values() for suffix in format_.suffixes}
+_ONLY_READ = frozenset({".apng", ".dib", ".gif", ".jp2"})
+_WRITABLE = {
+    suffix: format_
+    for suffix, format_ in _BY_SUFFIX.items()
+    if not format_.way_out and suffix not in _ONLY_READ
+}
+IMAGE_SUFFIXES = frozenset(suffix for suffix in _WRITABLE if not _WRITABLE[suffix].lacking)
+"""Formats that can be written, with the libraries that are installed."""
 _STARTS = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
@@ -108,6 +125,17 @@ def is_image_suffix(suffix: str) -> bool:
     return suffix.lower() in _BY_SUFFIX
 
 
+def why_unwritable(suffix: str) -> tuple[str, str]:
+    """Returns why files of a suffix cannot be written, and a hint; both are empty if they can."""
+    format_ = _WRITABLE.get(suffix.lower())
+    if format_ is None:
+        hint = f"Name it with one of {' '.join(sorted(IMAGE_SUFFIXES))}"
+        return f"the format '{suffix}' is unknown", hint
+    if format_.lacking:
+        return f"a library for {format_.name} files is not installed", format_.lacking
+    return "", ""
+
+
 def why_unreadable(path: Path) -> tuple[str, str]:
     """Returns why a file is not a readable image, and a hint; both are empty if it may be one."""
     try:
@@ -128,8 +156,8 @@ def why_no_image(data: bytes, path: Path) -> tuple[str, str]:
     format_ = _format_of(head, path)
     if format_ is None:
         return "damaged or not an image", ""
-    if format_.way_out:
-        return f"a {format_.name} file, which cannot be read here", format_.way_out
+    if way_out := format_.way_out or format_.lacking:
+        return f"a {format_.name} file, which cannot be read here", way_out
     return "", ""
 
 
@@ -137,6 +165,12 @@ def suffix_of_data(data: bytes) -> str:
     """Returns the usual suffix of an image file's content; empty if it is none."""
     format_ = _format_of(data[:_HEAD], Path())
     return format_.usual if format_ else ""
+
+
+def format_name(data: bytes, path: Path) -> str:
+    """Returns the name of the format of a file's content, such as JPEG; empty if unknown."""
+    format_ = _format_of(data[:_HEAD], path)
+    return format_.name if format_ else ""
 
 
 def existing(path: Path) -> Path:

@@ -10,8 +10,9 @@ from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.TiffImagePlugin import IFDRational
 
 from toolkit.images import Metadata, Picture, read_picture, write_picture
-from toolkit.images.metadata import take_orientation, upright_xmp
+from toolkit.images.metadata import take_orientation
 from toolkit.images.tags import parse
+from toolkit.images.xmp import upright
 
 ARTIST = "Jörg".encode()
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3)).astype(np.uint8)
@@ -129,7 +130,7 @@ def test_the_orientation_in_xmp_follows(tmp_path, suffix):
         picture = Picture(torch.rand(3, 12, 20), metadata=metadata)
         write_picture(picture, tmp_path / f"a{suffix}")
         assert read_picture(tmp_path / f"a{suffix}").metadata.xmp == form % 1
-    assert upright_xmp(b"<x tiff:Orientation = '8'/>") == b"<x tiff:Orientation = '1'/>"
+    assert upright(b"<x tiff:Orientation = '8'/>") == b"<x tiff:Orientation = '1'/>"
 
 
 def test_circles_and_lies_in_directories_end():
@@ -138,3 +139,21 @@ def test_circles_and_lies_in_directories_end():
     lie = b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 0x010F, 2, 2**31, 8, 0)
     assert parse(lie).directories == ({},)
     assert parse(b"II*\0\xff\xff\xff\xff") is None
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("form", ["iTXt", "tEXt"])
+def test_xmp_in_any_text_of_a_png(tmp_path, form, zipped):
+    if form == "tEXt" and zipped:
+        return
+    text = PngImagePlugin.PngInfo()
+    if form == "iTXt":
+        text.add_itxt("XML:com.adobe.xmp", "<x>\xe4</x>", zip=zipped)
+    else:
+        text.add(b"tEXt", b"XML:com.adobe.xmp\0" + "<x>\xe4</x>".encode())
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=text)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.metadata.xmp == "<x>\xe4</x>".encode()
+    write_picture(picture, tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["XML:com.adobe.xmp"] == "<x>\xe4</x>"

@@ -130,7 +130,7 @@ def test_formats_that_cannot_be_written():
         (["empty"], None, "folder empty contains no image"),
         (["a.jpg", "b.gif"], "one.png", r"one\.png names one file"),
         (["photos"], "one.png", r"one\.png names one file"),
-        (["a.jpg"], "one.heic", r"one\.heic: images cannot be written as '\.heic'"),
+        (["a.jpg"], "one.gif", r"one\.gif: images cannot be written as '\.gif'"),
         (["a.jpg"], "a.jpg", r"would overwrite the input a\.jpg"),
         (["a.jpg"], ".", r"would overwrite the input a\.jpg"),
         (["photos"], "photos", "would overwrite the input"),

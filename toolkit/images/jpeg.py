@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from toolkit.images import iptc
+from toolkit.images.encoding import Encoding, Subsampling
 from toolkit.images.metadata import density, exif_density
 from toolkit.images.picture import Metadata, Pixels
 from toolkit.images.pillow import with_pillow
+from toolkit.images.quantisation import quality_of, tables_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +27,9 @@ _HAS_LONG_XMP = re.compile(rb"""\s*xmpNote:HasExtendedXMP\s*=\s*("[^"]*"|'[^']*'
 _LONG_XMP = "the extended part of XMP was dropped"
 _ICC_HEAD = b"ICC_PROFILE\0"
 _FURTHER_HEAD = b"MPF\0"
-_IPTC_HEAD, _IPTC = b"Photoshop 3.0\0", b"8BIM\x04\x04"
+_PHOTOSHOP_HEAD = b"Photoshop 3.0\0"
+_SUBSAMPLINGS: dict[int, Subsampling] = {0x11: "4:4:4", 0x21: "4:2:2", 0x22: "4:2:0"}
+"""By the sampling factors of the brightness, where those of the colours are 1."""
 _MAX_BYTES = 65533
 """Size limit of a segment's content."""
 _FRAMES = {0xC0 + number for number in range(16)} - {0xC4, 0xC8, 0xCC}
@@ -69,6 +74,18 @@ def cut_short(data: bytes, pixels: Pixels, reduction: int = 1) -> bool:
     return before is not None and after is not None and not np.array_equal(before, after)
 
 
+def size(data: bytes) -> tuple[int, int]:
+    """Returns width and height in pixels; 0 if unknown."""
+    height, width, _ = _frame(data)
+    return width, height
+
+
+def encoding_of(data: bytes) -> Encoding:
+    """Returns the quality, estimated, and the subsampling, if it is a usual one."""
+    tables = tables_in(body for marker, body in _header_segments(data) if marker == 0xDB)
+    return Encoding(quality_of(tables), _subsampling(data))
+
+
 def channels(data: bytes) -> int:
     """Returns the number of colour channels (4 for CMYK); 0 if unknown."""
     return _frame(data)[2]
@@ -83,7 +100,7 @@ def reduction(data: bytes, min_side: int) -> int:
 
 def metadata_of(data: bytes) -> Metadata:
     """Returns the metadata in the segments before the first scan."""
-    exif = xmp = b""
+    exif = xmp = resources = b""
     dpi = None
     profile: dict[int, bytes] = {}
     for marker, body in _header_segments(data):
@@ -96,11 +113,14 @@ def metadata_of(data: bytes) -> Metadata:
             xmp = xmp or body.removeprefix(_XMP_HEAD)
         elif marker == 0xE2 and body.startswith(_ICC_HEAD) and len(body) > 14:
             profile[body[12]] = body[14:]
+        elif marker == 0xED and body.startswith(_PHOTOSHOP_HEAD):
+            resources += body.removeprefix(_PHOTOSHOP_HEAD)  # may span several segments
     icc = b"".join(profile[number] for number in sorted(profile))
     lost = _lost(data)
     if _LONG_XMP in lost:
         xmp = _HAS_LONG_XMP.sub(b"", xmp)
-    return Metadata(exif, xmp, icc, dpi or exif_density(exif), lost)
+    dpi = dpi or exif_density(exif)
+    return Metadata(exif, xmp, icc, dpi, lost, iptc.from_resources(resources))
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
@@ -113,13 +133,15 @@ def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
     for name, head, content in (
         ("EXIF data", _EXIF_HEAD, metadata.exif),
         ("XMP data", _XMP_HEAD, metadata.xmp),
+        ("IPTC data", _PHOTOSHOP_HEAD, iptc.to_resources(metadata.iptc)),
     ):
+        marker = 0xED if head == _PHOTOSHOP_HEAD else 0xE1
         if len(head + content) > _MAX_BYTES:
             notes.append(
                 f"{name} of {len(content)} bytes were dropped, as JPEG holds at most 64 KB"
             )
         elif content:
-            parts.append(_segment(0xE1, head + content))
+            parts.append(_segment(marker, head + content))
     size = _MAX_BYTES - len(_ICC_HEAD) - 2
     pieces = [metadata.icc[at : at + size] for at in range(0, len(metadata.icc), size)]
     if len(pieces) > 255:
@@ -147,9 +169,16 @@ def _lost(data: bytes) -> tuple[str, ...]:
             notes.append(_LONG_XMP)
         elif marker == 0xE2 and body.startswith(_FURTHER_HEAD):
             notes.append("further images in the file, such as a gain map, were dropped")
-        elif marker == 0xED and body.startswith(_IPTC_HEAD) and _IPTC in body:
-            notes.append("IPTC data were dropped")
     return tuple(dict.fromkeys(notes))
+
+
+def _subsampling(data: bytes) -> Subsampling | None:
+    """Returns the subsampling of a file of three channels, if it is a usual one."""
+    body = next((body for marker, body in _header_segments(data) if marker in _FRAMES), b"")
+    factors = tuple(body[7:15:3])
+    if len(factors) != 3 or body[5] != 3 or factors[1:] != (0x11, 0x11):
+        return None
+    return _SUBSAMPLINGS.get(factors[0])
 
 
 def _frame(data: bytes) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
-"""EXIF, XMP and density, shared by all formats."""
+"""EXIF and density, shared by all formats."""
 
 from __future__ import annotations
 
-import re
 import struct
+from collections.abc import Iterator, Mapping
 
 from toolkit.images.tags import (
     LONG,
@@ -21,7 +21,9 @@ ORIENTATION = 0x0112
 _ACROSS, _DOWN, _UNIT = 0x011A, 0x011B, 0x0128
 _INCH, _CENTIMETRE = 2, 3
 _METRE = 0.0254
-_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
+_EXIF_POINTER, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x8769, 0xA002, 0xA003
+_WIDTH, _HEIGHT = 0x0100, 0x0101
+_THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
 
 DESCRIBING = frozenset(
     # Description, make, model, orientation, density, program, date, artist, computer, rating,
@@ -51,9 +53,22 @@ def orientation_of(directory: Directory) -> int:
     return int(number(directory, ORIENTATION, 1))
 
 
-def upright_xmp(xmp: bytes) -> bytes:
-    """Sets the orientation in XMP to 1 if it has one."""
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+def with_size(exif: bytes, width: int, height: int) -> bytes:
+    """Sets the image's size, in pixels, where EXIF tells it, and removes the thumbnail.
+
+    Everything else stays where it is: cameras' own notes contain offsets.
+    """
+    tiff = parse(exif)
+    if tiff is None or tiff.form.big:
+        return exif
+    data, form = bytearray(exif), tiff.form
+    (start,) = struct.unpack_from(form.word, data, form.root)
+    _set(data, form, start, {_WIDTH: width, _HEIGHT: height})
+    pointer = tiff.directories[0].get(_EXIF_POINTER)
+    if pointer is not None:
+        sides = {_PIXEL_WIDTH: width, _PIXEL_HEIGHT: height}
+        _set(data, form, int(pointer.numbers()[0]), sides)
+    return _without_thumbnail(data, form, start, tiff.directories[1:])
 
 
 def number(directory: Directory, tag: int, default: float) -> float:
@@ -122,6 +137,39 @@ def with_bmp_dpi(data: bytes, dpi: tuple[float, float]) -> bytes:
     """Sets the density of a BMP file."""
     across, down = (min(round(value / _METRE), 2**31 - 1) for value in dpi)
     return data[:38] + struct.pack("<ii", across, down) + data[46:]
+
+
+def _set(data: bytearray, form: Form, start: int, values: Mapping[int, int]) -> None:
+    """Sets integers in the directory at an offset, if it has them."""
+    for tag, at in _entries(data, form, start):
+        if tag in values:
+            struct.pack_into(f"{form.order}HII", data, at + 2, LONG, 1, values[tag])
+
+
+def _without_thumbnail(
+    data: bytearray, form: Form, start: int, further: tuple[Directory, ...]
+) -> bytes:
+    """Removes the directories after the first, at `start`, and the thumbnail's pixels."""
+    (count,) = struct.unpack_from(form.amount, data, start)
+    link = start + 2 + 12 * count
+    if link + 4 <= len(data):
+        data[link : link + 4] = bytes(4)
+    for directory in further:
+        at, size = (int(number(directory, tag, 0)) for tag in (_THUMBNAIL, _THUMBNAIL_SIZE))
+        if data[at : at + 2] != b"\xff\xd8":
+            continue
+        if at + size >= len(data):
+            del data[at:]
+        else:
+            data[at : at + size] = bytes(size)
+    return bytes(data)
+
+
+def _entries(data: bytes | bytearray, form: Form, start: int) -> Iterator[tuple[int, int]]:
+    """Yields tag and offset of each entry in the directory at an offset."""
+    (count,) = struct.unpack_from(form.amount, data, start)
+    for at in range(start + 2, min(start + 2 + 12 * count, len(data) - 11), 12):
+        yield struct.unpack_from(f"{form.order}H", data, at)[0], at
 
 
 def _entry(data: bytes, form: Form, tag: int) -> int:

@@ -1,4 +1,4 @@
-"""PNG chunks: transparent grey, density and text."""
+"""PNG chunks: transparent grey, density, XMP and other text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from toolkit.images.metadata import density
-from toolkit.images.picture import Pixels
+from toolkit.images.picture import Metadata, Pixels
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _METRE = 0.0254
+_XMP_HEAD = b"XML:com.adobe.xmp\0"
+_MOST_TEXT = 2**24
+"""Most bytes that a compressed packet may have."""
 _REPORTED = {b"Title", b"Author", b"Description", b"Copyright", b"Creation Time", b"Comment"}
 
 
@@ -47,6 +50,26 @@ def dpi_of(data: bytes) -> tuple[float, float] | None:
     return density(across, down, _METRE)
 
 
+def xmp_of(data: bytes) -> bytes:
+    """Returns the XMP packet; empty if there is none."""
+    for kind, content in chunks(data):
+        if kind not in {b"iTXt", b"tEXt"} or not content.startswith(_XMP_HEAD):
+            continue
+        rest = content.removeprefix(_XMP_HEAD)
+        if kind == b"tEXt":  # as OpenCV writes it
+            return rest
+        packet = rest[2:].split(b"\0", 2)[-1]  # after a language and a translated keyword
+        return _inflated(packet) if rest[:1] == b"\1" else packet
+    return b""
+
+
+def _inflated(content: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(content, _MOST_TEXT)
+    except zlib.error:
+        return b""
+
+
 def lost(data: bytes) -> tuple[str, ...]:
     """Returns a note on text chunks, which are not read."""
     keywords = {text[:80].split(b"\0")[0] for kind, text in chunks(data) if kind in _TEXT}
@@ -57,10 +80,18 @@ def lost(data: bytes) -> tuple[str, ...]:
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 
 
-def with_dpi(data: bytes, dpi: tuple[float, float]) -> bytes:
-    """Adds a density to a PNG file."""
-    across, down = (min(round(value / _METRE), 2**31 - 1) for value in dpi)
-    content = b"pHYs" + struct.pack(">IIB", across, down, 1)
-    chunk = struct.pack(">I", 9) + content + struct.pack(">I", zlib.crc32(content))
+def with_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """Adds density and XMP to a PNG file."""
+    added = b""
+    if metadata.dpi:
+        across, down = (min(round(value / _METRE), 2**31 - 1) for value in metadata.dpi)
+        added += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    if metadata.xmp:
+        added += _chunk(b"iTXt", _XMP_HEAD + bytes(4) + metadata.xmp)
     at = len(_SIGNATURE) + 25  # after the IHDR chunk
-    return data[:at] + chunk + data[at:]
+    return data[:at] + added + data[at:]
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check

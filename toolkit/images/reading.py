@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from toolkit.errors import ImageError
-from toolkit.image_files import READ, why_no_image, why_unreadable
-from toolkit.images import jpeg, png, tiff
+from toolkit.image_files import READ, format_name, why_no_image, why_unreadable
+from toolkit.images import boxes, heif, jpeg, jxl, jxl_header, png, tiff
+from toolkit.images.encoding import Encoding
 from toolkit.images.frames import note_on_frames
-from toolkit.images.metadata import dpi_of_bmp, exif_density, take_orientation, upright_xmp
+from toolkit.images.headers import size_of
+from toolkit.images.metadata import dpi_of_bmp, exif_density, take_orientation
 from toolkit.images.picture import Decoded, Metadata, Picture, Pixels
 from toolkit.images.pillow import with_pillow
 from toolkit.images.spaces import cmyk_to_rgb
 from toolkit.images.tags import parse
+from toolkit.images.xmp import upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,28 +36,51 @@ _FLAGS = {
 }
 """OpenCV's flags, by reduction."""
 _AGAIN = "Copy or download the file again"
+MAX_PIXELS = 500_000_000
+_OPENCV_PIXELS = 2**30
+"""OpenCV decodes no larger images."""
 
 
-def read_picture(path: str | Path, *, data: bytes | None = None, min_side: int = 0) -> Picture:
-    """Reads an image file and turns it upright by its EXIF orientation.
+class _Contents(NamedTuple):
+    """What was read from a file."""
 
-    CMYK and Lab are converted to sRGB. Anything that cannot be kept, such as further pages, is
-    noted in the picture's `notes` or its metadata's `lost`.
+    decoded: Decoded
+    metadata: Metadata
+    orientation: int = 1
+    encoding: Encoding = Encoding()
+
+
+def read_picture(
+    path: str | Path,
+    *,
+    data: bytes | None = None,
+    min_side: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
+    """Reads an image file and turns it upright by its orientation.
+
+    CMYK and Lab are converted to sRGB, palettes to the colours that they name; of an animation, the
+    first frame is read. Anything that cannot be kept, such as further pages, is noted in the
+    picture's `notes` or its metadata's `lost`.
 
     Args:
         path: The file.
         data: Its content, if it lies elsewhere, as in an archive; `path` then only names it.
+        max_pixels: Most pixels that the file may have. Its header is checked before anything is
+            decoded, as a small file may claim to be huge.
         min_side: Decodes JPEGs, except in CMYK, at 1/2, 1/4 or 1/8 of their size as long as the
             shorter side keeps this many pixels, which is several times as fast; 0 for full size.
 
     Raises:
-        ImageError: The file is missing, a folder, empty, truncated, not an image, or not of 8 or 16
-            bits per channel.
+        ImageError: The file is missing, a folder, empty, truncated, not an image, too large, or not
+            of integers of 8 to 16 bits per channel.
     """
     path = Path(path)
     data = _read_bytes(path, data)
-    decoded, metadata, orientation = _read_tiff(path, data) or _read_other(path, data, min_side)
-    full = np.iinfo(decoded.colours.dtype).max
+    _check_size(path, data, max_pixels)
+    decoded, metadata, orientation, encoding = _read(path, data, min_side)
+    bits = decoded.bits or decoded.colours.dtype.itemsize * 8
+    full = 2**bits - 1
     rgb = _tensor(decoded.colours, orientation, full)
     rgb = rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
     alpha = None
@@ -65,11 +91,12 @@ def read_picture(path: str | Path, *, data: bytes | None = None, min_side: int =
     return Picture(
         rgb=rgb,
         alpha=alpha,
-        bits=8 if full == 255 else 16,
+        bits=bits,
         grey=torch.equal(rgb[0], rgb[1]) and torch.equal(rgb[1], rgb[2]),
         metadata=metadata,
         path=path,
         notes=decoded.notes + note_on_frames(data),
+        encoding=encoding,
     )
 
 
@@ -90,23 +117,71 @@ def _read_bytes(path: Path, data: bytes | None) -> bytes:
     return data
 
 
-def _read_tiff(path: Path, data: bytes) -> tuple[Decoded, Metadata, int] | None:
-    """Returns pixels, metadata and orientation of a TIFF file; None for other formats."""
+def _check_size(path: Path, data: bytes, max_pixels: int) -> None:
+    """Raises `ImageError` if the file claims to have no pixels, or too many."""
+    width, height = size_of(data) or (1, 1)
+    if not width * height:
+        raise ImageError(f"{path} is damaged: it has {width}x{height} pixels", _AGAIN)
+    if width * height <= min(max_pixels, _OPENCV_PIXELS):
+        return
+    millions = -(-width * height // 10**6)
+    size = f"{path} has {width}x{height} pixels, {millions} megapixels"
+    if width * height > _OPENCV_PIXELS:
+        raise ImageError(
+            f"{size}, more than can be decoded",
+            f"Divide or reduce it to at most {_OPENCV_PIXELS // 10**6} megapixels",
+        )
+    raise ImageError(
+        f"{size}, more than the limit of {max_pixels // 10**6}",
+        f"If the file is what it claims to be: --max-megapixels {millions}",
+    )
+
+
+def _read(path: Path, data: bytes, min_side: int) -> _Contents:
+    if parse(data) is not None:
+        return _read_tiff(path, data)
+    if jxl_header.is_jxl(data):
+        return _read_jxl(path, data, min_side)
+    if format_name(data, path) == "HEIC":
+        return _read_heif(path, data)
+    return _read_other(path, data, min_side)
+
+
+def _read_heif(path: Path, data: bytes) -> _Contents:
+    try:
+        decoded, metadata, encoding = heif.read(data)
+    except heif.FAULTS as error:
+        raise ImageError(f"{path} cannot be decoded: {error}", _AGAIN) from error
+    dpi = exif_density(metadata.exif)
+    return _Contents(decoded, _usable(replace(metadata, dpi=dpi)), encoding=encoding)
+
+
+def _read_jxl(path: Path, data: bytes, min_side: int) -> _Contents:
+    try:
+        unpacked = jxl.read(data)
+    except jxl.FAULTS as error:  # whose messages are for those who build the library
+        raise ImageError(f"{path} cannot be decoded: it is damaged", _AGAIN) from error
+    if unpacked.decoded is None:
+        return _read_other(path, unpacked.jpeg, min_side)
+    metadata = replace(unpacked.metadata, dpi=exif_density(unpacked.metadata.exif))
+    return _Contents(unpacked.decoded, _usable(metadata))
+
+
+def _read_tiff(path: Path, data: bytes) -> _Contents:
     parsed = parse(data)
-    if parsed is None:
-        return None
+    assert parsed is not None
     decoded = tiff.decode(data, parsed) or tiff.decode_otherwise(data, parsed)
     if decoded is None:
         _decode(path, data)  # raises a more specific error if it can
         raise ImageError(f"{path} is a TIFF file of a kind that cannot be read", "Save it as PNG")
     orientation, metadata = tiff.metadata_of(parsed)
     if orientation != 1:
-        metadata = replace(metadata, xmp=upright_xmp(metadata.xmp))
-    return decoded, _usable(metadata), orientation
+        metadata = replace(metadata, xmp=upright(metadata.xmp))
+    return _Contents(decoded, _usable(metadata), orientation)
 
 
-def _read_other(path: Path, data: bytes, min_side: int) -> tuple[Decoded, Metadata, int]:
-    """Returns pixels, metadata and orientation of any other format."""
+def _read_other(path: Path, data: bytes, min_side: int) -> _Contents:
+    """Reads any format that OpenCV decodes, except TIFF."""
     is_jpeg = data.startswith(b"\xff\xd8")
     reduction = jpeg.reduction(data, min_side) if is_jpeg and min_side else 1
     pixels, from_opencv = _decode(path, data, reduction)
@@ -116,11 +191,20 @@ def _read_other(path: Path, data: bytes, min_side: int) -> tuple[Decoded, Metada
     orientation, exif = take_orientation(metadata.exif)
     if from_opencv.exif and not is_jpeg:  # Pillow's is re-encoded without non-ASCII characters
         _, exif = take_orientation(from_opencv.exif)
-    xmp = upright_xmp(metadata.xmp) if orientation != 1 else metadata.xmp
+    xmp = upright(metadata.xmp) if orientation != 1 else metadata.xmp
     dpi = metadata.dpi or exif_density(exif)
     cmyk = is_jpeg and jpeg.channels(data) == 4
     decoded = _read_cmyk(path, data, metadata.icc) if cmyk else _split(pixels, data)
-    return decoded, _usable(replace(metadata, exif=exif, xmp=xmp, dpi=dpi)), orientation
+    metadata = _usable(replace(metadata, exif=exif, xmp=xmp, dpi=dpi))
+    return _Contents(decoded, metadata, orientation, _encoding(data))
+
+
+def _encoding(data: bytes) -> Encoding:
+    if data.startswith(b"\xff\xd8"):
+        return jpeg.encoding_of(data)
+    if data[4:8] == b"ftyp":
+        return Encoding(None, boxes.codec_facts(data).subsampling)
+    return Encoding()
 
 
 def _metadata(data: bytes, metadata: Metadata) -> Metadata:
@@ -128,16 +212,26 @@ def _metadata(data: bytes, metadata: Metadata) -> Metadata:
     if metadata == Metadata() or data[4:8] == b"ftyp":
         metadata = with_pillow(data, _pillow_metadata) or metadata
     if data.startswith(b"\x89PNG"):
-        return replace(metadata, dpi=png.dpi_of(data), lost=png.lost(data))
+        # OpenCV 5.0 reads past the end of a PNG's packet.
+        return replace(metadata, xmp=png.xmp_of(data), dpi=png.dpi_of(data), lost=png.lost(data))
     return replace(metadata, dpi=dpi_of_bmp(data)) if data.startswith(b"BM") else metadata
 
 
 def _split(pixels: Pixels, data: bytes) -> Decoded:
     """Splits OpenCV's pixels into colours and alpha."""
+    bits = 0
+    notes: tuple[str, ...] = ()
+    if data[4:8] == b"ftyp":
+        bits = boxes.codec_facts(data).bits
+        notes = ("its HDR curve was not converted",) if boxes.is_hdr(data) else ()
     if pixels.shape[2] == 1:
         is_png = data.startswith(b"\x89PNG")
-        return Decoded(pixels, png.grey_alpha(data, pixels[..., 0]) if is_png else None)
-    return Decoded(pixels[..., 2::-1], pixels[..., 3] if pixels.shape[2] == 4 else None)
+        alpha = png.grey_alpha(data, pixels[..., 0]) if is_png else None
+        return Decoded(pixels, alpha, notes=notes, bits=bits)
+    alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
+    if alpha is not None and data.startswith(b"GIF") and alpha.min() == 255:
+        alpha = None  # OpenCV gives every animation one
+    return Decoded(pixels[..., 2::-1], alpha, notes=notes, bits=bits)
 
 
 def _read_cmyk(path: Path, data: bytes, icc: bytes) -> Decoded:
@@ -174,10 +268,9 @@ def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metada
         hint = f"Give a {READ} file with 8 or 16 bits per channel"
         raise ImageError(f"{path} is {fault}", hint=hint)
     chunks = {kind: chunk.tobytes() for kind, chunk in zip(decoded[1], decoded[2], strict=True)}
-    xmp = chunks.get(cv2.IMAGE_METADATA_XMP, b"")
     return pixels.reshape(*pixels.shape[:2], -1), Metadata(
         exif=chunks.get(cv2.IMAGE_METADATA_EXIF, b"").removeprefix(_EXIF_HEAD),
-        xmp=xmp[: xmp.rfind(b">") + 1],  # OpenCV 5.0 reads past the end of a PNG's packet
+        xmp=chunks.get(cv2.IMAGE_METADATA_XMP, b""),
         icc=chunks.get(cv2.IMAGE_METADATA_ICCP, b""),
     )
 
@@ -185,7 +278,8 @@ def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metada
 def _tensor(pixels: Pixels, orientation: int, full: int) -> Tensor:
     """Turns `[h, w, c]` upright and converts it to `[c, h, w]` in [0, 1]."""
     channels = _turned(pixels, orientation).transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(channels)).float().div_(full)
+    # Some decoders' pixels are read-only, which PyTorch warns of.
+    return torch.from_numpy(np.require(channels, requirements=["C", "W"])).float().div_(full)
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:

@@ -54,6 +54,39 @@ def cmyk_to_rgb(cmyk: Pixels, icc: bytes) -> tuple[Pixels, str]:
     return rgb.astype(np.uint8), "CMYK was converted to RGB without a profile"
 
 
+def to_srgb(pixels: Pixels, icc: bytes) -> tuple[Pixels, tuple[str, ...]]:
+    """Converts pixels from their profile to sRGB, for formats that are written without profiles.
+
+    Args:
+        pixels: `[h, w, c]`, grey, RGB or RGBA, of 8 bits.
+        icc: A profile for RGB or grey.
+
+    Returns:
+        The pixels, and a note if they changed or the profile could not be used.
+    """
+    from PIL import Image, ImageCms
+
+    if icc[16:20] != b"RGB " or pixels.shape[2] < 3:
+        return pixels, ("the grey colour profile was dropped, as none is written to this format",)
+    try:
+        transform = ImageCms.buildTransform(
+            io.BytesIO(icc),
+            ImageCms.createProfile("sRGB"),
+            "RGB",
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except ImageCms.PyCMSError:
+        return pixels, ("the colour profile was dropped, as it is damaged",)
+    rgb = np.ascontiguousarray(pixels[..., :3])
+    converted = np.array(transform.apply(Image.fromarray(rgb)))
+    if np.abs(converted.astype(np.int16) - rgb).max(initial=0) <= 1:
+        return pixels, ()
+    note = "colours were converted to sRGB, as no profile is written to this format"
+    return np.concatenate([converted, pixels[..., 3:]], axis=2), (note,)
+
+
 def lab_to_rgb(lab: Pixels, shifted: bool) -> Pixels:
     """Converts CIE L*a*b* under D50 to sRGB, clipped to its gamut.
 

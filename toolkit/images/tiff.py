@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from toolkit.images import iptc
 from toolkit.images.metadata import (
     ORIENTATION,
     density_fields,
@@ -37,7 +38,7 @@ _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 25
 _OFFSETS, _SAMPLES, _ROWS, _SIZES, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
 _EXTRA, _FORMAT, _XMP, _ICC = 338, 339, 700, 34675
-_IPTC = 33723
+_IPTC, _RESOURCES = 33723, 34377
 _LAYOUT = (
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, 266, _OFFSETS, _ROWS, _SIZES}
     | {_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES, _PREDICTOR}
@@ -63,9 +64,12 @@ def metadata_of(tiff: Tiff) -> tuple[int, Metadata]:
     exif = describing(page)
     if ORIENTATION in exif:
         exif[ORIENTATION] = field(SHORT, 1)
-    lost = ("IPTC data were dropped",) if _IPTC in page else ()
-    xmp, icc = (page[tag].data if tag in page else b"" for tag in (_XMP, _ICC))
-    return orientation_of(page), Metadata(exif_bytes(exif), xmp, icc, density_of(page), lost)
+    xmp, icc, records, resources = (
+        page[tag].data if tag in page else b"" for tag in (_XMP, _ICC, _IPTC, _RESOURCES)
+    )
+    records = iptc.from_tag(records) or iptc.from_resources(resources)
+    dpi = density_of(page)
+    return orientation_of(page), Metadata(exif_bytes(exif), xmp, icc, dpi, iptc=records)
 
 
 def decode(data: bytes, tiff: Tiff) -> Decoded | None:
@@ -128,6 +132,8 @@ def with_metadata(data: bytes, metadata: Metadata, alpha: bool) -> tuple[bytes, 
         added[_XMP] = Field(BYTE, metadata.xmp)
     if metadata.icc:
         added[_ICC] = Field(UNDEFINED, metadata.icc)
+    if metadata.iptc:
+        added[_IPTC] = Field(UNDEFINED, metadata.iptc)
     if metadata.dpi:
         described |= density_fields(metadata.dpi)
     notes = ("EXIF data were dropped, as they are damaged",) if metadata.exif and not exif else ()
