@@ -14,6 +14,7 @@ from toolkit.errors import DataError
 _LOG = logging.getLogger(__name__)
 
 JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 READ = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC, JPEG XL and JPEG 2000"
 """Formats that can be read, for messages."""

@@ -166,7 +166,7 @@ def test_ctrl_c_lists_what_is_done_and_the_same_command_goes_on(cli, photo, tmp_
     for name in "abc":
         (tmp_path / f"{name}.png").write_bytes(photo.read_bytes())
     inputs = [tmp_path / f"{name}.png" for name in "abc"]
-    picture = folder.restore_picture
+    picture = folder.restore_strips
     calls = []
 
     def interrupted(*arguments, **named):
@@ -175,7 +175,7 @@ def test_ctrl_c_lists_what_is_done_and_the_same_command_goes_on(cli, photo, tmp_
             raise KeyboardInterrupt
         return picture(*arguments, **named)
 
-    monkeypatch.setattr(folder, "restore_picture", interrupted)
+    monkeypatch.setattr(folder, "restore_strips", interrupted)
     stopped = cli("restore", *inputs, "--with", "bicubic")
     assert stopped.code == 130
     assert stopped.out.count("→") == 2
@@ -203,7 +203,7 @@ def test_what_is_too_large_for_a_format_is_known_before_the_work(
     assert made["destination"] == str(tmp_path / "small_x4.png")
     assert made["notes"] == [f"{kind} holds at most 90 pixels per side, not 96x80: written as PNG"]
     assert size(tmp_path / "small_x4.png") == (80, 96)
-    monkeypatch.setattr(folder, "restore_picture", lambda *_, **__: pytest.fail("work was done"))
+    monkeypatch.setattr(folder, "restore_strips", lambda *_, **__: pytest.fail("work was done"))
     fixed = cli("restore", source, "--with", "bicubic", "--out", tmp_path / f"named{suffix}")
     assert fixed.code == 1
     assert "holds at most 90 pixels" in fixed.out

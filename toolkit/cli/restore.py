@@ -44,6 +44,14 @@ class Existing(StrEnum):
     rename = "rename"
 
 
+class Subsampling(StrEnum):
+    """Resolution of the colours beside that of the brightness."""
+
+    full = "4:4:4"
+    half = "4:2:2"
+    quarter = "4:2:0"
+
+
 _SIZE, _RESULT, _NETWORK = "Size and strength", "Output", "Restorer"
 
 
@@ -93,6 +101,22 @@ def restore(
                      help="Format of the results, such as png or jpg.",
                      show_default="as the input"),
     ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, rich_help_panel=_RESULT,
+                     help="Quality of JPEG, WebP, AVIF, HEIC and JPEG XL files.",
+                     show_default="that of the input, else 95"),
+    ] = None,
+    subsampling: Annotated[
+        Subsampling | None,
+        typer.Option(rich_help_panel=_RESULT, help="Resolution of the colours in JPEG files.",
+                     show_default="that of the input, else by the quality"),
+    ] = None,
+    max_megapixels: Annotated[
+        float,
+        typer.Option(metavar="N", rich_help_panel=_RESULT,
+                     help="Largest input; more is refused before it is decoded."),
+    ] = 500.0,
     existing: Annotated[
         Existing,
         typer.Option(rich_help_panel=_RESULT,
@@ -160,10 +184,11 @@ def restore(
     from toolkit.cli.pipes import piped
     from toolkit.contracts import move
     from toolkit.devices import choose_device
+    from toolkit.images import Encoding
     from toolkit.restoring.comparing import compare_files
-    from toolkit.restoring.folder import restore_files
-    from toolkit.restoring.jobs import matching, plan_jobs, suffix_of
-    from toolkit.restoring.opening import open_restorer
+    from toolkit.restoring.folder import Files, restore_files
+    from toolkit.restoring.jobs import check_encodings, matching, plan_jobs, suffix_of
+    from toolkit.restoring.opening import note_on, open_restorer
     from toolkit.restoring.sizes import Size
     from toolkit.restoring.treatment import Treatment, colour_for
 
@@ -189,6 +214,9 @@ def restore(
         restorer, treatment = restorers[names[0]]
         mark = "_compare" if compare else size.mark or f"_x{restorer.scale}"
         jobs = plan_jobs(given, target, mark, suffix=suffix, rename=existing is Existing.rename)
+        encoding = Encoding(quality, subsampling.value if subsampling else None)
+        check_encodings(jobs, encoding)
+        files = Files(encoding, note_on(restorer, names[0]), int(max_megapixels * 1e6))
         with show_results(jobs, output) as on_event:
             if compare:
                 compare_files(
@@ -196,7 +224,7 @@ def restore(
                 )
             else:
                 restore_files(
-                    restorer, jobs, treatment,
+                    restorer, jobs, treatment, files,
                     device=chosen, existing=existing.value, on_event=on_event,
                 )  # fmt: skip
 

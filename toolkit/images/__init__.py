@@ -6,11 +6,11 @@ density are preserved.
 
 import cv2
 
-from toolkit.images.encoding import Encoding, check_encoding
+from toolkit.images.encoding import Encoding, check_encoding, possible
 from toolkit.images.picture import Metadata, Picture
 from toolkit.images.reading import MAX_PIXELS, read_picture, read_rgb
 from toolkit.images.resizing import bicubic_resize, bicubic_rows
-from toolkit.images.writing import why_too_large, write_picture
+from toolkit.images.writing import why_too_large, write_picture, write_strips
 from toolkit.images.xmp import Note, with_note
 
 __all__ = [
@@ -22,11 +22,13 @@ __all__ = [
     "bicubic_resize",
     "bicubic_rows",
     "check_encoding",
+    "possible",
     "read_picture",
     "read_rgb",
     "why_too_large",
     "with_note",
     "write_picture",
+    "write_strips",
 ]
 
 # Decoding errors are raised as ImageError; OpenCV would print them, too.

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from toolkit.errors import ImageError
-from toolkit.images.metadata import take_orientation, upright_xmp
+from toolkit.images.metadata import take_orientation
 from toolkit.images.picture import Metadata, Picture
 from toolkit.images.reading import read_picture
+from toolkit.images.xmp import upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -120,7 +121,7 @@ def _metadata_of(image: Image) -> Metadata:
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     return Metadata(
         exif=exif,
-        xmp=upright_xmp(xmp) if orientation != 1 else xmp,
+        xmp=upright(xmp) if orientation != 1 else xmp,
         icc=image.info.get("icc_profile") or b"",
         dpi=image.info.get("dpi"),
     )

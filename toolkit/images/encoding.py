@@ -101,6 +101,17 @@ def check_encoding(encoding: Encoding, suffix: str) -> None:
     )
 
 
+def possible(asked: Encoding, suffix: str) -> Encoding:
+    """Returns what is asked for as far as a format has it."""
+    for encoding in (asked, Encoding(quality=asked.quality), Encoding(None, asked.subsampling)):
+        try:
+            check_encoding(encoding, suffix)
+        except UsageError:
+            continue
+        return encoding
+    return Encoding()
+
+
 def settle(asked: Encoding, source: Encoding, suffix: str) -> Settled:
     """Chooses what is not asked for: a JPEG follows its source, which was a JPEG if it has quality.
 

@@ -13,13 +13,15 @@ from typing import IO
 
 import numpy as np
 
-from toolkit.image_files import JPEG_SUFFIXES
+from toolkit.image_files import JPEG_SUFFIXES, TIFF_SUFFIXES
 from toolkit.images.picture import Pixels
 from toolkit.images.tags import LONG, SHORT, Form, build, field, parse
 
 Encode = Callable[[Pixels], bytes]
 """Encodes rows, `[rows, w, c]`, as a file of their own with the metadata of the whole."""
 
+STREAMED = 4_000_000
+"""Pixels from which files are written row by row."""
 ROWS = 256
 """Rows in a strip but the last: a multiple of eight rows of JPEG's blocks."""
 _PNG_START = 8
@@ -34,9 +36,9 @@ _START_OF_SCAN, _END = 0xDA, b"\xff\xd9"
 _LAST_RESTART = b"\xff\xd7"
 
 
-def streams(suffix: str) -> bool:
-    """Whether files with this suffix can be written row by row."""
-    return suffix in {".png", ".tif", ".tiff"} | JPEG_SUFFIXES
+def streams(suffix: str, pixels: int = STREAMED) -> bool:
+    """Whether a file with this suffix and number of pixels is written row by row."""
+    return pixels >= STREAMED and suffix in {".png"} | TIFF_SUFFIXES | JPEG_SUFFIXES
 
 
 def write_streamed(

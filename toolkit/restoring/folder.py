@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.errors import ImageError
-from toolkit.images import Picture, read_picture, why_too_large, write_picture
+from toolkit.images import (
+    MAX_PIXELS,
+    Encoding,
+    Note,
+    Picture,
+    possible,
+    read_picture,
+    why_too_large,
+    with_note,
+    write_strips,
+)
 from toolkit.restoring.jobs import Job, check_outputs
-from toolkit.restoring.pictures import restore_picture, size_of
+from toolkit.restoring.pictures import grey_again, restore_strips, size_of
 from toolkit.restoring.treatment import Treatment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     import torch
+    from torch import Tensor
 
     from toolkit.interfaces import Restorer
-    from toolkit.restoring.sizes import Size
     from toolkit.restoring.tiles import OnTile
 
 Existing = Literal["skip", "overwrite", "rename"]
@@ -74,10 +85,26 @@ class Progress:
         return self.tile / self.tiles if self.tiles else 0.0
 
 
+@dataclass(frozen=True)
+class Files:
+    """How files are read and written.
+
+    Attributes:
+        encoding: Quality and subsampling of the results whose format has them.
+        note: Is added to their XMP; None for none.
+        max_pixels: Most pixels of an input; more are refused.
+    """
+
+    encoding: Encoding = field(default_factory=Encoding)
+    note: Note | None = None
+    max_pixels: int = MAX_PIXELS
+
+
 def restore_files(
     restorer: Restorer,
     jobs: Iterable[Job],
     treatment: Treatment = Treatment(),  # noqa: B008 - immutable
+    files: Files = Files(),
     *,
     device: torch.device | None = None,
     existing: Existing = "overwrite",
@@ -89,6 +116,7 @@ def restore_files(
         restorer: Already on `device`.
         jobs: From `plan_jobs`.
         treatment: Tiles, colours, strength and size.
+        files: How files are read and written.
         device: Device of the restorer; None for the CPU.
         existing: Whether existing outputs are kept or overwritten, or the result gets another
             name. Outputs are written atomically, so that "skip" continues an interrupted run.
@@ -100,7 +128,7 @@ def restore_files(
     """
     treatment.check(restorer)
     restorer, treatment = treatment.fitted(restorer)
-    work = partial(_restore_file, restorer, treatment, device)
+    work = partial(_restore_file, restorer, treatment, files, device)
     return run_jobs(jobs, work, existing=existing, on_event=on_event)
 
 
@@ -154,33 +182,56 @@ def _done(job: Job, work: Callable[[Job, OnTile], Restored], on_tile: OnTile) ->
 def _restore_file(
     restorer: Restorer,
     treatment: Treatment,
+    files: Files,
     device: torch.device | None,
     job: Job,
     on_tile: OnTile,
 ) -> Restored:
-    picture = read_picture(job.source)
+    picture = read_picture(job.source, max_pixels=files.max_pixels)
     lr_size = size_of(picture)
     try:
-        job, format_notes = _fitting(job, picture, treatment.size, restorer.scale)
-        restored, notes = restore_picture(
-            restorer, picture, treatment, device=device, on_tile=on_tile
-        )
-        notes = picture.notes + format_notes + notes + write_picture(restored, job.destination)
+        height, width = treatment.size.of(lr_size[1], lr_size[0], restorer.scale)
+        job, notes = _fitting(job, picture, height, width)
+        further = _restore_picture(
+            restorer, picture, treatment, files, (height, width), job.destination,
+            device=device, on_tile=on_tile,
+        )  # fmt: skip
     except Exception as error:  # noqa: BLE001 - reported, with the size
         return Restored(job, lr_size, error=error)
-    return Restored(job, lr_size, size_of(restored), notes=notes)
+    return Restored(job, lr_size, (width, height), notes=picture.notes + notes + further)
 
 
-def _fitting(job: Job, picture: Picture, size: Size, largest: int) -> tuple[Job, tuple[str, ...]]:
+def _restore_picture(
+    restorer: Restorer,
+    picture: Picture,
+    treatment: Treatment,
+    files: Files,
+    size: tuple[int, int],
+    path: Path,
+    **calls: Any,
+) -> tuple[str, ...]:
+    """Restores a picture and writes it as it is restored; returns notes."""
+    if files.note and path.suffix.lower() != ".bmp":  # which has no place for it
+        picture = replace(picture, metadata=with_note(picture.metadata, files.note))
+
+    def write(strips: Iterator[Tensor]) -> tuple[str, ...]:
+        rows = (grey_again(strip[0]) if picture.grey else strip[0] for strip in strips)
+        encoding = possible(files.encoding, path.suffix)
+        return write_strips(rows, size, picture, path, encoding)
+
+    written, notes = restore_strips(restorer, picture.rgb[None], treatment, write, **calls)
+    return notes + written
+
+
+def _fitting(job: Job, picture: Picture, height: int, width: int) -> tuple[Job, tuple[str, ...]]:
     """Changes a job's output to PNG if it is too large for its format; also returns notes.
 
     Raises:
         ImageError: It is too large for a format that the user chose, or the PNG file exists.
     """
-    height, width = size.of(picture.rgb.shape[1], picture.rgb.shape[2], largest)
     channels = 1 if picture.grey else 3 if picture.alpha is None else 4
     suffix = job.destination.suffix.lower()
-    reason = why_too_large(suffix, width, height, channels * picture.bits // 8)
+    reason = why_too_large(suffix, width, height, channels * (1 if picture.bits == 8 else 2))
     if not reason:
         return job, ()
     other = job.destination.with_suffix(".png")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import DataError, UsageError
 from toolkit.files import check_writable
 from toolkit.image_files import IMAGE_SUFFIXES, existing, is_image_suffix, some_images
+from toolkit.images import Encoding, check_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,6 +125,20 @@ def suffix_of(format_out: str | None) -> str:
             f"Use one of {' '.join(sorted(each[1:] for each in IMAGE_SUFFIXES))}",
         )
     return suffix
+
+
+def check_encodings(jobs: Iterable[Job], encoding: Encoding) -> None:
+    """Raises `UsageError` if no output has what an encoding asks for; some may lack it."""
+    faults = []
+    for suffix in sorted({job.destination.suffix.lower() for job in jobs}):
+        try:
+            check_encoding(encoding, suffix)
+        except UsageError as error:
+            faults.append(error)
+        else:
+            return
+    if faults:
+        raise faults[0]
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from toolkit.abilities import HasNetworks
 from toolkit.errors import UnknownComponentError, UsageError
 from toolkit.hub import PREFIX, run_from_hub
+from toolkit.images import Note
 from toolkit.paths import user_path
+from toolkit.provenance import CORE
 from toolkit.runs import Run, run_of
 from toolkit.specs import Selection
 
@@ -44,6 +52,30 @@ def open_restorer(source: str, registry: Registry, options: Mapping[str, Any]) -
             )
         return run.restorer(registry, options.get("precision", ""), checkpoint)
     return _named(source, registry, options)
+
+
+def note_on(restorer: Restorer, name: str) -> Note:
+    """Returns what results record of a restorer; without the time, so that they can be repeated.
+
+    Args:
+        restorer: The restorer.
+        name: What the user calls it; of a path, the last part is recorded.
+    """
+    software = f"restoration-toolkit {version(CORE)}"
+    return Note(software, Path(name).name or restorer.name, digest_of_weights(restorer))
+
+
+def digest_of_weights(restorer: Restorer) -> str:
+    """Returns a digest of all weights of a restorer; empty if it has none."""
+    if not isinstance(restorer, HasNetworks):
+        return ""
+    digest = hashlib.sha256()
+    for network in restorer.networks.values():
+        for name, tensor in network.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            values = tensor.detach().cpu().contiguous().flatten()
+            digest.update(values.view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def _named(source: str, registry: Registry, options: Mapping[str, Any]) -> Restorer:

@@ -113,9 +113,14 @@ def size_of(picture: Picture) -> tuple[int, int]:
     return width, height
 
 
+def grey_again(rgb: Tensor) -> Tensor:
+    """Removes the tints of an image, `[3, h, w]`, that was grey."""
+    return rgb.mean(0, keepdim=True).expand(3, -1, -1)
+
+
 def _with_pixels(picture: Picture, rgb: Tensor) -> Picture:
     if picture.grey:
-        rgb = rgb.mean(0, keepdim=True).expand(3, -1, -1)
+        rgb = grey_again(rgb)
     alpha = picture.alpha
     if alpha is not None:
         alpha = bicubic_resize(alpha[None], (rgb.shape[1], rgb.shape[2]))[0].clamp_(0, 1)
