@@ -6,12 +6,13 @@ import sys
 import pytest
 import torch
 
-from toolkit import contracts
+from toolkit import contracts, devices
 from toolkit.devices import (
     _free_memory_of_windows,
     choose_device,
     choose_precision,
     free_memory,
+    free_memory_of,
     processor_cores,
 )
 from toolkit.errors import UsageError
@@ -146,7 +147,16 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows tells it otherwise")
-def test_memory_is_what_the_system_tells_of_it(monkeypatch):
+def test_memory_that_linux_can_give_up_is_free(monkeypatch, tmp_path):
+    told = tmp_path / "meminfo"
+    monkeypatch.setattr(devices, "_MEMINFO", told)
+    told.write_text("MemTotal: 900 kB\nMemFree: 100 kB\nMemAvailable:  700 kB\n")
+    assert free_memory() == free_memory_of(torch.device("cpu")) == 700 * 1024
+    assert free_memory_of(torch.device("meta")) is None
+
+
+def test_memory_is_what_the_system_tells_of_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "_MEMINFO", tmp_path / "missing")
     told = {"SC_PAGE_SIZE": 4096, "SC_AVPHYS_PAGES": 3, "SC_PHYS_PAGES": 5}
 
     def tell(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abilities import UsesAutocast
@@ -13,6 +14,9 @@ from toolkit.errors import UsageError
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+_MEMINFO = Path("/proc/meminfo")
+"""Where Linux tells of its memory."""
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
@@ -76,13 +80,29 @@ def processor_cores() -> int:
 
 
 def free_memory() -> int | None:
-    """Returns the bytes of free main memory; of all memory, or None, if the system does not say."""
+    """Returns the bytes of free main memory; of all memory, or None, if the system does not say.
+
+    What Linux holds of files and gives up when it is needed counts as free.
+    """
     if sys.platform == "win32":
         return _free_memory_of_windows()
+    with suppress(OSError, StopIteration, ValueError):
+        lines = _MEMINFO.read_text(encoding="utf-8").splitlines()
+        told = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(told.split()[1]) * 1024
     for pages in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):  # macOS has only the latter
         with suppress(AttributeError, ValueError, OSError):
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf(pages)
     return None
+
+
+def free_memory_of(device: torch.device) -> int | None:
+    """Returns the bytes of free memory on a device; None if it does not say."""
+    if device.type == "cpu":
+        return free_memory()
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
 def _free_memory_of_windows() -> int | None:

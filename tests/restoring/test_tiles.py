@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.images import bicubic_resize
 from toolkit.restoring import tiles
-from toolkit.restoring.tiles import restore_tiled, windows
+from toolkit.restoring.tiles import fitting_tile, restore_tiled, windows
 
 
 class Convolution:
@@ -96,6 +96,24 @@ def test_the_automatic_choice():
     restore_tiled(large, torch.rand(1, 3, 256, 257))
     assert small.seen == [(256, 256)]
     assert set(large.seen) == {(192, 192)}
+
+
+@pytest.mark.parametrize(
+    ("free", "device", "small", "large"),
+    [
+        (None, "cpu", 0, 192),
+        (10 * 10**9, "cpu", 0, 192),
+        (2 * 10**9, "cpu", 96, 96),
+        (500 * 10**6, "cpu", 48, 48),
+        (10**6, "cpu", 48, 48),
+        (80 * 10**9, "cuda", 0, 512),
+        (10 * 10**9, "cuda", 0, 192),
+    ],
+)
+def test_tiles_follow_the_free_memory(monkeypatch, free, device, small, large):
+    monkeypatch.setattr(tiles, "free_memory_of", lambda _: free)
+    assert fitting_tile(256, 256, torch.device(device)) == small
+    assert fitting_tile(256, 257, torch.device(device)) == large
 
 
 def test_whole_means_whole():

@@ -11,7 +11,7 @@ import torch
 from toolkit.abilities import avoids_tiles
 from toolkit.errors import ToolkitError, lacks_memory
 from toolkit.images import Picture, bicubic_resize
-from toolkit.restoring.tiles import TILE, joined, tile_side
+from toolkit.restoring.tiles import TILE, fitting_tile, joined, tile_side
 from toolkit.restoring.treatment import Treatment, treated_strips
 
 if TYPE_CHECKING:
@@ -95,11 +95,14 @@ def restore_strips(
         ToolkitError: Memory does not suffice even for the smallest tiles, or see `treated_strips`.
     """
     restorer, treatment = treatment.fitted(restorer)
-    for tile in _sizes(treatment.tile, *lr.shape[2:]):
+    height, width = lr.shape[2:]
+    asked = treatment.tile
+    asked = fitting_tile(height, width, device or lr.device) if asked is None else asked
+    for tile in _sizes(asked, height, width):
         smaller = replace(treatment, tile=tile)
         try:
             strips = treated_strips(restorer, lr, smaller, device=device, on_tile=on_tile)
-            return use(strips), _tile_notes(restorer, treatment.tile, tile, lr)
+            return use(strips), _tile_notes(restorer, asked, tile, lr)
         except (MemoryError, RuntimeError) as error:
             if not lacks_memory(error):
                 raise
@@ -127,9 +130,7 @@ def _with_pixels(picture: Picture, rgb: Tensor) -> Picture:
     return replace(picture, rgb=rgb, alpha=alpha)
 
 
-def _tile_notes(
-    restorer: Restorer, asked: int | None, used: int | None, lr: Tensor
-) -> tuple[str, ...]:
+def _tile_notes(restorer: Restorer, asked: int, used: int, lr: Tensor) -> tuple[str, ...]:
     if used != asked:
         return (f"tiles of {used} pixels, as memory was short",)
     sides = lr.shape[-2:]
@@ -138,7 +139,7 @@ def _tile_notes(
     return ()
 
 
-def _sizes(tile: int | None, height: int, width: int) -> Iterator[int | None]:
+def _sizes(tile: int, height: int, width: int) -> Iterator[int]:
     """Yields the requested tile size, then smaller ones."""
     yield tile
     first = tile_side(tile, height, width)

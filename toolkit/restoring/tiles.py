@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from toolkit.contracts import restored
+from toolkit.devices import free_memory_of
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ WHOLE_PIXELS = 256 * 256
 """Number of LR pixels up to which an image is not tiled by default."""
 TILE = 192
 """Default side of a tile, in LR pixels."""
+_LARGE = 512
+"""Side of tiles on accelerators."""
+_BYTES_A_PIXEL = 48_000
+"""Activations per LR pixel: 96 features in single precision at four times the size, and copies."""
 OVERLAP = 32
 """Default minimum overlap of neighbouring tiles, in LR pixels; smaller for small tiles."""
 
@@ -142,6 +147,23 @@ def tile_side(tile: int | None, height: int, width: int) -> int:
     if tile is None:
         tile = TILE if height * width > WHOLE_PIXELS else 0
     return tile or max(height, width)
+
+
+def fitting_tile(height: int, width: int, device: torch.device) -> int:
+    """Returns the side of tiles that suits an image and the free memory of a device.
+
+    Whole images up to `WHOLE_PIXELS` (0); beyond, the largest of a few sides of which half of the
+    memory holds one tile, as networks with the largest activations need it. Few sides, as the
+    result depends on them. Larger tiles are faster on accelerators only.
+    """
+    free = free_memory_of(device)
+    sides = [TILE, TILE // 2, TILE // 4]
+    if device.type != "cpu":
+        sides.insert(0, _LARGE)
+    fitting = [side for side in sides if free is None or side * side * _BYTES_A_PIXEL <= free / 2]
+    if height * width <= WHOLE_PIXELS and (not fitting or fitting[0] >= TILE):
+        return 0
+    return fitting[0] if fitting else sides[-1]
 
 
 def check_tiles(tile: int | None, overlap: int = 0) -> None:
