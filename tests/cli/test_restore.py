@@ -196,7 +196,7 @@ def test_the_hint_of_a_failure_is_printed(cli, photo, tmp_path):
 def test_what_is_too_large_for_a_format_is_known_before_the_work(
     cli, photo, tmp_path, monkeypatch, suffix, kind
 ):
-    monkeypatch.setitem(writing._SIDES, kind, 90)
+    monkeypatch.setitem(writing._SIDES, suffix, (kind, 90))
     source = tmp_path / f"small{suffix}"
     cv2.imwrite(str(source), cv2.imread(str(photo)))
     made = cli("restore", source, "--with", "bicubic", "--format", "json").document[0]

@@ -161,9 +161,8 @@ def fitting_tile(height: int, width: int, device: torch.device) -> int:
     if device.type != "cpu":
         sides.insert(0, _LARGE)
     fitting = [side for side in sides if free is None or side * side * _BYTES_A_PIXEL <= free / 2]
-    if height * width <= WHOLE_PIXELS and (not fitting or fitting[0] >= TILE):
-        return 0
-    return fitting[0] if fitting else sides[-1]
+    side = fitting[0] if fitting else sides[-1]
+    return 0 if height * width <= WHOLE_PIXELS and side >= TILE else side
 
 
 def check_tiles(tile: int | None, overlap: int = 0) -> None:
