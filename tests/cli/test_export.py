@@ -7,10 +7,10 @@ import cv2
 import pytest
 import torch
 
-from toolkit import exporting
 from toolkit.checkpoints import load_part, save_checkpoint
 from toolkit.discovery import installed
 from toolkit.errors import UsageError
+from toolkit.exporting import card, export_run
 from toolkit.recipe import resolve
 from toolkit.runs import Run
 from toolkit_backbones.plugin import POCKET
@@ -116,10 +116,10 @@ def test_the_export_lies_in_the_run_and_is_not_overwritten(cli, copied):
     ],
 )  # fmt: skip
 def test_the_base_is_named_as_the_hub_knows_it(recipe, base, licence):
-    found = exporting._base(resolve(recipe, installed()), installed())
+    found = card.base_of(resolve(recipe, installed()), installed())
     assert (found.name, found.licence) == (base, licence)
     assert found.on_hub == ("/" in base)
-    front = exporting._front_matter(found, "merged")
+    front = card.front_matter(found, "diffusers")
     assert (f"base_model: {base}\n" in front) == found.on_hub
     assert ("license: openrail++\n" in front) == ("sd21" in str(recipe))
 
@@ -128,10 +128,10 @@ def test_the_card_tells_of_every_loss_and_of_the_first_weights():
     recipe = resolve(
         {"loss": ["mse", "ea-dists", "lattice=20"], "train": {"start": "pocket"}}, installed()
     )
-    card = exporting._training(recipe, 9)
-    assert "| loss | `lattice`: period 4; weight 20 |" in card
-    assert "discriminator 0.01, first_loss_steps 0 |" in card
-    assert "| start | the generator of `pocket` |" in card
+    text = card.training(recipe, 9)
+    assert "| loss | `lattice`: period 4; weight 20 |" in text
+    assert "discriminator 0.01, first_loss_steps 0 |" in text
+    assert "| start | the generator of `pocket` |" in text
 
 
 def test_a_path_of_the_author_is_not_shown(tmp_path):
@@ -143,10 +143,13 @@ def test_a_path_of_the_author_is_not_shown(tmp_path):
         },
         installed(),
     )
-    base = exporting._base(recipe, installed())
-    card = exporting._training(recipe, 9) + exporting._licence(base)
-    assert str(tmp_path) not in card
-    assert f"sd21 (`{tmp_path.name}`)" in card
+    base = card.base_of(recipe, installed())
+    text = card.training(recipe, 9) + card.licence(base)
+    assert str(tmp_path) not in text
+    assert f"sd21 (`{tmp_path.name}`)" in text
+    plain = card.shown(recipe.model_dump(mode="json"))
+    assert str(tmp_path) not in str(plain)
+    assert plain["data"]["folder"] == tmp_path.name
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,9 @@ def test_a_path_of_the_author_is_not_shown(tmp_path):
         (["run", "--out", "run"], "run already contains files"),
         (["run", "--out", "."], "would be replaced"),
         (["run", "--to", "merged", "--keys", "comfyui"], "--to diffusers --keys comfyui"),
-        (["run", "--to", "onnx"], "onnx"),
+        (["run", "--to", "pickle"], "onnx"),
+        (["away", "--to", "onnx"], "no such run, and no such restorer"),
+        (["bicubic", "--to", "onnx"], "bicubic cannot be written as an ONNX graph"),
     ],
 )
 def test_mistakes_are_named(mistake, copied, tmp_path, monkeypatch, arguments, told):
@@ -192,6 +197,6 @@ def test_an_empty_folder_is_filled(cli, copied, tmp_path):
 def test_a_generator_that_offers_none_is_told(tmp_path, monkeypatch, copied):
     monkeypatch.setattr(Run, "generator", lambda *_: object())
     with pytest.raises(UsageError, match=r"'one-step' .* cannot be exported") as told:
-        exporting.export_run(Run(copied), installed(), tmp_path / "made")
+        export_run(Run(copied), installed(), tmp_path / "made")
     assert told.value.hint.endswith(f"--with {copied}")
     assert not (tmp_path / "made").exists()

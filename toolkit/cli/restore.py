@@ -30,6 +30,14 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+class Engine(StrEnum):
+    """What executes the network."""
+
+    auto = "auto"
+    torch = "torch"
+    onnx = "onnx"
+
+
 class Colour(StrEnum):
     """Methods that match the colours of output and input."""
 
@@ -75,6 +83,11 @@ def restore(
         Precision | None,
         typer.Option(help="Precision of the networks.", show_default="as in the recipe"),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="torch: PyTorch; onnx: ONNX Runtime, on the processor; auto: the faster "
+                     "one."),
+    ] = Engine.auto,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE",
@@ -111,6 +124,7 @@ def restore(
     from toolkit.abilities import matches_colours
     from toolkit.contracts import move
     from toolkit.devices import choose_device
+    from toolkit.restoring.engines import with_engine
     from toolkit.restoring.folder import check_inputs, plan_jobs, restore_files
 
     check_inputs(inputs)  # before weights are fetched
@@ -119,6 +133,7 @@ def restore(
     jobs = plan_jobs(inputs, out, restorer.scale)
     method = colour or (Colour.none if matches_colours(restorer) else Colour.wavelet)
     move(restorer, chosen)
+    restorer = with_engine(restorer, engine.value, chosen)
     results: list[Restored] = []
     stopped = False
     with counting("Restoring") as show:
