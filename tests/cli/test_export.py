@@ -1,5 +1,6 @@
 """`toolkit export`: files that others can use, and a card whose code runs."""
 
+import json
 import re
 import shutil
 
@@ -14,6 +15,7 @@ from toolkit.exporting import card, export_run
 from toolkit.recipe import resolve
 from toolkit.runs import Run
 from toolkit_backbones.plugin import POCKET
+from toolkit_restorers.plugin import NEAREST_X2
 
 LORA = {"pytorch_lora_weights.safetensors"}
 OPENRAIL = "CreativeML-OpenRAIL++-M"
@@ -200,3 +202,65 @@ def test_a_generator_that_offers_none_is_told(tmp_path, monkeypatch, copied):
         export_run(Run(copied), installed(), tmp_path / "made")
     assert told.value.hint.endswith(f"--with {copied}")
     assert not (tmp_path / "made").exists()
+
+
+def test_a_restorer_becomes_a_graph_and_the_code_of_its_card_restores(
+    cli, photo, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    result = cli("export", f"spandrel:{NEAREST_X2}", "--to", "onnx", "--format", "json")
+    assert result.code == 0, result.err
+    out = tmp_path / "spandrel-nearest-x2-onnx"
+    assert (result.document["folder"], result.document["step"]) == (out.name, None)
+    assert {path.name for path in out.iterdir()} == {"model.onnx", "README.md"}
+    text = (out / "README.md").read_text()
+    assert text.startswith("---\nlicense: other\nlibrary_name: onnx\npipeline_tag: ")
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE) == [
+        "numpy",
+        "onnxruntime",
+        "PIL",
+    ]
+    photo.rename(out / "photo.png")
+    monkeypatch.chdir(out)
+    exec(code, {})
+    source = cv2.imread("photo.png")
+    assert (cv2.imread("restored.png") == source.repeat(2, 0).repeat(2, 1)).all()
+
+
+def test_restoring_by_onnx_runtime_gives_the_same_photograph(cli, photo, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
+    made = {}
+    for engine in ("torch", "onnx"):
+        out = tmp_path / f"{engine}.png"
+        result = cli("restore", photo, "--with", f"spandrel:{NEAREST_X2}", "--engine", engine,
+                     "--device", "cpu", "--out", out)  # fmt: skip
+        assert result.code == 0, result.err
+        assert ("Writing the graph of nearest-x2, once" in result.err) == (engine == "onnx")
+        made[engine] = cv2.imread(str(out)).astype(int)
+    assert abs(made["torch"] - made["onnx"]).max() <= 1
+    assert len(list(tmp_path.glob("home/graphs/nearest-x2-*/model.onnx"))) == 1
+
+
+def test_the_graph_of_a_run_tells_of_it_without_paths(cli, trained, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    told = {}
+
+    def write(restorer, path, properties):
+        told.update(properties, scale=restorer.scale)
+        path.touch()
+
+    monkeypatch.setattr("toolkit.exporting.graph.write_graph", write)
+    out = tmp_path / "made"
+    result = cli("export", trained, "--to", "onnx", "--out", out)
+    assert result.code == 0, result.err
+    assert f"{trained}, step 2 → {out}" in result.out
+    recipe = json.loads(told.pop("recipe"))
+    assert told == {"run": trained.name, "step": "2", "licence": "Apache-2.0", "scale": 4}
+    assert recipe["gen"]["use"] == "one-step"
+    assert "/" not in json.dumps(recipe)
+    text = (out / "README.md").read_text()
+    assert "| steps | 2, each of 1 crops of 32 pixels |" in text
+    assert str(trained.parent) not in text

@@ -133,7 +133,7 @@ def restore(
     jobs = plan_jobs(inputs, out, restorer.scale)
     method = colour or (Colour.none if matches_colours(restorer) else Colour.wavelet)
     move(restorer, chosen)
-    restorer = with_engine(restorer, engine.value, chosen)
+    restorer = with_engine(restorer, engine.value, chosen, note)
     results: list[Restored] = []
     stopped = False
     with counting("Restoring") as show:

@@ -13,6 +13,7 @@ from toolkit.files import appearing_folder, locked
 from toolkit.graphs import GraphRestorer, check_installed, network_of, versions, write_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
@@ -24,7 +25,12 @@ Engine = Literal["auto", "torch", "onnx"]
 _GRAPH = "model.onnx"
 
 
-def with_engine(restorer: Restorer, engine: Engine, device: torch.device) -> Restorer:
+def with_engine(
+    restorer: Restorer,
+    engine: Engine,
+    device: torch.device,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Restorer:
     """Returns a restorer that is executed by an engine.
 
     Args:
@@ -32,6 +38,7 @@ def with_engine(restorer: Restorer, engine: Engine, device: torch.device) -> Res
         engine: "torch"; "onnx", for ONNX Runtime on the processor; or "auto", for PyTorch, as
             ONNX Runtime is not faster by enough to be worth the time of writing a graph.
         device: Where images are restored.
+        tell: Is called with a line for the user if a graph must be written first.
 
     Raises:
         UsageError: ONNX Runtime is not installed, `device` is not the processor, or the restorer
@@ -46,14 +53,14 @@ def with_engine(restorer: Restorer, engine: Engine, device: torch.device) -> Res
             "Add --device cpu, or leave --engine out.",
         )
     return GraphRestorer(
-        cached_graph(restorer),
+        cached_graph(restorer, tell),
         restorer.name,
         avoids_tiles=avoids_tiles(restorer),
         matches_colours=matches_colours(restorer),
     )
 
 
-def cached_graph(restorer: Restorer) -> Path:
+def cached_graph(restorer: Restorer, tell: Callable[[str], object]) -> Path:
     """Returns the file of a restorer's graph, which is written once.
 
     Raises:
@@ -62,6 +69,7 @@ def cached_graph(restorer: Restorer) -> Path:
     folder = weights.home() / "graphs" / f"{restorer.name}-{_key(restorer)}"
     with locked(folder.with_suffix(".lock")):
         if not (folder / _GRAPH).is_file():
+            tell(f"Writing the graph of {restorer.name}, once")
             with appearing_folder(folder) as made:
                 write_graph(restorer, made / _GRAPH, {})
     return folder / _GRAPH
