@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toolkit.cli.output import Format, load_registry, show_json, working
 from toolkit.paths import user_path
+
+if TYPE_CHECKING:
+    from toolkit.exporting.weights import Form as Weights
 
 
 class Form(StrEnum):
@@ -74,7 +77,7 @@ def export(
         if form is Form.onnx:
             made = export_graph(name, registry, folder)
         else:
-            weights = "merged" if form is Form.merged else "diffusers"
+            weights: Weights = "merged" if form is Form.merged else "diffusers"
             made = export_run(run, registry, folder, weights, keys.value)
     if output is Format.json:
         sizes = {file: (folder / file).stat().st_size for file in made.files}
