@@ -121,6 +121,22 @@ class Exportable(Protocol):
 
 
 @runtime_checkable
+class Traceable(Protocol):
+    """A restorer that is one network, whose graph other runtimes can execute."""
+
+    def network(self) -> nn.Module:
+        """A module from LR, `[b, 3, h, w]` in [0, 1], to SR, `[b, 3, scale * h, scale * w]`.
+
+        It takes any size, padding what needs padding, and makes no decision by the values or, in
+        Python, by the size: `torch.export` traces it. It shares its weights with the restorer.
+
+        Raises:
+            ToolkitError: This restorer, with its options, cannot be a graph; says why.
+        """
+        ...
+
+
+@runtime_checkable
 class UsesAutocast(Protocol):
     """A loss or discriminator that may be called within autocast.
 

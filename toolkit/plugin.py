@@ -32,6 +32,7 @@ from toolkit.abilities import (
     Stepwise,
     Streamed,
     TilesItself,
+    Traceable,
     UsesAutocast,
 )
 from toolkit.component import Component, Context, Kind, Options
@@ -131,6 +132,7 @@ __all__ = [
     "Streamed",
     "TilesItself",
     "ToolkitError",
+    "Traceable",
     "Tracker",
     "Trainable",
     "TrainableModule",

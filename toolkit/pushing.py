@@ -119,19 +119,20 @@ def _staged(
     """Writes what is pushed into a new folder."""
     recipe, left_out = without_paths(run.recipe())
     checkpoint = run.latest()
-    made = export_run(run, registry, folder, form, keys)
-    fingerprint = read_metadata(checkpoint)["fingerprint"]
+    export_run(run, registry, folder, form, keys)
+    known = read_metadata(checkpoint)
+    step, fingerprint = int(known["step"]), known["fingerprint"]
     save_checkpoint(
-        checkpoint_path(folder / CHECKPOINTS, made.step),
+        checkpoint_path(folder / CHECKPOINTS, step),
         {_PART: load_part(checkpoint, _PART)},
-        {"step": str(made.step), "fingerprint": fingerprint},
+        {"step": str(step), "fingerprint": fingerprint},
     )
     recipe.save(folder / RECIPE)
     with (folder / CARD).open("a", encoding="utf-8") as card:
         card.write(_how_to_restore(place))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-    return Push(place, made.step, sizes, left_out)
+    return Push(place, step, sizes, left_out)
 
 
 def _how_to_restore(place: Place) -> str:

@@ -1,5 +1,6 @@
 """`toolkit export`: files that others can use, and a card whose code runs."""
 
+import json
 import re
 import shutil
 
@@ -7,13 +8,14 @@ import cv2
 import pytest
 import torch
 
-from toolkit import exporting
 from toolkit.checkpoints import load_part, save_checkpoint
 from toolkit.discovery import installed
 from toolkit.errors import UsageError
+from toolkit.exporting import card, export_run
 from toolkit.recipe import resolve
 from toolkit.runs import Run
 from toolkit_backbones.plugin import POCKET
+from toolkit_restorers.plugin import NEAREST_X2
 
 LORA = {"pytorch_lora_weights.safetensors"}
 OPENRAIL = "CreativeML-OpenRAIL++-M"
@@ -116,10 +118,10 @@ def test_the_export_lies_in_the_run_and_is_not_overwritten(cli, copied):
     ],
 )  # fmt: skip
 def test_the_base_is_named_as_the_hub_knows_it(recipe, base, licence):
-    found = exporting._base(resolve(recipe, installed()), installed())
+    found = card.base_of(resolve(recipe, installed()), installed())
     assert (found.name, found.licence) == (base, licence)
     assert found.on_hub == ("/" in base)
-    front = exporting._front_matter(found, "merged")
+    front = card.front_matter(found, "diffusers")
     assert (f"base_model: {base}\n" in front) == found.on_hub
     assert ("license: openrail++\n" in front) == ("sd21" in str(recipe))
 
@@ -128,10 +130,10 @@ def test_the_card_tells_of_every_loss_and_of_the_first_weights():
     recipe = resolve(
         {"loss": ["mse", "ea-dists", "lattice=20"], "train": {"start": "pocket"}}, installed()
     )
-    card = exporting._training(recipe, 9)
-    assert "| loss | `lattice`: period 4; weight 20 |" in card
-    assert "discriminator 0.01, first_loss_steps 0 |" in card
-    assert "| start | the generator of `pocket` |" in card
+    text = card.training(recipe, 9)
+    assert "| loss | `lattice`: period 4; weight 20 |" in text
+    assert "discriminator 0.01, first_loss_steps 0 |" in text
+    assert "| start | the generator of `pocket` |" in text
 
 
 def test_a_path_of_the_author_is_not_shown(tmp_path):
@@ -143,10 +145,13 @@ def test_a_path_of_the_author_is_not_shown(tmp_path):
         },
         installed(),
     )
-    base = exporting._base(recipe, installed())
-    card = exporting._training(recipe, 9) + exporting._licence(base)
-    assert str(tmp_path) not in card
-    assert f"sd21 (`{tmp_path.name}`)" in card
+    base = card.base_of(recipe, installed())
+    text = card.training(recipe, 9) + card.licence(base)
+    assert str(tmp_path) not in text
+    assert f"sd21 (`{tmp_path.name}`)" in text
+    plain = card.shown(recipe.model_dump(mode="json"))
+    assert str(tmp_path) not in str(plain)
+    assert plain["data"]["folder"] == tmp_path.name
 
 
 @pytest.mark.parametrize(
@@ -158,7 +163,9 @@ def test_a_path_of_the_author_is_not_shown(tmp_path):
         (["run", "--out", "run"], "run already contains files"),
         (["run", "--out", "."], "would be replaced"),
         (["run", "--to", "merged", "--keys", "comfyui"], "--to diffusers --keys comfyui"),
-        (["run", "--to", "onnx"], "onnx"),
+        (["run", "--to", "pickle"], "onnx"),
+        (["away", "--to", "onnx"], "no such run, and no such restorer"),
+        (["bicubic", "--to", "onnx"], "bicubic cannot be written as an ONNX graph"),
     ],
 )
 def test_mistakes_are_named(mistake, copied, tmp_path, monkeypatch, arguments, told):
@@ -192,6 +199,68 @@ def test_an_empty_folder_is_filled(cli, copied, tmp_path):
 def test_a_generator_that_offers_none_is_told(tmp_path, monkeypatch, copied):
     monkeypatch.setattr(Run, "generator", lambda *_: object())
     with pytest.raises(UsageError, match=r"'one-step' .* cannot be exported") as told:
-        exporting.export_run(Run(copied), installed(), tmp_path / "made")
+        export_run(Run(copied), installed(), tmp_path / "made")
     assert told.value.hint.endswith(f"--with {copied}")
     assert not (tmp_path / "made").exists()
+
+
+def test_a_restorer_becomes_a_graph_and_the_code_of_its_card_restores(
+    cli, photo, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    result = cli("export", f"spandrel:{NEAREST_X2}", "--to", "onnx", "--format", "json")
+    assert result.code == 0, result.err
+    out = tmp_path / "spandrel-nearest-x2-onnx"
+    assert (result.document["folder"], result.document["step"]) == (out.name, None)
+    assert {path.name for path in out.iterdir()} == {"model.onnx", "README.md"}
+    text = (out / "README.md").read_text()
+    assert text.startswith("---\nlicense: other\nlibrary_name: onnx\npipeline_tag: ")
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE) == [
+        "numpy",
+        "onnxruntime",
+        "PIL",
+    ]
+    photo.rename(out / "photo.png")
+    monkeypatch.chdir(out)
+    exec(code, {})
+    source = cv2.imread("photo.png")
+    assert (cv2.imread("restored.png") == source.repeat(2, 0).repeat(2, 1)).all()
+
+
+def test_restoring_by_onnx_runtime_gives_the_same_photograph(cli, photo, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
+    made = {}
+    for engine in ("torch", "onnx"):
+        out = tmp_path / f"{engine}.png"
+        result = cli("restore", photo, "--with", f"spandrel:{NEAREST_X2}", "--engine", engine,
+                     "--device", "cpu", "--out", out)  # fmt: skip
+        assert result.code == 0, result.err
+        assert ("Writing the graph of nearest-x2, once" in result.err) == (engine == "onnx")
+        made[engine] = cv2.imread(str(out)).astype(int)
+    assert abs(made["torch"] - made["onnx"]).max() <= 1
+    assert len(list(tmp_path.glob("home/graphs/nearest-x2-*/model.onnx"))) == 1
+
+
+def test_the_graph_of_a_run_tells_of_it_without_paths(cli, trained, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    told = {}
+
+    def write(restorer, path, properties):
+        told.update(properties, scale=restorer.scale)
+        path.touch()
+
+    monkeypatch.setattr("toolkit.exporting.graph.write_graph", write)
+    out = tmp_path / "made"
+    result = cli("export", trained, "--to", "onnx", "--out", out)
+    assert result.code == 0, result.err
+    assert f"{trained}, step 2 → {out}" in result.out
+    recipe = json.loads(told.pop("recipe"))
+    assert told == {"run": trained.name, "step": "2", "licence": "Apache-2.0", "scale": 4}
+    assert recipe["gen"]["use"] == "one-step"
+    assert "/" not in json.dumps(recipe)
+    text = (out / "README.md").read_text()
+    assert "| steps | 2, each of 1 crops of 32 pixels |" in text
+    assert str(trained.parent) not in text

@@ -133,7 +133,7 @@ def test_a_row_with_a_slip_is_told_where_the_names_are(cli, place):
 
 
 def test_what_cannot_be_exported_restores(cli, mistake, place, monkeypatch):
-    monkeypatch.setattr("toolkit.exporting.Exportable", type("Another", (), {}))
+    monkeypatch.setattr("toolkit.exporting.weights.Exportable", type("Another", (), {}))
     told = mistake("export", "run", "--out", "new")
     [command] = re.findall(r"toolkit (restore photo.jpg --with \S+)", told)
     assert cli(*command.replace("photo.jpg", "photo.png").split()).code == 0

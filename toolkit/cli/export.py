@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +13,16 @@ from toolkit.cli.pushing import push as push_to_hub
 from toolkit.errors import UsageError
 from toolkit.paths import user_path
 
+if TYPE_CHECKING:
+    from toolkit.exporting.weights import Form as Weights
+
 
 class Form(StrEnum):
     """Forms of an export."""
 
     diffusers = "diffusers"
     merged = "merged"
+    onnx = "onnx"
 
 
 class Keys(StrEnum):
@@ -29,12 +33,16 @@ class Keys(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(parser=user_path, metavar="RUN",
-                     help="A run's folder.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="RUN|NAME",
+                       help="A run's folder; with --to onnx, or a restorer."),
+    ],
     form: Annotated[
         Form,
         typer.Option("--to", help="diffusers: a LoRA and the embeddings, to use with the base's "
-                     "weights; merged: whole networks in diffusers' layout."),
+                     "weights; merged: whole networks in diffusers' layout; onnx: one "
+                     "graph from LR to SR."),
     ] = Form.diffusers,
     keys: Annotated[
         Keys, typer.Option(help="Naming scheme of the LoRA weights.")
@@ -42,7 +50,7 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(parser=user_path, metavar="DIR",
-                     help="A new folder.", show_default="RUN/export-FORM"),
+                     help="A new folder.", show_default="RUN/export-FORM or NAME-FORM"),
     ] = None,
     push: Annotated[
         str, typer.Option(metavar="OWNER/NAME", show_default=False,
@@ -57,9 +65,10 @@ def export(
     output: Annotated[Format, typer.Option("--format", help="Format of the output.")]
     = Format.table,
 ) -> None:  # fmt: skip
-    """Export a trained run for other programs, with a model card.
+    """Export a trained run, or a restorer, for other programs, with a model card.
 
-    Exports the newest checkpoint. The code in the model card needs only diffusers.
+    Exports the newest checkpoint. The code in the model card needs only diffusers, or only ONNX
+    Runtime.
 
     Examples:
       toolkit export runs/nad-ea-dists
@@ -69,33 +78,53 @@ def export(
       toolkit export runs/nad-ea-dists --to merged --out model/
 
       toolkit export runs/nad-ea-dists --push me/my-restorer
+
+      toolkit export real-esrgan --to onnx
     """
     registry = load_registry()
     if push:
+        if form is Form.onnx:
+            raise UsageError("--push takes a run's weights, not a graph.", "Leave --to onnx out.")
         push_to_hub(
-            run, registry, push, out, form.value, keys.value, output,
+            user_path(name), registry, push, out, _weights_form(form), keys.value, output,
             private=private, revision=revision,
         )  # fmt: skip
         return
     if private or revision:
         raise UsageError("--private and --revision are for --push.", "Add --push OWNER/NAME")
-    from toolkit.exporting import export_run
-    from toolkit.runs import Run
+    from toolkit.exporting import export_graph, export_run
+    from toolkit.runs import run_named
 
-    folder = out or run / f"export-{form.value}"
+    run = run_named(name, registry)
+    folder = out or _folder(name, form, is_folder=run.folder == user_path(name))
     with working():
-        made = export_run(Run(run), registry, folder, form.value, keys.value)
+        if form is Form.onnx:
+            made = export_graph(name, registry, folder)
+        else:
+            made = export_run(run, registry, folder, _weights_form(form), keys.value)
     if output is Format.json:
-        sizes = {name: (folder / name).stat().st_size for name in made.files}
+        sizes = {file: (folder / file).stat().st_size for file in made.files}
         show_json({
-            "run": str(run), "step": made.step, "to": form.value, "keys": keys.value,
+            "run": name, "step": made.step, "to": form.value, "keys": keys.value,
             "folder": str(folder),
-            "files": [{"name": name, "bytes": size} for name, size in sizes.items()],
+            "files": [{"name": file, "bytes": size} for file, size in sizes.items()],
         })  # fmt: skip
         return
-    print(f"{run}, step {made.step} → {folder}")
-    for name in made.files:
-        print(f"  {name:<44}  {_size((folder / name).stat().st_size):>9}")
+    print(f"{name}{'' if made.step is None else f', step {made.step}'} → {folder}")
+    for file in made.files:
+        print(f"  {file:<44}  {_size((folder / file).stat().st_size):>9}")
+
+
+def _weights_form(form: Form) -> Weights:
+    return "merged" if form is Form.merged else "diffusers"
+
+
+def _folder(name: str, form: Form, *, is_folder: bool) -> Path:
+    """The new folder: in that of a run, or in the current one for a restorer by its name."""
+    if is_folder and user_path(name).is_dir():
+        return user_path(name) / f"export-{form.value}"
+    component, _, variant = name.partition(":")
+    return Path("-".join(filter(None, [component, Path(variant).stem, form.value])))
 
 
 def _size(count: int) -> str:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit import defaults
-from toolkit.cli.output import Format, load_registry
+from toolkit.cli.output import Format, load_registry, note
 from toolkit.cli.restored import show_results
 from toolkit.errors import UsageError
 from toolkit.paths import user_path
 from toolkit.specs import parse_option
 
 if TYPE_CHECKING:
+    from toolkit.images import Note
     from toolkit.interfaces import Restorer
     from toolkit.restoring.treatment import Treatment
 
@@ -26,6 +27,14 @@ class Precision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
+
+
+class Engine(StrEnum):
+    """What executes the network."""
+
+    auto = "auto"
+    torch = "torch"
+    onnx = "onnx"
 
 
 class Colour(StrEnum):
@@ -147,6 +156,12 @@ def restore(
         typer.Option(rich_help_panel=_NETWORK, help="Precision of the networks.",
                      show_default="as in the recipe"),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(rich_help_panel=_NETWORK,
+                     help="torch: PyTorch; onnx: ONNX Runtime, on the processor; auto: the faster "
+                     "one."),
+    ] = Engine.auto,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", rich_help_panel=_NETWORK,
@@ -186,6 +201,7 @@ def restore(
     from toolkit.devices import choose_device
     from toolkit.images import Encoding
     from toolkit.restoring.comparing import compare_files
+    from toolkit.restoring.engines import with_engine
     from toolkit.restoring.folder import Files, restore_files
     from toolkit.restoring.jobs import check_encodings, matching, plan_jobs, suffix_of
     from toolkit.restoring.opening import note_on, open_restorer
@@ -203,6 +219,7 @@ def restore(
     with piped(inputs, out, report=output is not Format.json) as (given, target):
         matching(given)  # before weights are fetched
         chosen, asked = choose_device(device), _asked(options or [], precision)
+        record: Note | None = None
         restorers: dict[str, tuple[Restorer, Treatment]] = {}
         for name in names:
             restorer = open_restorer(name, registry, asked)
@@ -210,13 +227,14 @@ def restore(
             treatment = Treatment(tile, method, strength, size)
             treatment.check(restorer)
             move(restorer, chosen)
-            restorers[name] = restorer, treatment
+            record = record or note_on(restorer, name)
+            restorers[name] = with_engine(restorer, engine.value, chosen, note), treatment
         restorer, treatment = restorers[names[0]]
         mark = "_compare" if compare else size.mark or f"_x{restorer.scale}"
         jobs = plan_jobs(given, target, mark, suffix=suffix, rename=existing is Existing.rename)
         encoding = Encoding(quality, subsampling.value if subsampling else None)
         check_encodings(jobs, encoding)
-        files = Files(encoding, note_on(restorer, names[0]), int(max_megapixels * 1e6))
+        files = Files(encoding, record, int(max_megapixels * 1e6))
         with show_results(jobs, output) as on_event:
             if compare:
                 compare_files(

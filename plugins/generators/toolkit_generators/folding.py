@@ -89,7 +89,7 @@ class _ConstantText(nn.Module):
 
     def forward(self, attention: Any, hidden_states: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         """Attends from `[b, positions, width]`; returns the same shape."""
-        batch = len(hidden_states)
+        batch = hidden_states.shape[0]  # `len` would fix it in a graph
         attended = F.scaled_dot_product_attention(
             _by_head(attention.to_q(hidden_states), self._heads),
             self.key.expand(batch, -1, -1, -1),

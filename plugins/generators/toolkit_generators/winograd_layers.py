@@ -133,6 +133,9 @@ class WideGroupNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalises `[b, c, ...]`; returns the same shape."""
         plain = self.plain
+        if torch.compiler.is_exporting():
+            exported: Tensor = plain(x)
+            return exported
         channels_last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
         if not channels_last or x.device.type != "cpu" or x.dtype != torch.float32:
             normed: Tensor = plain(x)
@@ -166,7 +169,8 @@ class WideGroupNorm(nn.Module):
 def _pays(weight: Tensor, x: Tensor) -> bool:
     outputs, inputs = weight.shape[:2]
     return (
-        weight.device.type == "cpu"
+        not torch.compiler.is_exporting()
+        and weight.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and winograd.pays(inputs, outputs, x.shape[0], *x.shape[2:])
     )

@@ -230,3 +230,23 @@ def test_published_networks_of_another_scale_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="does not upscale RGB by 4") as caught:
         toolkit.make("restorer", f"bsrgan:{path}")
     assert f"spandrel:{path}" in caught.value.hint
+
+
+@pytest.mark.parametrize("size", [(37, 21), (16, 16), (3, 5)])
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: compact(3),
+        lambda: compact(2, channels=1),
+        swinir,
+        lambda: DRUNet(in_nc=4, out_nc=3, nc=[4, 4, 4, 4], nb=2),
+        lambda: DnCNN(in_nc=3, out_nc=3, nc=4, nb=8, act_mode="R"),
+    ],
+    ids=["compact", "grey", "swinir", "drunet", "dncnn"],
+)
+def test_the_module_of_a_network_restores_as_the_restorer(tmp_path, network, size):
+    torch.manual_seed(0)
+    restorer = made(saved(network(), tmp_path / "net.safetensors"))
+    lr = torch.rand(1, 3, *size)
+    with torch.no_grad():
+        torch.testing.assert_close(restorer.network()(lr), restorer(lr), rtol=0, atol=1e-5)

@@ -1,43 +1,35 @@
-"""Exports a run: its generator's weights for other programs, and a model card."""
+"""The model card of an export: base, training and licence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Literal, NamedTuple
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
-from toolkit.abilities import Exportable
-from toolkit.checkpoints import read_metadata
 from toolkit.component import Component
-from toolkit.errors import UsageError
-from toolkit.files import appearing_folder
-from toolkit.makers import border
 from toolkit.paths import user_path
 from toolkit.recipe import SLOTS, LossTerm, Recipe
 from toolkit.registry import Registry
-from toolkit.reporting.measured import Figure, figures_of
-from toolkit.runs import Run
+from toolkit.reporting.measured import Figure
 from toolkit.specs import Selection
 from toolkit.weights import Mirrors
 
-Form = Literal["diffusers", "merged"]
-Keys = Literal["diffusers", "comfyui"]
-
 CARD = "README.md"
-_TAGS = ("super-resolution", "image-restoration", "one-step-diffusion", "dfosd")
+_TAGS = ("super-resolution", "image-restoration")
 _ARROWS: Mapping[str | None, str] = {"higher": "↑", "lower": "↓", None: ""}
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _HUB_URL = re.compile(r"https://huggingface\.co/([^/]+/[^/]+)/resolve/")
 _HUB_LICENCES = {"CreativeML-OpenRAIL++-M": "openrail++"}
 """The model hub's names of licences, if not the SPDX identifier in lower case."""
+_HUB_LICENCE = re.compile(r"[\w.+-]+")
 
 
 class Export(NamedTuple):
     """An export that was written."""
 
-    step: int
-    """Step of the checkpoint."""
+    step: int | None
+    """Step of the checkpoint; None for a restorer that is no run."""
     files: tuple[str, ...]
     """Their paths inside the folder."""
 
@@ -53,46 +45,7 @@ class Base(NamedTuple):
     """Their origin, to follow the name in a sentence."""
 
 
-def export_run(
-    run: Run, registry: Registry, out: Path, form: Form = "diffusers", keys: Keys = "diffusers"
-) -> Export:
-    """Writes the newest checkpoint's generator into a new folder, atomically.
-
-    Args:
-        run: The run.
-        registry: Supplies its generator.
-        out: The folder, which may exist if it is empty.
-        form: "diffusers": the trained weights alone. "merged": whole networks.
-        keys: Naming scheme of the trained weights; a merged export always has diffusers' names.
-
-    Raises:
-        UsageError: There is no run, its generator cannot be exported, or `out` is not free.
-        CheckpointError: The checkpoint is missing, damaged, or of another backbone.
-    """
-    recipe, checkpoint = run.recipe(), run.latest()
-    if form == "merged" and keys != "diffusers":
-        raise UsageError(
-            f"--keys {keys} names LoRA weights, and a merged export has no LoRA.",
-            f"Omit --keys, or: --to diffusers --keys {keys}",
-        )
-    with appearing_folder(out) as folder:
-        generator = run.generator(registry, checkpoint)
-        if not isinstance(generator, Exportable):
-            raise UsageError(
-                f"The generator {recipe.gen.name!r} of {run.folder} cannot be exported.",
-                f"It can restore: toolkit restore photo.jpg --with {run.quoted}",
-            )
-        base, step = _base(recipe, registry), int(read_metadata(checkpoint)["step"])
-        with border(generator):
-            use = generator.export(folder, form, keys, base.name)
-        measured = _measured(figures_of(run, checkpoint, registry, step))
-        parts = _front_matter(base, form), use, measured, _training(recipe, step), _licence(base)
-        (folder / CARD).write_text("\n".join(filter(None, parts)), encoding="utf-8")
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return Export(step, tuple(path.relative_to(folder).as_posix() for path in files))
-
-
-def _base(recipe: Recipe, registry: Registry) -> Base:
+def base_of(recipe: Recipe, registry: Registry) -> Base:
     """Describes the backbone of the generator."""
     selection = recipe.own_backbones().get("gen", recipe.backbone)
     component = registry.find("backbone", selection.name)
@@ -106,7 +59,7 @@ def _base(recipe: Recipe, registry: Registry) -> Base:
         )  # fmt: skip
     if _HUB_ID.fullmatch(named) and not user_path(named).exists():
         return Base(named, True, component.licence, f"(a `{component.name}`)")
-    # Only the last part of the path: see `_may_be_shown`.
+    # Only the last part of the path: see `may_be_shown`.
     return Base(component.name, False, component.licence, f"(`{Path(named).name}`)")
 
 
@@ -122,17 +75,18 @@ def _published(component: Component) -> str:
     return next((match[1] for url in urls if (match := _HUB_URL.match(url))), "")
 
 
-def _front_matter(base: Base, form: Form) -> str:
-    licence = _HUB_LICENCES.get(base.licence, base.licence.lower())
-    lines = ["---", f"license: {licence}", "library_name: diffusers"]
+def front_matter(base: Base, library: str, *tags: str) -> str:
+    """The head of a card, as the model hub reads it."""
+    name = _HUB_LICENCES.get(base.licence, base.licence.lower())
+    lines = ["---", f"license: {name if _HUB_LICENCE.fullmatch(name) else 'other'}"]
+    lines.append(f"library_name: {library}")
     if base.on_hub:  # else the card would contain a broken link
         lines.append(f"base_model: {base.name}")
     lines += ["pipeline_tag: image-to-image", "tags:"]
-    lines += [f"- {tag}" for tag in (*_TAGS, *(["lora"] if form == "diffusers" else []))]
-    return "\n".join([*lines, "---", ""])
+    return "\n".join([*lines, *(f"- {tag}" for tag in (*_TAGS, *tags)), "---", ""])
 
 
-def _measured(figures: Iterable[Figure]) -> str:
+def measured(figures: Iterable[Figure]) -> str:
     """Returns the section of the figures; empty if nothing was measured."""
     rows = [
         f"| {each.metric} {_ARROWS[each.direction]} | {each.mean:.4g} "
@@ -145,7 +99,8 @@ def _measured(figures: Iterable[Figure]) -> str:
     return "\n".join([*head, *rows, ""])
 
 
-def _training(recipe: Recipe, step: int) -> str:
+def training(recipe: Recipe, step: int) -> str:
+    """A table of the components and settings of a run; no paths."""
     train = recipe.train
     objective = ", ".join(f"{key} {value:g}" for key, value in recipe.objective)
     losses = [("loss", _weighted(term)) for term in recipe.loss.values()]
@@ -157,7 +112,7 @@ def _training(recipe: Recipe, step: int) -> str:
         ("learning rates", f"{train.lr:g}; discriminator {train.disc_lr:g}"),
         ("seed", str(train.seed)),
     ]
-    if train.start and _may_be_shown(train.start):
+    if train.start and may_be_shown(train.start):
         rows.append(("start", f"the generator of `{train.start}`"))
     lines = ["## Training", "", "| | |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {text} |" for name, text in rows), ""])
@@ -174,19 +129,38 @@ def _component(selection: Selection) -> str:
     options = [
         f"{key} {value}"
         for key, value in selection.options.items()
-        if key != "backbone" and isinstance(value, str | int | float) and _may_be_shown(str(value))
+        if key != "backbone" and isinstance(value, str | int | float) and may_be_shown(str(value))
     ]
     return f"`{selection.use}`{on}" + (f": {', '.join(options)}" if options else "")
 
 
-def _may_be_shown(text: str) -> bool:
+def shown(value: Any) -> Any:
+    """Returns a recipe's plain values with the last part of each path alone."""
+    if isinstance(value, Mapping):
+        return {key: shown(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shown(each) for each in value]
+    if isinstance(value, str) and value and not may_be_shown(value):
+        return PurePath(value.replace("\\", "/")).name
+    return value
+
+
+def may_be_shown(text: str) -> bool:
     """Whether a value may appear in a card; paths may not, as they can reveal private names."""
     return text != "" and not set(text) & set("/\\|\n")
 
 
-def _licence(base: Base) -> str:
+def licence(base: Base) -> str:
+    """A sentence on the base's licence, which an export has, too."""
     return (
         "## Licence\n\n"
         f"The base weights are {base.name} {base.origin}, licensed under {base.licence}.\n"
         "The weights in this folder are derived from them and have the same licence.\n"
     )
+
+
+def finish(folder: Path, step: int | None, *sections: str) -> Export:
+    """Writes the card beside the other files, and lists them all."""
+    (folder / CARD).write_text("\n".join(filter(None, sections)), encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return Export(step, tuple(path.relative_to(folder).as_posix() for path in files))
