@@ -6,6 +6,7 @@ import re
 import shutil
 import tomllib
 
+import cv2
 import pytest
 import tomli_w
 from huggingface_hub import constants
@@ -40,7 +41,7 @@ def pushed(cli, run, model_hub):
 def restored(cli, photo, source, out):
     result = cli("restore", photo, "--with", source, "--out", out)
     assert result.code == 0, result.err
-    return out.read_bytes()
+    return cv2.imread(str(out)).tobytes()  # but for its note, which names the run
 
 
 def test_what_was_pushed_restores_as_the_run_does(cli, run, pushed, photo, tmp_path):
