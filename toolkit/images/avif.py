@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,8 +11,21 @@ import numpy as np
 from toolkit.images.encoding import Settled
 from toolkit.images.picture import Metadata, Pixels, in_bgr
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+from toolkit.images.pillow import with_pillow
+
 _SPEED = 8
 """Of 0 to 10. Six takes three times as long, for files that are hardly smaller."""
+
+
+def decode_by_pillow(data: bytes) -> Pixels | None:
+    """Returns 8-bit pixels in BGR order, of files that OpenCV 5.0 does not read: XMP with alpha."""
+
+    def decode(image: Image) -> Pixels:
+        return in_bgr(np.array(image.convert("RGBA" if image.mode.endswith("A") else "RGB")))
+
+    return with_pillow(data, decode)
 
 
 def encode(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from toolkit.errors import ImageError
 from toolkit.image_files import READ, format_name, why_no_image, why_unreadable
-from toolkit.images import boxes, heif, jpeg, jxl, jxl_header, png, tiff
+from toolkit.images import avif, boxes, heif, jpeg, jxl, jxl_header, png, tiff
 from toolkit.images.encoding import Encoding
 from toolkit.images.frames import note_on_frames
 from toolkit.images.headers import size_of
@@ -263,6 +263,8 @@ def _decode(path: Path, data: bytes, reduction: int = 1) -> tuple[Pixels, Metada
     except cv2.error as error:
         raise ImageError(f"{path} cannot be decoded: {error.err}", _AGAIN) from error
     pixels: Pixels | None = decoded[0]
+    if pixels is None and data[4:8] == b"ftyp":
+        pixels = avif.decode_by_pillow(data)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         fault = "damaged or not an image" if pixels is None else f"of {pixels.dtype} values"
         hint = f"Give a {READ} file with 8 or 16 bits per channel"
