@@ -31,7 +31,7 @@ def test_results_are_those_of_toolkit_restore(work, restored):
     assert outcome.result.name == "first_x4.jpg"
     assert outcome.result.read_bytes() == restored("first.jpg")
     assert b"A camera" in outcome.result.read_bytes()
-    assert outcome.told.startswith("40 × 30 → 160 × 120 pixels, ")
+    assert outcome.told == "40 × 30 → 160 × 120 pixels"
 
 
 def test_size_and_strength_are_those_of_toolkit_restore(work, restored):

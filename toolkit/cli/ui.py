@@ -33,13 +33,13 @@ def ui(
         bool, typer.Option("--open/--no-browser", help="Open the page in a browser.")
     ] = True,
 ) -> None:  # fmt: skip
-    """Restore photographs on a page in a browser.
+    r"""Restore photographs on a page in a browser.
 
     Drop photographs, choose a restorer, compare before and after, and download the results, which
     are the files that toolkit restore writes. Nothing leaves this machine, and uploads and results
     are deleted when the command ends.
 
-    Needs Gradio: pip install 'restoration-toolkit[ui]'
+    Needs Gradio: pip install 'restoration-toolkit\[ui]'
 
     Examples:
       toolkit ui

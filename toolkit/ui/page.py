@@ -186,7 +186,7 @@ def _results(outcomes: Sequence[Outcome], download: Path) -> list[Any]:
 
     made = [(each.name, number) for number, each in enumerate(outcomes) if each.result]
     several, first = len(made) > 1, made[0][1]
-    verb = f"Download all {len(made)}" if several else f"Download {download.name}"
+    verb = f"Download {len(made)} photographs" if several else f"Download {download.name}"
     return [
         _views(outcomes[first]),
         gr.Dropdown(made, value=first, visible=several),

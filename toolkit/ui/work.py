@@ -36,7 +36,7 @@ class Outcome:
         result: The restored file; None if it failed.
         before: Preview of the input, enlarged to the size of `after`; None if it failed.
         after: Preview of the result; None if it failed.
-        told: Sizes and seconds, or the error.
+        told: The sizes, or the error.
         hints: Notes on the result, or what to do about the error.
     """
 
@@ -121,8 +121,7 @@ def _outcome(restored: Restored) -> Outcome:
         told, hints = str(error), (hint,) if hint else ()
         return Outcome(source.name, None, None, None, _without(source, told),
                        tuple(_without(source, each) for each in hints))  # fmt: skip
-    sizes = "{} × {} → {} × {}".format(*restored.lr_size, *restored.sr_size)
-    told = f"{sizes} pixels, {restored.seconds:.1f} s"
+    told = "{} × {} → {} × {} pixels".format(*restored.lr_size, *restored.sr_size)
     return Outcome(source.name, result, before, after, told, restored.notes)
 
 
