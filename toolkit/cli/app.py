@@ -16,6 +16,7 @@ from toolkit.cli.plugins import plugins
 from toolkit.cli.restore import restore
 from toolkit.cli.show import show
 from toolkit.cli.train import train
+from toolkit.cli.ui import ui
 from toolkit.cli.weights import weights
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("train")(train)
 app.command("show")(show)
 app.command("restore")(restore)
+app.command("ui")(ui)
 app.command("degrade")(degrade)
 app.command("export")(export)
 app.command("eval")(evaluate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -14,12 +15,13 @@ from toolkit.contracts import move
 from toolkit.devices import choose_device
 from toolkit.discovery import installed
 from toolkit.images.conversion import converted, picture_of
-from toolkit.restoring.opening import open_restorer
+from toolkit.restoring.opening import note_on, open_restorer
 from toolkit.restoring.pictures import restore_pictures
 from toolkit.restoring.sizes import Size
 from toolkit.restoring.treatment import Treatment, colour_for
 
 if TYPE_CHECKING:
+    from toolkit.images import Note
     from toolkit.interfaces import Restorer
     from toolkit.restoring.colour import ColourMethod
 
@@ -33,10 +35,12 @@ class Loaded:
     Attributes:
         restorer: The restorer itself, for tensors.
         device: Where it computes.
+        called: What the user called it.
     """
 
     restorer: Restorer
     device: torch.device
+    called: str = ""
 
     @property
     def name(self) -> str:
@@ -47,6 +51,11 @@ class Loaded:
     def scale(self) -> int:
         """How many times it enlarges an image along each side, at most."""
         return self.restorer.scale
+
+    @cached_property
+    def note(self) -> Note:
+        """What files record of it; see `note_on`."""
+        return note_on(self.restorer, self.called)
 
     def __call__(
         self,
@@ -141,7 +150,7 @@ def load(
     chosen = choose_device(device)
     restorer = open_restorer(with_, installed(), asked)
     move(restorer, chosen)
-    return Loaded(restorer, chosen)
+    return Loaded(restorer, chosen, with_)
 
 
 def restore(
