@@ -12,7 +12,7 @@ from toolkit import defaults
 from toolkit.cli.output import Format, load_registry
 from toolkit.cli.restored import show_results
 from toolkit.errors import UsageError
-from toolkit.paths import user_path
+from toolkit.restoring.storage import location
 from toolkit.specs import parse_option
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ class Existing(StrEnum):
 
 
 _SIZE, _RESULT, _NETWORK = "Size and strength", "Output", "Restorer"
+_PLACE = "Several machines"
 
 
 def restore(
     inputs: Annotated[
-        list[Path], typer.Argument(parser=user_path, metavar="INPUT...",
+        list[Path], typer.Argument(parser=location, metavar="INPUT...",
                      help="Images, folders, and patterns such as '*.jpg'; - reads a pipe.")
     ],
     sources: Annotated[
@@ -83,7 +84,7 @@ def restore(
     ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option(parser=user_path, metavar="DIR|FILE", rich_help_panel=_RESULT,
+        typer.Option(parser=location, metavar="DIR|FILE", rich_help_panel=_RESULT,
                      help="Output file or folder; - writes to a pipe.",
                      show_default="NAME_x4 beside the input"),
     ] = None,
@@ -123,6 +124,18 @@ def restore(
         typer.Option(rich_help_panel=_NETWORK, help="Precision of the networks.",
                      show_default="as in the recipe"),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(metavar="local|ray[:ADDRESS]", rich_help_panel=_PLACE,
+                     help="This process, or the machines of a Ray cluster: that of ADDRESS or "
+                     "RAY_ADDRESS, else one that is started here.")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=_PLACE,
+                     help="Processes of --on ray, each with its own restorer.",
+                     show_default="one for each GPU, else for each core"),
+    ] = None,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", rich_help_panel=_NETWORK,
@@ -139,6 +152,8 @@ def restore(
     The default, pocket, is fast and needs no network. --with real-esrgan gives the best results
     today, takes four times as long, and downloads its weights once.
 
+    Inputs and outputs may be on remote storage, such as s3://bucket/scans/.
+
     Examples:
       toolkit restore photo.jpg
 
@@ -152,6 +167,8 @@ def restore(
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
 
+      toolkit restore s3://bucket/scans/ --out s3://bucket/big/ --on ray
+
       cat photo.jpg | toolkit restore - --strength 0.7 > restored.jpg
     """
     registry = load_registry()
@@ -161,6 +178,7 @@ def restore(
     from toolkit.restoring.comparing import compare_files
     from toolkit.restoring.folder import restore_files
     from toolkit.restoring.jobs import matching, plan_jobs, suffix_of
+    from toolkit.restoring.on_ray import Opening, restore_on_ray
     from toolkit.restoring.opening import open_restorer
     from toolkit.restoring.sizes import Size
     from toolkit.restoring.treatment import Treatment, colour_for
@@ -171,11 +189,14 @@ def restore(
             "More than one --with: whose result shall be written?",
             "To see them side by side: --compare. Else name one.",
         )
+    cluster = _cluster(on, workers, compare=compare)
     suffix = ".png" if compare else suffix_of(format_out)
     size = Size(scale, width, height, max_side)
     with piped(inputs, out, report=output is not Format.json) as (given, target):
         matching(given)  # before weights are fetched
-        chosen, asked = choose_device(device), _asked(options or [], precision)
+        # The workers have devices of their own.
+        chosen = choose_device(device if cluster is None else "cpu")
+        asked = _asked(options or [], precision)
         restorers: dict[str, tuple[Restorer, Treatment]] = {}
         for name in names:
             restorer = open_restorer(name, registry, asked)
@@ -192,6 +213,11 @@ def restore(
                 compare_files(
                     restorers, jobs, device=chosen, existing=existing.value, on_event=on_event
                 )
+            elif cluster is not None:
+                restore_on_ray(
+                    Opening(names[0], asked, treatment, device), jobs,
+                    cluster=cluster, workers=workers, existing=existing.value, on_event=on_event,
+                )  # fmt: skip
             else:
                 restore_files(
                     restorer, jobs, treatment,
@@ -204,3 +230,24 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
     # As recipes name it, too: restorer.steps=20
     asked = dict(parse_option(each.removeprefix("restorer.")) for each in settings)
     return asked | ({"precision": precision.value} if precision else {})
+
+
+def _cluster(on: str, workers: int | None, *, compare: bool) -> str | None:
+    """Returns the address of the cluster, empty for the default; None to restore in this process.
+
+    Raises:
+        UsageError: There is no such place, Ray is missing, or an option does not suit it.
+    """
+    from toolkit.restoring.ray_cluster import check_ray
+
+    place, _, address = on.partition(":")
+    if place == "ray":
+        if compare:
+            raise UsageError("--compare works in this process alone.", "Leave out --on ray.")
+        check_ray()
+        return address
+    if on != "local":
+        raise UsageError(f"--on {on}: there is no such place.", "Use local, ray, or ray:ADDRESS.")
+    if workers:
+        raise UsageError("--workers is for --on ray.", "Add --on ray, or leave it out.")
+    return None
