@@ -42,11 +42,18 @@ def check_ray() -> None:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[str]:
+def connected(address: str, cores: int | None = None) -> Iterator[str]:
     """Connects to a cluster, or starts one; yields the folder for its temporary files.
 
     The folder is empty for a cluster that was there before, whose machines have their own. A
     connection that exists already is used, and kept.
+
+    Args:
+        address: Address of a cluster; by default that of `RAY_ADDRESS`, else one is started.
+        cores: How many processor cores the latter has; None for those of this machine.
+
+    Raises:
+        ToolkitError: The cluster cannot be reached.
     """
     import ray
 
@@ -61,6 +68,7 @@ def connected(address: str) -> Iterator[str]:
         place = None if short else "/tmp"  # noqa: S108
         folder = tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True)
         settings |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        settings["num_cpus"] = cores
     # Ray prints what befalls its processes to stdout.
     with folder as scratch, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
         if scratch:

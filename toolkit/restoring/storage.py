@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from toolkit.errors import DataError, ImageError, ToolkitError, UsageError
-from toolkit.image_files import READ, existing, is_image_suffix
+from toolkit.image_files import READ, is_image_suffix, missing
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "hf"}
 """Storages in which a file appears when its upload is complete."""
-_NAME_LENGTH = 50
-"""Length to which names of temporary files are cut."""
 
 
 def location(text: str | Path) -> Path:
@@ -86,9 +85,14 @@ def remote_matches(path: Path) -> list[Path]:
     """
     system, name, _ = _opened(path)
     with _reaching(path):
-        if not glob.has_magic(name) or path.exists():
-            return [existing(path)]
-        return sorted(_like(path, system.glob(name)))
+        try:
+            system.info(name)
+        except FileNotFoundError:
+            if not glob.has_magic(name):
+                raise missing(path) from None
+            found = [each for each in _like(path, system.glob(name)) if each.name[0] != "."]
+            return sorted(found, key=lambda each: each.parts)
+    return [path]
 
 
 def remote_images(folder: Path, keep: Callable[[Path], bool]) -> list[Path]:
@@ -200,18 +204,21 @@ def _download(source: Path, path: Path) -> None:
 
 def _upload(path: Path, destination: Path, *, replace_it: bool) -> None:
     """Writes a file whole or not at all."""
+    from fsspec import AbstractFileSystem
+
     system, name, kind = _opened(destination)
     with _reaching(destination, ImageError, "Cannot write"):
         if not replace_it and destination.exists():
             raise ImageError(f"{destination} exists already", f"Use --out {destination}")
-        if kind in _OBJECT_STORES:
+        if kind not in _OBJECT_STORES:
+            system.makedirs(posixpath.dirname(name), exist_ok=True)
+        if kind in _OBJECT_STORES or type(system).mv is AbstractFileSystem.mv:  # cannot rename
             system.put_file(str(path), name)
             return
         # A killed process leaves it; the next one to write the same file takes it over.
-        part = destination.with_name(f".{destination.name[:_NAME_LENGTH]}.part")
-        system.makedirs(posixpath.dirname(name), exist_ok=True)
-        system.put_file(str(path), _opened(part)[1])
-        system.mv(_opened(part)[1], name)
+        part = f"{posixpath.dirname(name)}/.{sha256(name.encode()).hexdigest()[:16]}.part"
+        system.put_file(str(path), part)
+        system.mv(part, name)
 
 
 def _naming(error: ToolkitError, names: dict[str, str]) -> ToolkitError:
