@@ -31,7 +31,8 @@ def check_ray() -> None:
     Raises:
         UsageError: It is not.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray.data  # noqa: F401
     except ImportError as error:
