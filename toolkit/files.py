@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -22,6 +22,7 @@ CHECK_SPACE = "Check free space and permissions."
 ANOTHER_FOLDER = "Name another folder: --out DIR"
 _SUFFIX = ".part"
 """Suffix of temporary files."""
+_RANDOM_BYTES = 8
 _NAME_LENGTH = 50
 """Length to which names of temporary files are cut: file systems allow 255 bytes."""
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
@@ -115,8 +116,19 @@ def remove_leftovers(path: Path) -> None:
             each.unlink(missing_ok=True)
 
 
+def remove_leftovers_of(paths: Iterable[Path]) -> None:
+    """Removes temporary files that killed processes left of many files, listing folders once."""
+    prefixes: dict[Path, set[str]] = {}
+    for path in paths:
+        prefixes.setdefault(path.parent, set()).add(_prefix(path))
+    for folder, wanted in prefixes.items():
+        for each in folder.glob(f".*{_SUFFIX}"):
+            if each.name.removesuffix(_SUFFIX)[: -2 * _RANDOM_BYTES] in wanted:
+                each.unlink(missing_ok=True)
+
+
 def _temporary_for(path: Path) -> Path:
-    return path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}")
+    return path.with_name(f"{_prefix(path)}{secrets.token_hex(_RANDOM_BYTES)}{_SUFFIX}")
 
 
 def _prefix(path: Path) -> str:

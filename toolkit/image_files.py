@@ -181,8 +181,13 @@ def existing(path: Path) -> Path:
         DataError: It does not exist.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist", hint="Check the spelling of the path")
+        raise missing(path)
     return path
+
+
+def missing(path: Path) -> DataError:
+    """Returns the error that a path does not exist."""
+    return DataError(f"{path} does not exist", hint="Check the spelling of the path")
 
 
 def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:

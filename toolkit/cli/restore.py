@@ -12,7 +12,7 @@ from toolkit import defaults
 from toolkit.cli.output import Format, load_registry, note
 from toolkit.cli.restored import show_results
 from toolkit.errors import UsageError
-from toolkit.paths import user_path
+from toolkit.restoring.storage import location
 from toolkit.specs import parse_option
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ class Subsampling(StrEnum):
 
 
 _SIZE, _RESULT, _NETWORK = "Size and strength", "Output", "Restorer"
+_PLACE = "Several machines"
 
 
 def restore(
     inputs: Annotated[
-        list[Path], typer.Argument(parser=user_path, metavar="INPUT...",
+        list[Path], typer.Argument(parser=location, metavar="INPUT...",
                      help="Images, folders, and patterns such as '*.jpg'; - reads a pipe.")
     ],
     sources: Annotated[
@@ -100,7 +101,7 @@ def restore(
     ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option(parser=user_path, metavar="DIR|FILE", rich_help_panel=_RESULT,
+        typer.Option(parser=location, metavar="DIR|FILE", rich_help_panel=_RESULT,
                      help="Output file or folder; - writes to a pipe.",
                      show_default="NAME_x4 beside the input"),
     ] = None,
@@ -162,6 +163,18 @@ def restore(
                      help="torch: PyTorch; onnx: ONNX Runtime, on the processor; auto: the faster "
                      "one."),
     ] = Engine.auto,
+    on: Annotated[
+        str,
+        typer.Option(metavar="local|ray[:ADDRESS]", rich_help_panel=_PLACE,
+                     help="This process, or the machines of a Ray cluster: that of ADDRESS or "
+                     "RAY_ADDRESS, else one that is started here.")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=_PLACE,
+                     help="Processes of --on ray, each with its own restorer.",
+                     show_default="one for each GPU, else for each core"),
+    ] = None,
     options: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", rich_help_panel=_NETWORK,
@@ -178,6 +191,8 @@ def restore(
     The default, pocket, is fast and needs no network. --with real-esrgan gives the best results
     today, takes four times as long, and downloads its weights once.
 
+    Inputs and outputs may be on remote storage, such as s3://bucket/scans/.
+
     Examples:
       toolkit restore photo.jpg
 
@@ -193,6 +208,8 @@ def restore(
 
       toolkit restore photo.jpg --with osediff --set "prompt=an old street"
 
+      toolkit restore s3://bucket/scans/ --out s3://bucket/big/ --on ray
+
       cat photo.jpg | toolkit restore - --strength 0.7 > restored.jpg
     """
     registry = load_registry()
@@ -204,6 +221,7 @@ def restore(
     from toolkit.restoring.engines import with_engine
     from toolkit.restoring.folder import Files, restore_files
     from toolkit.restoring.jobs import check_encodings, matching, plan_jobs, suffix_of
+    from toolkit.restoring.on_ray import Opening, restore_on_ray
     from toolkit.restoring.opening import note_on, open_restorer
     from toolkit.restoring.sizes import Size
     from toolkit.restoring.treatment import Treatment, colour_for
@@ -214,12 +232,15 @@ def restore(
             "More than one --with: whose result shall be written?",
             "To see them side by side: --compare. Else name one.",
         )
+    cluster = _cluster(on, workers, compare=compare)
     suffix = ".png" if compare else suffix_of(format_out)
     size = Size(scale, width, height, max_side)
     with piped(inputs, out, report=output is not Format.json) as (given, target):
         matching(given)  # before weights are fetched
-        chosen, asked = choose_device(device), _asked(options or [], precision)
         record: Note | None = None
+        # The workers have devices of their own.
+        chosen = choose_device(device if cluster is None else "cpu")
+        asked = _asked(options or [], precision)
         restorers: dict[str, tuple[Restorer, Treatment]] = {}
         for name in names:
             restorer = open_restorer(name, registry, asked)
@@ -240,6 +261,11 @@ def restore(
                 compare_files(
                     restorers, jobs, device=chosen, existing=existing.value, on_event=on_event
                 )
+            elif cluster is not None:
+                restore_on_ray(
+                    Opening(names[0], asked, treatment, files, device, engine.value), jobs,
+                    cluster=cluster, workers=workers, existing=existing.value, on_event=on_event,
+                )  # fmt: skip
             else:
                 restore_files(
                     restorer, jobs, treatment, files,
@@ -252,3 +278,24 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
     # As recipes name it, too: restorer.steps=20
     asked = dict(parse_option(each.removeprefix("restorer.")) for each in settings)
     return asked | ({"precision": precision.value} if precision else {})
+
+
+def _cluster(on: str, workers: int | None, *, compare: bool) -> str | None:
+    """Returns the address of the cluster, empty for the default; None to restore in this process.
+
+    Raises:
+        UsageError: There is no such place, Ray is missing, or an option does not suit it.
+    """
+    from toolkit.restoring.ray_cluster import check_ray
+
+    place, _, address = on.partition(":")
+    if place == "ray":
+        if compare:
+            raise UsageError("--compare works in this process alone.", "Leave out --on ray.")
+        check_ray()
+        return address
+    if on != "local":
+        raise UsageError(f"--on {on}: there is no such place.", "Use local, ray, or ray:ADDRESS.")
+    if workers:
+        raise UsageError("--workers is for --on ray.", "Add --on ray, or leave it out.")
+    return None

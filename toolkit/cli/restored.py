@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.output import Format, note, show_json
@@ -21,20 +22,21 @@ def show_results(jobs: Sequence[Job], output: Format) -> Iterator[Callable[[Prog
 
     Exits with 1 if one failed, and with 130 if the user stopped them.
     """
-    results: list[Restored] = []
+    ended: dict[int, Restored] = {}
     stopped = False
     with restoring_progress(len(jobs)) as show:
 
         def on_event(progress: Progress) -> None:
             if progress.result:
-                results.append(progress.result)
-            else:
-                show(progress)
+                ended[progress.index] = progress.result
+            else:  # several at a time may be at work
+                show(replace(progress, index=len(ended)))
 
         try:
             yield on_event
         except KeyboardInterrupt:
             stopped = True
+    results = [ended[index] for index in sorted(ended)]
     failed = [result for result in results if result.error]
     if output is Format.json:
         show_json([_document(result) for result in results])

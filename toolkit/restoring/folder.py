@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,10 +22,11 @@ from toolkit.images import (
 )
 from toolkit.restoring.jobs import Job, check_outputs
 from toolkit.restoring.pictures import grey_again, restore_strips, size_of
+from toolkit.restoring.storage import finder, on_local_files
 from toolkit.restoring.treatment import Treatment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import torch
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from toolkit.restoring.tiles import OnTile
 
 Existing = Literal["skip", "overwrite", "rename"]
+Work = Callable[[Job, "OnTile"], "Restored"]
+"""Does a job, or raises its error."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +130,22 @@ def restore_files(
         UsageError: An output folder is not writable, or the treatment is invalid; raised before
             the first image is processed.
     """
+    work = restoring(restorer, treatment, files, device)
+    return run_jobs(jobs, work, existing=existing, on_event=on_event)
+
+
+def restoring(
+    restorer: Restorer, treatment: Treatment, files: Files, device: torch.device | None = None
+) -> Work:
+    """Returns the work that restores one file; see `restore_files`."""
     treatment.check(restorer)
     restorer, treatment = treatment.fitted(restorer)
-    work = partial(_restore_file, restorer, treatment, files, device)
-    return run_jobs(jobs, work, existing=existing, on_event=on_event)
+    return partial(_restore_file, restorer, treatment, files, device)
 
 
 def run_jobs(
     jobs: Iterable[Job],
-    work: Callable[[Job, OnTile], Restored],
+    work: Work,
     *,
     existing: Existing = "overwrite",
     on_event: Callable[[Progress], None] | None = None,
@@ -143,7 +154,7 @@ def run_jobs(
 
     Args:
         jobs: From `plan_jobs`.
-        work: Does a job, or raises its error.
+        work: Given local files; see `on_local_files`.
         existing: See `restore_files`.
         on_event: Called with all progress.
 
@@ -152,6 +163,7 @@ def run_jobs(
     """
     jobs = list(jobs)
     check_outputs(jobs)
+    exists = finder(job.destination for job in jobs if existing == "skip")
     report = on_event or (lambda _: None)
     results = []
     for index, job in enumerate(jobs):
@@ -161,19 +173,20 @@ def run_jobs(
         def on_tile(done: int, tiles: int, progress: Progress = progress) -> None:
             report(replace(progress, tile=done, tiles=tiles))
 
-        if existing == "skip" and job.destination.exists():
+        if existing == "skip" and exists(job.destination):
             result = Restored(job, kept=True)
         else:
-            result = _done(job, work, on_tile)
+            result = attempt(job, work, on_tile)
         results.append(result)
         report(replace(progress, result=result))
     return results
 
 
-def _done(job: Job, work: Callable[[Job, OnTile], Restored], on_tile: OnTile) -> Restored:
+def attempt(job: Job, work: Work, on_tile: OnTile) -> Restored:
+    """Does a job, and returns its result, with its time, or its error."""
     began = time.perf_counter()
     try:
-        result = work(job, on_tile)
+        result = on_local_files(work)(job, on_tile)
     except Exception as error:  # noqa: BLE001 - reported; the other images continue
         result = Restored(job, error=error)
     return replace(result, seconds=time.perf_counter() - began)

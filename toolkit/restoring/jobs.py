@@ -15,6 +15,14 @@ from toolkit.errors import DataError, UsageError
 from toolkit.files import check_writable
 from toolkit.image_files import IMAGE_SUFFIXES, existing, is_image_suffix, some_images
 from toolkit.images import Encoding, check_encoding
+from toolkit.restoring.storage import (
+    check_storage,
+    is_inside,
+    is_remote,
+    location,
+    remote_images,
+    remote_matches,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,15 +76,15 @@ def plan_jobs(
             names a file for several inputs.
     """
     inputs = matching(inputs)
-    target = None if out is None else Path(out)
+    target = None if out is None else location(out)
     single = target is not None and _names_a_file(target)
-    if single and (len(inputs) > 1 or Path(inputs[0]).is_dir()):
+    if single and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UsageError(
             f"--out {out} names one file, but there is more than one input",
-            hint=f"Name a folder: --out {Path(str(out)).with_suffix('')}",
+            hint=f"Name a folder: --out {location(str(out)).with_suffix('')}",
         )
     jobs: dict[Job, None] = {}
-    for source in map(Path, inputs):
+    for source in inputs:
         if single and target is not None:
             jobs[Job(source, target, fixed=True)] = None
         else:
@@ -100,13 +108,16 @@ def matching(inputs: Sequence[str | Path]) -> list[Path]:
     if not inputs:
         raise DataError("No image to restore", hint="Name image files or folders")
     found: list[Path] = []
-    for source in map(Path, inputs):
-        if not glob.has_magic(str(source)) or os.path.lexists(source):
-            found.append(existing(source))
-        elif matches := sorted(glob.glob(str(source), recursive=True)):  # noqa: PTH207 - absolute, too
-            found += map(Path, matches)
+    for source in map(location, inputs):
+        if is_remote(source):
+            matches = remote_matches(source)
+        elif not glob.has_magic(str(source)) or os.path.lexists(source):
+            matches = [existing(source)]
         else:
+            matches = sorted(map(Path, glob.glob(str(source), recursive=True)))  # noqa: PTH207 - absolute, too
+        if not matches:
             raise DataError(f"Nothing matches {source}", hint="Check the pattern, or name a folder")
+        found += matches
     return found
 
 
@@ -145,9 +156,11 @@ def check_outputs(jobs: Iterable[Job]) -> None:
     """Creates the output folders and checks that they are writable.
 
     Raises:
-        UsageError: A folder cannot be created or written into.
+        UsageError: A folder, or a remote storage, cannot be created or written into.
     """
-    for folder in sorted({job.destination.parent for job in jobs}):
+    folders = {job.destination.parent for job in jobs}
+    check_storage(filter(is_remote, folders))
+    for folder in sorted(each for each in folders if not is_remote(each)):
         check_writable(folder, "Cannot write into the folder")
 
 
@@ -171,12 +184,14 @@ def _jobs_of(source: Path, out: Path | None, mark: str, suffix: str) -> Iterator
         return
     # A folder given as "." or ".." has a name only when resolved.
     named = source if source.name not in {"", ".."} else source.resolve()
+    if out is None and not named.name:
+        raise UsageError(f"There is no place beside {source}.", "Name a folder with --out")
     root = named.with_name(f"{named.name}{mark}") if out is None else out
     skipped = root.resolve()
     same = skipped == source.resolve()
-    paths = some_images(source, lambda path: same or not path.resolve().is_relative_to(skipped))
-    for path in paths:
-        yield Job(path, _writable(root / path.relative_to(source), suffix))
+    images_of = remote_images if is_remote(source) else some_images
+    for path in images_of(source, lambda path: same or not is_inside(path, skipped)):
+        yield Job(path, _writable(root.joinpath(*path.relative_to(source).parts), suffix))
 
 
 def _writable(path: Path, suffix: str) -> Path:
