@@ -1,6 +1,8 @@
 """What the page's button does."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
@@ -66,12 +68,36 @@ def test_files_of_other_servers_are_not_fetched():
         asyncio.run(checked("https://example.org/a.jpg"))
 
 
-def test_a_stopped_server_gives_up_and_leaves_nothing(desk, upload):
-    path = upload("first.jpg")
-    desk.stopping = True
+def test_a_stopped_server_waits_for_the_tile_and_leaves_nothing(desk, upload):
+    path, told, ended = upload("first.jpg"), [], threading.Event()
+
+    def on_report(_share, what):
+        told.append(what)
+        if what == "first.jpg":
+            started.set()
+            time.sleep(0.2)
+            ended.set()
+
+    started = threading.Event()
+    errors = []
+
+    def work():
+        try:
+            desk.restore([path], "bicubic", 0, 1, on_report)
+        except ToolkitError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    desk.stop()
+    assert ended.is_set()
+    thread.join()
+    assert errors == ["The server was stopped."]
+    assert told == ["Loading bicubic", "first.jpg"]
+    assert [each.name for each in desk.uploads.iterdir()] == ["first.jpg"]
     with pytest.raises(ToolkitError, match="stopped"):
         desk.restore([path], "bicubic", 0, 1, ignore)
-    assert [each.name for each in desk.uploads.iterdir()] == ["first.jpg"]
 
 
 def test_names_are_escaped_in_the_report(tmp_path):

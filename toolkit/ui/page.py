@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -39,14 +40,13 @@ class Desk:
     Attributes:
         offers: The restorers to choose from, at least one.
         uploads: The folder of uploaded files, in which results are written, too.
-        stopping: Whether to give up as soon as the tile in progress is finished.
     """
 
     def __init__(self, offers: Sequence[Offer], uploads: Path, load: Load) -> None:
         self.offers = {each.label: each for each in offers}
         self.uploads = uploads
-        self.stopping = False
         self._load = lru_cache(maxsize=1)(load)
+        self._working, self._stopping = Lock(), False
 
     def restore(
         self,
@@ -72,23 +72,30 @@ class Desk:
         paths = [self._uploaded(each) for each in files or []]
         if not paths:
             raise UsageError("There is no photograph yet.", "Drop one, or click to choose.")
-        report(0.0, f"Loading {label}")
-        loaded = self._load(self.offers[label].source)
 
         def on_report(share: float, told: str) -> None:
-            if self.stopping:
+            if self._stopping:
                 raise ToolkitError("The server was stopped.")
             report(share, told)
 
-        folder = Path(tempfile.mkdtemp(dir=self.uploads))
-        try:
-            outcomes = restore_uploads(
-                loaded, paths, folder, scale=scale or None, strength=strength, report=on_report
-            )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        with self._working:
+            on_report(0.0, f"Loading {label}")
+            loaded = self._load(self.offers[label].source)
+            folder = Path(tempfile.mkdtemp(dir=self.uploads))
+            try:
+                outcomes = restore_uploads(
+                    loaded, paths, folder, scale=scale or None, strength=strength, report=on_report
+                )
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return folder, outcomes
+
+    def stop(self) -> None:
+        """Gives up what is being restored; returns when the tile in progress is finished."""
+        self._stopping = True
+        with self._working:
+            pass
 
     def _uploaded(self, file: str) -> Path:
         path = Path(file).resolve()

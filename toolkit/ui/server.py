@@ -87,7 +87,7 @@ def serving(
             try:
                 yield str(page.local_url)
             finally:
-                desk.stopping = True
+                desk.stop()
                 page.close(verbose=False)
 
 
