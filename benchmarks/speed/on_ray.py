@@ -64,6 +64,7 @@ def measure(scans: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     import toolkit
     from toolkit.restoring.folder import restore_files
     from toolkit.restoring.jobs import plan_jobs
+    from toolkit.restoring.folder import Files
     from toolkit.restoring.on_ray import Opening, restore_on_ray
     from toolkit.restoring.ray_cluster import check_ray, connected
     from toolkit.restoring.treatment import Treatment
@@ -77,7 +78,7 @@ def measure(scans: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
                 out = scans.with_name(f"{workers}-{repeat}")
                 jobs = plan_jobs([scans], out)
                 if workers:
-                    opening = Opening(args.restorer, {}, treatment, "cpu")
+                    opening = Opening(args.restorer, {}, treatment, Files(), "cpu")
                     row = timed(
                         workers,
                         lambda told: restore_on_ray(opening, jobs, workers=workers, on_event=told),  # noqa: B023

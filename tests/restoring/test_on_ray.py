@@ -16,7 +16,7 @@ from toolkit.discovery import installed
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.images import Picture, write_picture
 from toolkit.restoring import ray_cluster
-from toolkit.restoring.folder import restore_files
+from toolkit.restoring.folder import Files, restore_files
 from toolkit.restoring.jobs import Job, plan_jobs
 from toolkit.restoring.on_ray import TRIES, Opening, _Tries, restore_on_ray
 from toolkit.restoring.storage import location
@@ -109,7 +109,7 @@ def written(folder):
 
 
 def opening(name="bicubic", **options):
-    return Opening(name, options, Treatment())
+    return Opening(name, options, Treatment(), Files())
 
 
 def test_the_outcome_is_that_of_one_process_though_workers_are_killed(cluster, scans, tmp_path):
@@ -160,7 +160,7 @@ def test_a_second_run_does_what_is_left_on_remote_storage(cluster, scans, tmp_pa
 
 def test_a_restorer_that_workers_cannot_open_ends_it(cluster, scans, tmp_path):
     jobs = plan_jobs([scans], tmp_path / "out")
-    bad = Opening("bicubic", {}, Treatment(), device="nowhere")
+    bad = Opening("bicubic", {}, Treatment(), Files(), device="nowhere")
     with pytest.raises(ToolkitError, match=r"Ray stopped: .*There is no device 'nowhere'"):
         restore_on_ray(bad, jobs, workers=1)
 

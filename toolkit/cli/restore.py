@@ -223,6 +223,7 @@ def restore(
     from toolkit.restoring.jobs import check_encodings, matching, plan_jobs, suffix_of
     from toolkit.restoring.on_ray import Opening, restore_on_ray
     from toolkit.restoring.opening import note_on, open_restorer
+    from toolkit.restoring.ray_cluster import cluster_named
     from toolkit.restoring.sizes import Size
     from toolkit.restoring.treatment import Treatment, colour_for
 
@@ -232,7 +233,7 @@ def restore(
             "More than one --with: whose result shall be written?",
             "To see them side by side: --compare. Else name one.",
         )
-    cluster = _cluster(on, workers, compare=compare)
+    cluster = cluster_named(on, workers, compare=compare)
     suffix = ".png" if compare else suffix_of(format_out)
     size = Size(scale, width, height, max_side)
     with piped(inputs, out, report=output is not Format.json) as (given, target):
@@ -278,24 +279,3 @@ def _asked(settings: list[str], precision: Precision | None) -> dict[str, Any]:
     # As recipes name it, too: restorer.steps=20
     asked = dict(parse_option(each.removeprefix("restorer.")) for each in settings)
     return asked | ({"precision": precision.value} if precision else {})
-
-
-def _cluster(on: str, workers: int | None, *, compare: bool) -> str | None:
-    """Returns the address of the cluster, empty for the default; None to restore in this process.
-
-    Raises:
-        UsageError: There is no such place, Ray is missing, or an option does not suit it.
-    """
-    from toolkit.restoring.ray_cluster import check_ray
-
-    place, _, address = on.partition(":")
-    if place == "ray":
-        if compare:
-            raise UsageError("--compare works in this process alone.", "Leave out --on ray.")
-        check_ray()
-        return address
-    if on != "local":
-        raise UsageError(f"--on {on}: there is no such place.", "Use local, ray, or ray:ADDRESS.")
-    if workers:
-        raise UsageError("--workers is for --on ray.", "Add --on ray, or leave it out.")
-    return None

@@ -25,6 +25,25 @@ _QUIET = {
 """Settings with which Ray sends nothing home, prints nothing, and copies no project."""
 
 
+def cluster_named(on: str, workers: int | None, *, compare: bool) -> str | None:
+    """Returns the address of the cluster, empty for the default; None to restore in this process.
+
+    Raises:
+        UsageError: There is no such place, Ray is missing, or an option does not suit it.
+    """
+    place, _, address = on.partition(":")
+    if place == "ray":
+        if compare:
+            raise UsageError("--compare works in this process alone.", "Leave out --on ray.")
+        check_ray()
+        return address
+    if on != "local":
+        raise UsageError(f"--on {on}: there is no such place.", "Use local, ray, or ray:ADDRESS.")
+    if workers:
+        raise UsageError("--workers is for --on ray.", "Add --on ray, or leave it out.")
+    return None
+
+
 def check_ray() -> None:
     """Checks that Ray Data is installed.
 
