@@ -62,9 +62,8 @@ def make_images(folder: Path, count: int, side: int) -> None:
 def measure(scans: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Restores in turn in this process and on Ray; the files must be the same."""
     import toolkit
-    from toolkit.restoring.folder import restore_files
+    from toolkit.restoring.folder import Files, restore_files
     from toolkit.restoring.jobs import plan_jobs
-    from toolkit.restoring.folder import Files
     from toolkit.restoring.on_ray import Opening, restore_on_ray
     from toolkit.restoring.ray_cluster import check_ray, connected
     from toolkit.restoring.treatment import Treatment
