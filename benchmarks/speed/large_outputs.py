@@ -118,7 +118,7 @@ def plots(rows: list[dict[str, Any]]) -> str:
         points = [(round(1000 * row["megapixels"]), row[key] / unit) for row in rows]
         found.append(curve_plot(title, {"": points}, {"": COLOURS[0]}, dots=True, zero=True))
     both = "".join(
-        f'<g transform="translate({380 * number} 0)">{each}</g>'
+        each.replace("<svg ", f'<svg x="{10 + 380 * number}" width="360" height="190" ', 1)
         for number, each in enumerate(found)
     )
     return f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="200">{STYLE}{both}</svg>\n'
