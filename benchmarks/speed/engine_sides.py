@@ -78,7 +78,7 @@ def work(system: str, engine: str, folder: Path, side: int) -> Callable[[], Tens
     if engine == "onnx":
         restorer = GraphRestorer(folder / GRAPH)
         return lambda: restorer(lr)
-    network = plain(network_of(made(system)))
+    network = plain(network_of(made(system))).to(memory_format=torch.contiguous_format)
     if engine == "winograd":
         everywhere(network)
     if engine == "channels-last":
