@@ -85,8 +85,8 @@ def restore(
     ] = None,
     engine: Annotated[
         Engine,
-        typer.Option(help="torch: PyTorch; onnx: ONNX Runtime, on the processor; auto: the faster "
-                     "one."),
+        typer.Option(help="torch: PyTorch; onnx: ONNX Runtime, on the processor, with less memory; "
+                     "auto: PyTorch."),
     ] = Engine.auto,
     options: Annotated[
         list[str] | None,
