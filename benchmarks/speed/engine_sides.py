@@ -19,6 +19,8 @@ from toolkit_generators import winograd_layers
 SYSTEMS = ("pocket", "span", "real-esrgan", "sd21-decoder")
 ENGINES = ("torch", "channels-last", "winograd", "onnx")
 GRAPH = "graph.onnx"
+LATENT = 24
+"""Side of the latent that the decoder gets, which makes an image of 192 px."""
 
 
 class Decoder:
@@ -72,7 +74,7 @@ def graph(system: str, folder: Path) -> None:
 
 def work(system: str, engine: str, folder: Path, side: int) -> Callable[[], Tensor]:
     """Returns what restores one image with an engine."""
-    side = side // 4 if system == "sd21-decoder" else side
+    side = LATENT if system == "sd21-decoder" else side
     coarse = torch.rand(1, 3, 9, 9, generator=torch_stream(0, "image"))
     lr = bicubic_resize(coarse, (side, side)).clamp(0, 1)
     if engine == "onnx":

@@ -3,7 +3,7 @@
 Each engine restores in processes of its own, which take turns, round by round, in an order that
 is reversed each time. What they restore must be equal within a step of 8 bits.
 
-- torch: the network as PyTorch runs it.
+- torch: the network in PyTorch's usual layout.
 - channels-last: the same, with weights and images in that layout.
 - winograd: wide convolutions by `toolkit.winograd`, wherever it says that this pays.
 - onnx: the graph of `toolkit export --to onnx`, in ONNX Runtime.
@@ -50,10 +50,12 @@ def main() -> None:
     if args.one:
         print(json.dumps(measure(*args.one, args)))
         return
-    found = {system: compare(system, args) for system in args.systems}
     settings = {key: getattr(args, key) for key in (*SETTINGS, "rounds")}
     libraries = ("torch", "diffusers", "spandrel", "onnx", "onnxscript", "onnxruntime")
-    save(args.out, document("engines", libraries, settings=settings, systems=found))
+    found: dict[str, Any] = {}
+    for system in args.systems:
+        found[system] = compare(system, args)
+        save(args.out, document("engines", libraries, settings=settings, systems=found))
 
 
 def compare(system: str, args: argparse.Namespace) -> dict[str, Any]:

@@ -160,8 +160,8 @@ def restore(
     engine: Annotated[
         Engine,
         typer.Option(rich_help_panel=_NETWORK,
-                     help="torch: PyTorch; onnx: ONNX Runtime, on the processor; auto: the faster "
-                     "one."),
+                     help="torch: PyTorch; onnx: ONNX Runtime, on the processor, with less memory; "
+                     "auto: PyTorch."),
     ] = Engine.auto,
     on: Annotated[
         str,

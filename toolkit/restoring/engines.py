@@ -36,7 +36,7 @@ def with_engine(
     Args:
         restorer: Is on `device`.
         engine: "torch"; "onnx", for ONNX Runtime on the processor; or "auto", for PyTorch, as
-            ONNX Runtime is not faster by enough to be worth the time of writing a graph.
+            ONNX Runtime is not faster by enough to repay the writing of a graph.
         device: Where images are restored.
         tell: Is called with a line for the user if a graph must be written first.
 
