@@ -102,3 +102,26 @@ def test_a_folder_that_was_killed_ends_as_if_it_were_not(folder):
     assert kills
     subprocess.run(COMMAND, capture_output=True, check=True)
     assert {name: each for name, each in outputs().items() if name[0] != "."} == undisturbed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of files")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
+def test_a_disk_that_fills_leaves_nothing_half_written(folder, suffix):
+    import resource
+
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 256, (400, 700, 3), np.uint8)
+    for name in ("large", "small"):
+        pixels = noise if name == "large" else noise[:20, :20]
+        Image.fromarray(pixels).save(f"in/{name}.{suffix}")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    command = [*COMMAND, "--scale", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+    assert done.returncode == 1
+    assert f"Cannot write out/large.{suffix}: File too large" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in Path("out").iterdir()] == [f"small.{suffix}"]
