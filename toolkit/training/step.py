@@ -113,11 +113,12 @@ def generator_terms(
     between_images = dict(itertools.islice(system.losses.items(), 1 if first_loss_only else None))
     with system.autocast():
         prediction = predict(system.generator, piece.lr)
-        image = prediction.image
-        fake = image if system.discriminator.judges == "images" else prediction.latent
+        judges_images = system.discriminator.judges == "images"
+        # The image is decoded only if it is asked for.
+        fake = prediction.image if judges_images else prediction.latent
         judged = health.watch(fake) if health and system.adversarial else fake
         losses = {
-            name: with_gradient(partial(_distance, term, piece), image)
+            name: with_gradient(partial(_distance, term, piece), prediction.image)
             for name, term in between_images.items()
         }
         terms = [term.weight * losses[name] for name, term in between_images.items()]
