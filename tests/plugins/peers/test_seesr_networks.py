@@ -122,8 +122,9 @@ def test_controlled_unet_agrees_with_the_authors(known, pair, taps, close):
     eps = ControlledUNet(unet, controlnet)(known["x"], T, *inputs)
     close(eps, known["unet.out_with_control"], 2e-5)
     for name, output in seen.items():
-        # The golden tensor itself is 2.1e-5 from the result in float64, of a maximum of 20.
-        close(output, known[f"unet.tap.{name}"], 3e-5 if name == "up1" else 2e-5)
+        wanted = known[f"unet.tap.{name}"]
+        # That of up1, of a maximum of 20, is itself 2.1e-5 from the result in float64.
+        close(output, wanted, 3e-5 if wanted.abs().max() > 8 else 2e-5)
     assert len(seen) == 6
 
 
