@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.images import bicubic_resize
 from toolkit.restoring import tiles
-from toolkit.restoring.tiles import fitting_tile, restore_tiled, windows
+from toolkit.restoring.tiles import fitting_tile, joined, restored_strips, windows
+
+
+def restore_tiled(restorer, lr, *tiles, **calls):
+    """All strips, joined."""
+    strips = restored_strips(restorer, lr, *tiles, **calls)
+    return joined(strips, lr.shape[2] * restorer.scale)
 
 
 class Convolution:

@@ -249,7 +249,7 @@ def restore(
             treatment = Treatment(tile, method, strength, size)
             treatment.check(restorer)
             move(restorer, chosen)
-            record = record or note_on(restorer, name)
+            record = None if compare else note_on(restorer, name)  # sheets have none
             restorers[name] = with_engine(restorer, engine.value, chosen, note), treatment
         restorer, treatment = restorers[names[0]]
         mark = "_compare" if compare else size.mark or f"_x{restorer.scale}"

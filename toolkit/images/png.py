@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.images.metadata import density
 from toolkit.images.picture import Metadata, Pixels
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _METRE = 0.0254
 _XMP_HEAD = b"XML:com.adobe.xmp\0"
 _MOST_TEXT = 2**24
@@ -21,7 +21,7 @@ _REPORTED = {b"Title", b"Author", b"Description", b"Copyright", b"Creation Time"
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yields kind and content of each chunk before the pixels."""
-    at = len(_SIGNATURE)
+    at = len(SIGNATURE)
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         if kind in {b"IDAT", b"IEND"}:
@@ -85,13 +85,14 @@ def with_metadata(data: bytes, metadata: Metadata) -> bytes:
     added = b""
     if metadata.dpi:
         across, down = (min(round(value / _METRE), 2**31 - 1) for value in metadata.dpi)
-        added += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+        added += chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
     if metadata.xmp:
-        added += _chunk(b"iTXt", _XMP_HEAD + bytes(4) + metadata.xmp)
-    at = len(_SIGNATURE) + 25  # after the IHDR chunk
+        added += chunk(b"iTXt", _XMP_HEAD + bytes(4) + metadata.xmp)
+    at = len(SIGNATURE) + 25  # after the IHDR chunk
     return data[:at] + added + data[at:]
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Encodes a chunk, with its length and checksum."""
     check = struct.pack(">I", zlib.crc32(kind + content))
     return struct.pack(">I", len(content)) + kind + content + check

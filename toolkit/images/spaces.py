@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from toolkit.images.picture import Pixels
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsTransform
 
 _FROM_XYZ = np.array(
     [
@@ -36,14 +40,7 @@ def cmyk_to_rgb(cmyk: Pixels, icc: bytes) -> tuple[Pixels, str]:
         from PIL import Image, ImageCms
 
         try:
-            transform = ImageCms.buildTransform(
-                io.BytesIO(icc),
-                ImageCms.createProfile("sRGB"),
-                "CMYK",
-                "RGB",
-                ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
+            transform = _transform_to_srgb(icc, "CMYK")
         except ImageCms.PyCMSError:
             pass
         else:
@@ -52,6 +49,20 @@ def cmyk_to_rgb(cmyk: Pixels, icc: bytes) -> tuple[Pixels, str]:
     light = 255 - cmyk.astype(np.uint16)
     rgb = (light[..., :3] * light[..., 3:] + 127) // 255
     return rgb.astype(np.uint8), "CMYK was converted to RGB without a profile"
+
+
+def _transform_to_srgb(icc: bytes, mode: str) -> ImageCmsTransform:
+    """Builds the transform from a profile; raises `PyCMSError` if it is damaged."""
+    from PIL import ImageCms
+
+    return ImageCms.buildTransform(
+        io.BytesIO(icc),
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
 
 
 def to_srgb(pixels: Pixels, icc: bytes) -> tuple[Pixels, tuple[str, ...]]:
@@ -69,14 +80,7 @@ def to_srgb(pixels: Pixels, icc: bytes) -> tuple[Pixels, tuple[str, ...]]:
     if icc[16:20] != b"RGB " or pixels.shape[2] < 3:
         return pixels, ("the grey colour profile was dropped, as none is written to this format",)
     try:
-        transform = ImageCms.buildTransform(
-            io.BytesIO(icc),
-            ImageCms.createProfile("sRGB"),
-            "RGB",
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        transform = _transform_to_srgb(icc, "RGB")
     except ImageCms.PyCMSError:
         return pixels, ("the colour profile was dropped, as it is damaged",)
     rgb = np.ascontiguousarray(pixels[..., :3])

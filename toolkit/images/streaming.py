@@ -15,6 +15,8 @@ import numpy as np
 
 from toolkit.image_files import JPEG_SUFFIXES, TIFF_SUFFIXES
 from toolkit.images.picture import Pixels
+from toolkit.images.png import SIGNATURE
+from toolkit.images.png import chunk as png_chunk
 from toolkit.images.tags import LONG, SHORT, Form, build, field, parse
 
 Encode = Callable[[Pixels], bytes]
@@ -24,7 +26,6 @@ STREAMED = 4_000_000
 """Pixels from which files are written row by row."""
 ROWS = 256
 """Rows in a strip but the last: a multiple of eight rows of JPEG's blocks."""
-_PNG_START = 8
 _IDAT = 2**18
 _LEVEL = 4
 """Of zlib; photographs hardly become smaller at higher levels, which take several times as long."""
@@ -85,16 +86,16 @@ def _write_png(stream: IO[bytes], strips: Iterator[Pixels], height: int, encode:
             above = np.zeros_like(strip[0])
         packed += packer.compress(_filtered(strip, above))
         if len(packed) >= _IDAT:
-            stream.write(_chunk(b"IDAT", packed))
+            stream.write(png_chunk(b"IDAT", packed))
             packed = b""
         above = strip[-1].copy()
-    stream.write(_chunk(b"IDAT", packed + packer.flush()) + after)
+    stream.write(png_chunk(b"IDAT", packed + packer.flush()) + after)
 
 
 def _around_pixels(png: bytes, height: int) -> tuple[bytes, bytes]:
     """Returns what stands before and behind a PNG file's pixels, for another height."""
-    before, after = [png[:_PNG_START]], list[bytes]()
-    at, seen = _PNG_START, False
+    before, after = [SIGNATURE], list[bytes]()
+    at, seen = len(SIGNATURE), False
     while at < len(png):
         size, kind = struct.unpack_from(">I4s", png, at)
         content = png[at + 8 : at + 8 + size]
@@ -103,14 +104,9 @@ def _around_pixels(png: bytes, height: int) -> tuple[bytes, bytes]:
         if kind == b"IDAT":
             seen = True
         else:
-            (after if seen else before).append(_chunk(kind, content))
+            (after if seen else before).append(png_chunk(kind, content))
         at += 12 + size
     return b"".join(before), b"".join(after)
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    check = struct.pack(">I", zlib.crc32(kind + content))
-    return struct.pack(">I", len(content)) + kind + content + check
 
 
 def _filtered(strip: Pixels, above: Pixels) -> bytes:

@@ -11,6 +11,7 @@ from toolkit.abilities import avoids_tiles, fingerprint_of, matches_colours
 from toolkit.errors import UsageError
 from toolkit.files import appearing_folder, locked
 from toolkit.graphs import GraphRestorer, check_installed, network_of, versions, write_graph
+from toolkit.restoring.opening import add_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,5 @@ def _key(restorer: Restorer) -> str:
     network = network_of(restorer)
     about = [str(network), versions(), fingerprint_of(restorer), restorer.scale]
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name, tensor in network.state_dict().items():
-        digest.update(f"{name} {list(tensor.shape)}".encode())
-        digest.update(tensor.detach().contiguous().numpy().data)
+    add_weights(digest, network)
     return digest.hexdigest()[:16]

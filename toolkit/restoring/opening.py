@@ -20,6 +20,9 @@ from toolkit.specs import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from hashlib import _Hash as Hash
+
+    from torch import nn
 
     from toolkit.interfaces import Restorer
     from toolkit.registry import Registry
@@ -71,11 +74,16 @@ def digest_of_weights(restorer: Restorer) -> str:
         return ""
     digest = hashlib.sha256()
     for network in restorer.networks.values():
-        for name, tensor in network.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-            values = tensor.detach().cpu().contiguous().flatten()
-            digest.update(values.view(torch.uint8).numpy().data)
+        add_weights(digest, network)
     return digest.hexdigest()[:16]
+
+
+def add_weights(digest: Hash, network: nn.Module) -> None:
+    """Adds names, types, shapes and values of a network's weights to a digest."""
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        values = tensor.detach().cpu().contiguous().flatten()
+        digest.update(values.view(torch.uint8).numpy().data)
 
 
 def _named(source: str, registry: Registry, options: Mapping[str, Any]) -> Restorer:

@@ -55,24 +55,6 @@ class Window(NamedTuple):
         return (rising * (1 - _fade(positions, self.fall, self.ramp))).float()
 
 
-@torch.no_grad()
-def restore_tiled(
-    restorer: Restorer,
-    lr: Tensor,
-    tile: int | None = None,
-    overlap: int | None = None,
-    *,
-    device: torch.device | None = None,
-    on_tile: OnTile | None = None,
-) -> Tensor:
-    """Restores `lr`, `[b, 3, h, w]` of any size, to `[b, 3, scale * h, scale * w]`.
-
-    Arguments and errors are those of `restored_strips`.
-    """
-    strips = restored_strips(restorer, lr, tile, overlap, device=device, on_tile=on_tile)
-    return joined(strips, lr.shape[2] * restorer.scale)
-
-
 def joined(strips: Iterable[Tensor], height: int) -> Tensor:
     """Joins strips of rows, `[b, c, rows, w]`, without having both them and the whole in memory."""
     whole, done = torch.empty(0), 0
@@ -143,7 +125,7 @@ def restored_strips(
 
 
 def tile_side(tile: int | None, height: int, width: int) -> int:
-    """Returns the side of an image's tiles for a `tile` of `restore_tiled`, in LR pixels."""
+    """Returns the side of an image's tiles for a `tile` of `restored_strips`, in LR pixels."""
     if tile is None:
         tile = TILE if height * width > WHOLE_PIXELS else 0
     return tile or max(height, width)
