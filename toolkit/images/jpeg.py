@@ -32,7 +32,7 @@ _SUBSAMPLINGS: dict[int, Subsampling] = {0x11: "4:4:4", 0x21: "4:2:2", 0x22: "4:
 """By the sampling factors of the brightness, where those of the colours are 1."""
 _MAX_BYTES = 65533
 """Size limit of a segment's content."""
-_FRAMES = {0xC0 + number for number in range(16)} - {0xC4, 0xC8, 0xCC}
+FRAMES = {0xC0 + number for number in range(16)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
 # In a scan, 0xFF 0x00 is a literal 0xFF, and 0xFF 0xD0 to 0xD7 are restart markers.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
@@ -51,7 +51,7 @@ class _Segment(NamedTuple):
 
 def lacks_end(data: bytes) -> bool:
     """Whether the end marker is missing; those of embedded thumbnails do not count."""
-    return all(segment.marker != _END for segment in _segments(data))
+    return all(segment.marker != _END for segment in segments(data))
 
 
 def cut_short(data: bytes, pixels: Pixels, reduction: int = 1) -> bool:
@@ -62,11 +62,11 @@ def cut_short(data: bytes, pixels: Pixels, reduction: int = 1) -> bool:
     scan data before the end marker: they make a difference only if the scans are incomplete.
     `pixels` may have been decoded at 1/`reduction` of the size.
     """
-    segments = list(_segments(data))
-    scans = sum(segment.marker == _SCAN for segment in segments)
+    found = list(segments(data))
+    scans = sum(segment.marker == _SCAN for segment in found)
     if not scans or (scans == 1 and not _ends_flat(pixels, 8 // reduction)):
         return False
-    end = segments[-1].start
+    end = found[-1].start
     # An eighth shows the mean of each block, which the first of several scans may already contain.
     coarse = 8 if scans == 1 else 2
     before = _preview(data, coarse)
@@ -151,7 +151,7 @@ def with_metadata(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ..
         pieces = []
     for number, piece in enumerate(pieces, start=1):
         parts.append(_segment(0xE2, _ICC_HEAD + bytes([number, len(pieces)]) + piece))
-    first = next(_segments(data))  # JFIF, which must come first
+    first = next(segments(data))  # JFIF, which must come first
     across, down = (round(value) for value in metadata.dpi or (0, 0))
     unit = int(min(across, down) > 0 and max(across, down) < 2**16)
     density_bytes = struct.pack(">BHH", unit, across if unit else 1, down if unit else 1)
@@ -174,7 +174,7 @@ def _lost(data: bytes) -> tuple[str, ...]:
 
 def _subsampling(data: bytes) -> Subsampling | None:
     """Returns the subsampling of a file of three channels, if it is a usual one."""
-    body = next((body for marker, body in _header_segments(data) if marker in _FRAMES), b"")
+    body = next((body for marker, body in _header_segments(data) if marker in FRAMES), b"")
     factors = tuple(body[7:15:3])
     if len(factors) != 3 or body[5] != 3 or factors[1:] != (0x11, 0x11):
         return None
@@ -183,8 +183,8 @@ def _subsampling(data: bytes) -> Subsampling | None:
 
 def _frame(data: bytes) -> tuple[int, int, int]:
     """Returns height, width and the number of colour channels; 0 if unknown."""
-    for segment in _segments(data):
-        if segment.marker in _FRAMES:
+    for segment in segments(data):
+        if segment.marker in FRAMES:
             head = data[segment.body + 1 : min(segment.body + 6, segment.end)]
             return struct.unpack(">HHB", head) if len(head) == 5 else (0, 0, 0)
     return 0, 0, 0
@@ -192,7 +192,7 @@ def _frame(data: bytes) -> tuple[int, int, int]:
 
 def _header_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields marker and body of each segment before the first scan."""
-    for segment in _segments(data):
+    for segment in segments(data):
         if segment.marker == _SCAN:
             return
         yield segment.marker, data[segment.body : segment.end]
@@ -202,7 +202,7 @@ def _segment(marker: int, body: bytes) -> bytes:
     return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
 
 
-def _segments(data: bytes) -> Iterator[_Segment]:
+def segments(data: bytes) -> Iterator[_Segment]:
     """Yields the segments up to and including the end marker; scan data are skipped."""
     at = len(_START) if data.startswith(_START) else len(data)
     while match := _MARKER.search(data, at):

@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from toolkit.image_files import JPEG_SUFFIXES, TIFF_SUFFIXES
+from toolkit.images.jpeg import FRAMES, segments
 from toolkit.images.picture import Pixels
 from toolkit.images.png import SIGNATURE
 from toolkit.images.png import chunk as png_chunk
@@ -189,17 +190,10 @@ def _write_jpeg(stream: IO[bytes], strips: Iterator[Pixels], height: int, encode
 
 def _start_of_scan(jpeg: bytes) -> int:
     """Returns where a JPEG file's pixels begin."""
-    at = 2
-    while True:
-        kind, size = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        at += 2 + size
-        if kind == _START_OF_SCAN:
-            return at
+    return next(each.end for each in segments(jpeg) if each.marker == _START_OF_SCAN)
 
 
 def _with_height(head: bytes, height: int) -> bytes:
     """Changes the height in a JPEG file's segments."""
-    at = 2
-    while head[at + 1] not in (0xC0, 0xC1, 0xC2):
-        at += 2 + int.from_bytes(head[at + 2 : at + 4], "big")
-    return head[: at + 5] + struct.pack(">H", height) + head[at + 7 :]
+    at = next(each.body for each in segments(head) if each.marker in FRAMES) + 1
+    return head[:at] + struct.pack(">H", height) + head[at + 2 :]
