@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
+from toolkit.cli.plugins_check import check
 from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.registry import Registry
 
 plugins = typer.Typer(help="List the installed components, or show one.", no_args_is_help=True)
+plugins.command("check")(check)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 

@@ -19,7 +19,8 @@ class Check:
 
     Attributes:
         name: Its name in reports, such as `gradients`.
-        where: The function, as `module.function` in `toolkit.testing`; it raises `AssertionError`.
+        where: The function, as `module.function` in `toolkit.testing`. It raises `AssertionError`,
+            or returns what it measured, if anything.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Check:
     def __str__(self) -> str:
         return self.name
 
-    def function(self) -> Callable[[Subject], None]:
+    def function(self) -> Callable[[Subject], str | None]:
         """Imports the function, whose module may load torch."""
         module, _, name = self.where.partition(".")
         found: Any = getattr(importlib.import_module(f"toolkit.testing.{module}"), name)

@@ -29,7 +29,7 @@ class Outcome:
         distribution: The distribution that supplies it.
         check: The check.
         state: "not checked" if something is lacking that need not be here.
-        message: What is wrong, or what is lacking; empty if it passed.
+        message: What is wrong or lacking; if it passed, what was measured, if anything.
         seconds: How long it took.
         error: The exception behind it.
     """
@@ -67,7 +67,7 @@ def examine(subject: Subject, check: Check) -> Outcome:
     message, error = "", None
     try:
         with redirect_stdout(sys.stderr):  # stdout is for results
-            check.function()(subject)
+            message = check.function()(subject) or ""
     except Exception as raised:  # noqa: BLE001 - a plugin may raise anything
         error = raised
         lacking = _lacks(subject, raised)
