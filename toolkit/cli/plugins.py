@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
+from toolkit.cli.plugins_check import check
 from toolkit.cli.plugins_install import freeze, install
 from toolkit.cli.plugins_new import new
 from toolkit.errors import UnknownComponentError, did_you_mean
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.distributions import Supplier
     from toolkit.registry import Registry
 
-plugins = typer.Typer(help="List, show, write and install plugins.", no_args_is_help=True)
+plugins = typer.Typer(help="List, show, write, check and install plugins.", no_args_is_help=True)
 
 _WIDEST_NAME = 40
 """Columns of a distribution's name that are never cut off, on a terminal of 80."""
@@ -212,5 +213,6 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
 
 
 plugins.command("new")(new)
+plugins.command("check")(check)
 plugins.command("install")(install)
 plugins.command("freeze")(freeze)
