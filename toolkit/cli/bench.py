@@ -66,6 +66,9 @@ def bench(
     gpu_hours: Annotated[
         float | None, typer.Option(min=0.01, help="The same, in hours of one GPU.")
     ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where to measure: local, ray, ray:ADDRESS.")
+    ] = "local",
     work: Annotated[
         Path, typer.Option(parser=user_path, metavar="PATH",
                      help="Folder of runs, images and scores, shared by all tables.")
@@ -98,9 +101,11 @@ def bench(
       toolkit bench --table my.toml --format html > my.html
     """
     from toolkit.files import check_writable
+    from toolkit.restoring.ray_cluster import cluster_named
     from toolkit.tables.reading import read_table, select_rows
 
     seconds = _budget(budget, gpu_hours)
+    cluster = cluster_named(on, None, compare=False)
     chosen = read_table(table)
     rows = select_rows(chosen, only or [])
     for folder in (out, work if chosen.measures == "quality" else None):
@@ -116,7 +121,7 @@ def bench(
         from toolkit.tables.planning import Request
 
         request = Request(chosen, setting, work, quick, seeds)
-        result = _quality(request, rows, registry, jobs, seconds)
+        result = _quality(request, rows, registry, jobs, seconds, cluster)
     _print(result, output)
     if out:
         _write(out, table_name(table), result)
@@ -179,6 +184,7 @@ def _quality(
     registry: Registry,
     workers: int | None,
     budget: float | None,
+    cluster: str | None,
 ) -> TableResult:
     from toolkit.cli.progress import measurements_progress
     from toolkit.tables.quality import Tell, measure_table
@@ -188,7 +194,9 @@ def _quality(
 
     tell = Tell(todo, lambda length: note(str(length)), measurements_progress)
     with working():
-        return measure_table(request, rows, registry, tell, workers=workers, budget=budget)
+        return measure_table(
+            request, rows, registry, tell, workers=workers, budget=budget, cluster=cluster
+        )
 
 
 def _write(out: Path, stem: str, result: TableResult) -> None:
