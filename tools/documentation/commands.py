@@ -15,8 +15,8 @@ _FLAGS = {"bool": "", "Path": "PATH", "str": "TEXT", "int": "N", "float": "N"}
 _INTRODUCTION = """# Commands
 
 What `toolkit COMMAND --help` prints, for all commands. Exit codes: 0 for success, 1 for a failure,
-2 for wrong usage, 130 when Ctrl-C stopped the work. `--debug`, allowed anywhere, shows the traceback
-of an error and details of what went wrong without stopping the work.
+2 for wrong usage, 130 when Ctrl-C stopped the work. `--debug`, allowed anywhere, shows the
+traceback of an error, and details of what went wrong without stopping the work.
 """
 
 
@@ -30,9 +30,7 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
-def _commands(
-    group: Any, names: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _commands(group: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from _commands(command, (*names, name))
@@ -42,12 +40,10 @@ def _commands(
 
 def _help(text: str) -> str:
     """Makes a code block of the examples that end a help text."""
-    about, label, examples = re.split(r"^(Examples?:)", text, maxsplit=1, flags=re.MULTILINE) + (
-        [] if re.search(r"^Examples?:", text, re.MULTILINE) else ["", ""]
-    )
-    if not label:
-        return about + "\n"
-    lines = [line.strip() for line in examples.splitlines() if line.strip()]
+    about, *examples = re.split(r"^Examples?:", text, maxsplit=1, flags=re.MULTILINE)
+    if not examples:
+        return f"{about}\n"
+    lines = [line.strip() for line in examples[0].splitlines() if line.strip()]
     return f"{about.rstrip()}\n\n```sh\n" + "\n".join(lines) + "\n```\n"
 
 

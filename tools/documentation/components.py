@@ -55,6 +55,12 @@ def _section(component: Component, registry: Registry) -> str:
         lines.append(f"- Licence: {component.licence}")
     if component.origin:
         lines.append(f"- Where to get it: {component.origin}")
-    for file in registry.weights(component):
-        lines.append(f"- Weights: `{file.name}`, {file.size / 1e6:.1f} MB, {file.licence}")
+    lines += [
+        f"- Weights: `{file.name}`, {_size(file.size)}, {file.licence}"
+        for file in registry.weights(component)
+    ]
     return "\n".join([*lines, "", model_fields(component.options) or "It takes no options.\n"])
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

@@ -15,10 +15,10 @@ from toolkit import plugin
 _FIELDS = re.compile(r"^<!-- (fields|settings): ([\w.]+) -->$", re.MULTILINE)
 _API = """# Plugin API
 
-`toolkit.plugin` is all that a plugin may import from the toolkit. `toolkit.testing` has the checks for
-its tests: [how to use them](../plugins/index.md). Tensors are described with these letters: `b` batch, `h w` height and
-width in pixels, `f` image pixels per latent pixel, `c` latent channels, `d` text width.
-
+`toolkit.plugin` is all that a plugin may import from the toolkit. `toolkit.testing` has the checks
+for its tests: [how to use them](../plugins/index.md). Shapes are written with these letters:
+`b` batch, `h w` height and width in pixels, `f` image pixels per latent pixel, `c` latent channels,
+`d` text width.
 """
 
 
@@ -30,7 +30,7 @@ def reference() -> dict[str, str]:
     for path in sorted((ROOT / "docs").rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if _FIELDS.search(text):
-            pages[path.relative_to(ROOT / "docs").as_posix()] = _FIELDS.sub(_fields, text)
+            pages[path.relative_to(ROOT / "docs").as_posix()] = _with_fields(text)
     return pages
 
 
@@ -85,7 +85,13 @@ _OTHERS = {
 """What is no class and no function, and so has no docstring of its own."""
 
 
-def _fields(marker: re.Match[str]) -> str:
-    module, _, name = marker[2].rpartition(".")
-    model = getattr(importlib.import_module(module), name)
-    return model_fields(model, defaults=marker[1] == "settings")
+def _with_fields(text: str) -> str:
+    """Replaces the markers of a page, such as `<!-- fields: module.Model -->`."""
+    linked = {marker[2].rpartition(".")[2] for marker in _FIELDS.finditer(text)}
+
+    def fields(marker: re.Match[str]) -> str:
+        module, _, name = marker[2].rpartition(".")
+        model = getattr(importlib.import_module(module), name)
+        return model_fields(model, defaults=marker[1] == "settings", linked=linked)
+
+    return _FIELDS.sub(fields, text)
