@@ -1,20 +1,33 @@
-"""Makes the site: `PYTHONPATH=tools python -m documentation`, which `make docs` calls."""
+"""Makes the site: `PYTHONPATH=tools python -m documentation [FOLDER]`, which `make docs` calls."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from documentation.reference import reference
 from documentation.staging import ROOT, stage
 
+CONFIGURATION = ROOT / "zensical.toml"
 
-def main() -> int:
-    """Collects the pages, then has Zensical build them; any warning is an error."""
-    stage(ROOT / "build" / "docs", reference())
+
+def build(folder: Path) -> int:
+    """Collects the pages in `build/docs`, then has Zensical build them in `site`.
+
+    Args:
+        folder: Where both are; the repository's, or another.
+
+    Returns:
+        Zensical's exit code, which is not 0 if there was any warning.
+    """
+    stage(folder / "build" / "docs", reference())
+    if folder != ROOT:
+        shutil.copy(CONFIGURATION, folder)
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603
+    return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build(Path(sys.argv[1]) if sys.argv[1:] else ROOT))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Callable
+from functools import partial
 
 from documentation.commands import commands_page
 from documentation.components import SLOTS, components_page
@@ -22,11 +24,17 @@ for its tests: [how to use them](../plugins/index.md). Shapes are written with t
 """
 
 
+def generated_pages() -> dict[str, Callable[[], str]]:
+    """Returns the pages that are made from nothing but code, by their paths in the site."""
+    pages: dict[str, Callable[[], str]] = {
+        f"reference/components/{kind}.md": partial(components_page, kind) for kind in SLOTS
+    }
+    return pages | {"reference/commands.md": commands_page, "reference/plugin-api.md": api_page}
+
+
 def reference() -> dict[str, str]:
-    """Returns all generated pages, by their paths in the site."""
-    pages = {f"reference/components/{kind}.md": components_page(kind) for kind in SLOTS}
-    pages["reference/commands.md"] = commands_page()
-    pages["reference/plugin-api.md"] = api_page()
+    """Makes all pages with texts from the code, by their paths in the site."""
+    pages = {place: make() for place, make in generated_pages().items()}
     for path in sorted((ROOT / "docs").rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if _FIELDS.search(text):
