@@ -23,6 +23,8 @@ COMMANDS = "|".join(ROOT_COMMAND.commands)
 PIPS = {"--no-deps", "--force-reinstall"}
 TORCHRUNS = {"--nproc-per-node"}
 DOCKERS = {"--shm-size"}
+COMING = tuple(f"plugins {each}" for each in ("new", "check", "freeze", "install"))
+"""Commands that the pages describe before they exist."""
 
 
 def texts(path):
@@ -82,8 +84,13 @@ def test_the_commands_are_found():
 
 
 def test_what_is_named_is_there():
-    lost = {f"{path.relative_to(ROOT)}: {said}": fault(said) for path, said in NAMED}
+    lost = {f"{path.relative_to(ROOT)}: {said}": fault(said) for path, said in NAMED
+            if not said.startswith(COMING)}  # fmt: skip
     assert {where: told for where, told in lost.items() if told} == {}
+
+
+def test_what_is_coming_is_not_there_yet():
+    assert [said for said in COMING if not fault(said)] == []
 
 
 @pytest.mark.parametrize("said", ["plugins lst", "train --oops 1", "data check DIR --was x"])
