@@ -4,9 +4,9 @@ import re
 
 import pytest
 import typer
+
 from documentation.options import model_fields, type_of
 from documentation.reference import reference
-
 from toolkit import plugin
 from toolkit.cli.app import app
 from toolkit.component import KINDS

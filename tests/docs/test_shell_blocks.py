@@ -1,13 +1,12 @@
 """Every `toolkit` command of a shell block parses: its options exist, and take such values."""
 
-import re
 import shlex
 from pathlib import Path
 
 import pytest
 import typer
-from documentation.links import prose
 
+from documentation.links import prose
 from toolkit.cli.app import app
 
 ROOT = Path(__file__).parents[2]
