@@ -69,6 +69,11 @@ def test_the_settings_of_a_recipe_are_all_there():
         assert " ".join(field.description.split()) in text
 
 
+def test_everything_is_described():
+    lost = [place for place, text in PAGES.items() if re.search("^:   …$", text, re.MULTILINE)]
+    assert lost == []
+
+
 def test_no_marker_is_left():
     assert [place for place, text in PAGES.items() if "<!--" in text] == []
 

@@ -24,8 +24,8 @@ def commands_page() -> str:
     """Returns a section for each command, in the order of `toolkit --help`."""
     parts = [_INTRODUCTION]
     for names, command in _commands(typer.main.get_command(app), ()):
-        parts.append(f"## `{' '.join(('toolkit', *names))}`\n\n{_help(command.help or '')}")
-        parts.append(f"```text\n{_usage(names, command)}\n```\n")
+        parts.append(f"## `{' '.join(('toolkit', *names))}`\n")
+        parts.append(f"```text\n{_usage(names, command)}\n```\n\n{_help(command.help or '')}")
         parts += [_entry(parameter) for parameter in command.params if not parameter.hidden]
     return "\n".join(parts)
 
@@ -61,9 +61,9 @@ def _entry(parameter: Any) -> str:
         return entry(parameter.metavar or parameter.name.upper(), "", "", parameter.help or "")
     value = parameter.metavar or _choices(parameter)
     named = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    repeated = "may be repeated" if parameter.multiple else ""
+    is_repeated = parameter.multiple and "may be repeated" not in (parameter.help or "")
     name = f"{named} {value}".strip()
-    return entry(name, repeated, _default(parameter), parameter.help or "")
+    return entry(name, "may be repeated" * is_repeated, _default(parameter), parameter.help or "")
 
 
 def _choices(parameter: Any) -> str:

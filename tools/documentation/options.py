@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,7 +24,13 @@ _TYPES = {
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
-def model_fields(model: type, *, defaults: bool = True, linked: Container[str] = ()) -> str:
+def model_fields(
+    model: type,
+    *,
+    defaults: bool = True,
+    linked: Container[str] = (),
+    only: Sequence[str] = (),
+) -> str:
     """Returns a definition list of a model's fields: name, type, default and meaning.
 
     Args:
@@ -32,6 +38,7 @@ def model_fields(model: type, *, defaults: bool = True, linked: Container[str] =
             class's section "Attributes".
         defaults: Whether to tell defaults; a document's reader has no use for them.
         linked: Names of models that have a section of their own on the page.
+        only: Names of fields; all, if there is none.
     """
     schema = TypeAdapter(model).json_schema(mode="validation" if defaults else "serialization")
     definitions = {
@@ -42,6 +49,8 @@ def model_fields(model: type, *, defaults: bool = True, linked: Container[str] =
     attributes = {field.alias or name: name for name, field in fields.items()}
     entries = []
     for key, field in schema.get("properties", {}).items():
+        if only and key not in only:
+            continue
         about = field.get("description", "") or documented.get(attributes.get(key, key), "")
         kind = type_of(field, definitions)
         entries.append(entry(key, kind, default_of(field, key, schema) if defaults else "", about))

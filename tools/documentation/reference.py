@@ -14,7 +14,7 @@ from documentation.options import model_fields
 from documentation.staging import ROOT
 from toolkit import plugin
 
-_FIELDS = re.compile(r"^<!-- (fields|settings): ([\w.]+) -->$", re.MULTILINE)
+_FIELDS = re.compile(r"^<!-- (fields|settings): ([\w.]+)((?: \w+)*) -->$", re.MULTILINE)
 _API = """# Plugin API
 
 `toolkit.plugin` is all that a plugin may import from the toolkit. `toolkit.testing` has the checks
@@ -94,12 +94,14 @@ _OTHERS = {
 
 
 def _with_fields(text: str) -> str:
-    """Replaces the markers of a page, such as `<!-- fields: module.Model -->`."""
+    """Replaces the markers of a page, such as `<!-- fields: module.Model [name …] -->`."""
     linked = {marker[2].rpartition(".")[2] for marker in _FIELDS.finditer(text)}
 
     def fields(marker: re.Match[str]) -> str:
         module, _, name = marker[2].rpartition(".")
         model = getattr(importlib.import_module(module), name)
-        return model_fields(model, defaults=marker[1] == "settings", linked=linked)
+        return model_fields(
+            model, defaults=marker[1] == "settings", linked=linked, only=marker[3].split()
+        )
 
     return _FIELDS.sub(fields, text)
