@@ -1,38 +1,17 @@
 """Every `toolkit` command of a shell block parses: its options exist, and take such values."""
 
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
+from code_blocks import all_blocks
 
-from documentation.links import prose
 from toolkit.cli.app import app
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted({
-    ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md"),
-    ROOT / "benchmarks/README.md", *ROOT.glob("examples/*/README.md"),
-})  # fmt: skip
-SHELLS = ("sh", "console")
 SEPARATORS = {"|", "||", "&&", ";", ">", ">>", "<"}
 COMMAND = typer.main.get_command(app)
 FAULTS = (KeyError, typer.BadParameter.__base__)
 """An unknown command, and a click error about options and arguments."""
-
-
-def blocks(text):
-    """The code blocks of a page, as (language, code)."""
-    lines, language = [], None
-    for line, is_prose in prose(text):
-        if is_prose:
-            if lines:
-                yield language, "".join(lines[1:-1])
-            lines = []
-        else:
-            if not lines:
-                language = line.strip().lstrip("`~").split(" ")[0].strip()
-            lines.append(line)
 
 
 def commands(code):
@@ -67,14 +46,8 @@ def marks(arguments):
 
 
 NAMED = [
-    pytest.param(
-        arguments,
-        id=f"{page.relative_to(ROOT)}: {' '.join(arguments)}",
-        marks=marks(arguments),
-    )
-    for page in PAGES
-    for language, code in blocks(page.read_text(encoding="utf-8"))
-    if language in SHELLS
+    pytest.param(arguments, id=f"{page}: {' '.join(arguments)}", marks=marks(arguments))
+    for page, code in all_blocks("sh", "console")
     for arguments in commands(code)
 ]
 
