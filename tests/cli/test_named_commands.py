@@ -23,8 +23,7 @@ COMMANDS = "|".join(ROOT_COMMAND.commands)
 PIPS = {"--no-deps", "--force-reinstall"}
 TORCHRUNS = {"--nproc-per-node"}
 DOCKERS = {"--shm-size"}
-COMING = tuple(f"plugins {each}" for each in ("new", "check", "freeze", "install"))
-"""Commands that the pages describe before they exist."""
+CALL_PIP = {"installing.py", "packages.py"}
 
 
 def texts(path):
@@ -84,13 +83,8 @@ def test_the_commands_are_found():
 
 
 def test_what_is_named_is_there():
-    lost = {f"{path.relative_to(ROOT)}: {said}": fault(said) for path, said in NAMED
-            if not said.startswith(COMING)}  # fmt: skip
+    lost = {f"{path.relative_to(ROOT)}: {said}": fault(said) for path, said in NAMED}
     assert {where: told for where, told in lost.items() if told} == {}
-
-
-def test_what_is_coming_is_not_there_yet():
-    assert [said for said in COMING if not fault(said)] == []
 
 
 @pytest.mark.parametrize("said", ["plugins lst", "train --oops 1", "data check DIR --was x"])
@@ -101,8 +95,8 @@ def test_what_is_not_there_is_found(said):
 def test_options_that_are_named_alone_are_there():
     known, lost = all_options() | PIPS | TORCHRUNS | DOCKERS, []
     for path in SOURCES:
-        if path.name == "packages.py" or {"pretraining", "examples"} & set(path.parts):
-            continue  # packages.py calls pip; the others are programs of their own
+        if path.name in CALL_PIP or {"pretraining", "examples"} & set(path.parts):
+            continue  # programs of their own
         for text in texts(path):
             named = re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", text)
             lost += [(path.name, option) for option in named if option not in known]

@@ -36,17 +36,8 @@ def parse(arguments):
     command.make_context(name, list(arguments))
 
 
-COMING = [["plugins", each] for each in ("new", "check", "freeze", "install")]
-"""Commands that the pages describe before they exist."""
-
-
-def marks(arguments):
-    coming = arguments[:2] in COMING
-    return [pytest.mark.xfail(strict=True, reason="it comes later")] if coming else []
-
-
 NAMED = [
-    pytest.param(arguments, id=f"{page}: {' '.join(arguments)}", marks=marks(arguments))
+    pytest.param(arguments, id=f"{page}: {' '.join(arguments)}")
     for page, code in all_blocks("sh", "console")
     for arguments in commands(code)
 ]
