@@ -5,9 +5,10 @@ import re
 import pytest
 import typer
 
+import toolkit
 from documentation.options import model_fields, type_of
 from documentation.reference import reference
-from toolkit import plugin
+from toolkit import plugin, testing
 from toolkit.cli.app import app
 from toolkit.component import KINDS
 from toolkit.discovery import installed
@@ -60,6 +61,15 @@ def test_the_plugin_api_has_every_name():
     text = PAGES["reference/plugin-api.md"]
     for name in plugin.__all__:
         assert re.search(rf"^(::: [\w.]+\.{name}|### `{name}`)$", text, re.MULTILINE), name
+    for name in testing.__all__:
+        assert re.search(rf"^::: toolkit\.testing\.[\w.]+\.{name}$", text, re.MULTILINE), name
+
+
+def test_the_page_on_python_has_every_name():
+    for name in toolkit.__all__:
+        assert re.search(
+            rf"^::: toolkit\.([\w.]+\.)?{name}$", PAGES["reference/python.md"], re.MULTILINE
+        )
 
 
 def test_the_settings_of_a_recipe_are_all_there():
