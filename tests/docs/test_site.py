@@ -57,6 +57,13 @@ def test_the_site_is_complete(site):
 
 
 @pytest.mark.slow
+def test_examples_of_docstrings_are_code(site):
+    text = (site / "reference" / "plugin-api.html").read_text(encoding="utf-8")
+    assert ">Examples:<" in text
+    assert ">Example<" not in text
+
+
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(site):
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 50

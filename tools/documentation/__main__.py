@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,10 @@ def build(folder: Path) -> int:
     if folder != ROOT:
         shutil.copy(CONFIGURATION, folder)
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    return subprocess.run(command, cwd=folder, check=False).returncode  # noqa: S603
+    # Zensical loads an extension from this package.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    done = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
+    return done.returncode
 
 
 if __name__ == "__main__":
