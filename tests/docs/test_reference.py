@@ -88,6 +88,14 @@ def test_no_marker_is_left():
     assert [place for place, text in PAGES.items() if "<!--" in text] == []
 
 
+def test_every_document_is_described():
+    text = PAGES["reference/files.md"]
+    for name, command in commands(typer.main.get_command(app)):
+        formats = [each for each in command.params if each.name == "output"]
+        if formats and "json" in formats[0].type_descriptor.annotation.__members__:
+            assert re.search(rf"`{name}\b[^`]*json`", text), name
+
+
 def test_a_table_is_described_by_the_names_in_its_file():
     text = model_fields(Table, linked={"Row"})
     assert "`scales`" in text
