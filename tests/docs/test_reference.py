@@ -1,9 +1,11 @@
 """The reference has every command, option, component and name, as the code has them now."""
 
+import json
 import re
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import toolkit
 from documentation.options import model_fields, type_of
@@ -94,6 +96,29 @@ def test_every_document_is_described():
         formats = [each for each in command.params if each.name == "output"]
         if formats and "json" in formats[0].type_descriptor.annotation.__members__:
             assert re.search(rf"`{name}\b[^`]*json`", text), name
+
+
+def keys(document):
+    """All keys of a document, except those below values of any form."""
+    if isinstance(document, list):
+        return set().union(*map(keys, document))
+    if not isinstance(document, dict):
+        return set()
+    inner = (keys(value) for key, value in document.items() if key not in ("options", "sources"))
+    return set(document).union(*inner)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["plugins list --json", "plugins freeze --format json", "data list --format json",
+     "weights list --format json"],
+)  # fmt: skip
+def test_a_document_has_the_keys_that_are_described(said):
+    text = PAGES["reference/files.md"]
+    described = re.search(rf"^`toolkit {said}`\n:   (.*?)\n\n", text, re.MULTILINE | re.DOTALL)[1]
+    done = CliRunner().invoke(app, said.split())
+    assert done.exit_code == 0, done.output
+    assert keys(json.loads(done.stdout)) - set(re.findall(r"`(\w+)`", described)) == set()
 
 
 def test_a_table_is_described_by_the_names_in_its_file():
