@@ -23,7 +23,46 @@ from toolkit.makers import Maker, admit, border, described
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from toolkit.interfaces import Dataset, Restorer
+    from toolkit.interfaces import Dataset, Restorer, Trainable
+
+
+def trainable(part: Trainable) -> dict[str, nn.Parameter]:
+    """Calls `part.trainable()`; checks that it returns parameters by name."""
+    from torch import nn
+
+    with border(part) as maker:
+        parameters = part.trainable()
+    if maker and not maps(parameters, str, nn.Parameter):
+        raise maker.fault(
+            f"returned {described(parameters)} as trainable(), not parameters by name."
+        )
+    return parameters
+
+
+def state(part: Trainable) -> dict[str, Tensor]:
+    """Calls `part.state()`; checks that it contains every trainable parameter."""
+    from torch import Tensor
+
+    with border(part) as maker:
+        held = part.state()
+    if maker:
+        if not maps(held, str, Tensor):
+            raise maker.fault(f"returned {described(held)} as state(), not tensors by name.")
+        if lost := trainable(part).keys() - held.keys():
+            raise maker.fault(f"returned a state() without its parameter {min(lost)}.")
+    return held
+
+
+def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
+    """Calls `part.load_state(held)`; checks the first time that it restores the state."""
+    from torch import equal
+
+    with border(part) as maker:
+        part.load_state(held)
+    if maker and maker.once("load_state"):
+        for name, tensor in state(part).items():
+            if name in held and not equal(tensor, held[name].to(tensor)):
+                raise maker.fault(f"did not restore {name!r} in load_state().")
 
 
 def identity(part: Any) -> str:

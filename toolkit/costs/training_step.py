@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit.contracts import distances, trainable
+from toolkit.contracts import distances
 from toolkit.costs.counting import Meter
-from toolkit.members import frozen_bytes, networks
+from toolkit.members import frozen_bytes, networks, trainable
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.training.build import build_system

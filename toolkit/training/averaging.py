@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from toolkit.contracts import load_state, state
+from toolkit.members import load_state, state
 
 
 class Stateful(Protocol):

@@ -10,12 +10,12 @@ import torch
 
 from toolkit import defaults
 from toolkit.component import Context
-from toolkit.contracts import move, state, trainable
+from toolkit.contracts import move
 from toolkit.devices import choose_device, choose_precision
 from toolkit.discovery import installed
 from toolkit.errors import UsageError
 from toolkit.interfaces import Trainable
-from toolkit.members import networks
+from toolkit.members import networks, state, trainable
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.streams import torch_stream

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.checkpoints import checkpoints
-from toolkit.contracts import state as state_of
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.files import locked, remove_leftovers
+from toolkit.members import state as state_of
 from toolkit.recipe import Recipe, share_of_batch
 from toolkit.registry import Registry
 from toolkit.runs import Run, load_generator, run_named

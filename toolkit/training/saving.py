@@ -19,11 +19,10 @@ from toolkit.checkpoints import (
     save_checkpoint,
     verify,
 )
-from toolkit.contracts import load_state
-from toolkit.contracts import state as state_of
 from toolkit.errors import CheckpointError
 from toolkit.files import remove_leftovers
-from toolkit.members import identity
+from toolkit.members import identity, load_state
+from toolkit.members import state as state_of
 from toolkit.runs import Run, load_generator
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.training.system import System

@@ -89,7 +89,7 @@ def train_step(
                 verdicts.append(terms.output)
 
     with phase("update"):
-        figures = watch.check(learners, fakes)
+        figures = watch.check(learners)
         if step == system.objective.first_loss_steps:
             # AdamW's moments were estimated from much smaller gradients; keeping them would make
             # the next updates explode.

@@ -10,13 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from toolkit.errors import DivergedError
-from toolkit.makers import Maker, maker_of
 from toolkit.training.health import Health, health_of
 from toolkit.training.ranks import Ranks
 from toolkit.training.system import Learner, System
-
-_JUDGED = ("adversarial", "discriminator")
-"""Losses of the discriminator's logits."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +79,8 @@ class Watch:
             share = value.detach().float() / self._parts
             self._losses[name] = self._losses[name] + share if name in self._losses else share
 
-    def check(self, learners: Mapping[str, Learner], fakes: Sequence[Tensor] = ()) -> Figures:
+    def check(self, learners: Mapping[str, Learner]) -> Figures:
         """Sums gradients and losses over all ranks, checks them, and clips the gradients.
-
-        Args:
-            learners: What is trained in this step.
-            fakes: What the generator made, to tell where values that are not finite come from.
 
         Raises:
             NotFiniteError: Some are not finite, on any rank.
@@ -105,30 +97,19 @@ class Watch:
         losses = dict(zip(self._losses, read, strict=False))
         health = health_of(dict(zip(self.health.sums, read, strict=False)))
         figures = Figures(losses, dict(zip(learners, read, strict=True)), health)
-        self._refuse(figures, fakes)
+        self._refuse(figures)
         if self._system.clip:
             for learner, norm in zip(learners.values(), norms, strict=True):
                 limit = self._system.clip
                 nn.utils.clip_grads_with_norm_(learner.parameters.values(), limit, norm)
         return figures
 
-    def _refuse(self, figures: Figures, fakes: Sequence[Tensor]) -> None:
+    def _refuse(self, figures: Figures) -> None:
         if not figures.not_finite:
             return
         guilty = [name for name, value in figures.losses.items() if not math.isfinite(value)]
         what = f"The loss {guilty[0]!r}" if guilty else "A gradient"
-        source = self._source(guilty[0] if guilty else "", fakes)
-        told = f" It comes from the {str(source)[4:]}." if source else ""
-        message = f"{what} is not finite at step {self._step + 1}: {figures}.{told}"
-        raise NotFiniteError(message, figures)
-
-    def _source(self, loss: str, fakes: Sequence[Tensor]) -> Maker | None:
-        """Returns the component that a value which is not finite comes from, if it is known."""
-        if not all(bool(fake.isfinite().all()) for fake in fakes):
-            return maker_of(self._system.generator)
-        if loss in self._system.losses:
-            return maker_of(self._system.losses[loss].loss)
-        return maker_of(self._system.discriminator) if loss in _JUDGED else None
+        raise NotFiniteError(f"{what} is not finite at step {self._step + 1}: {figures}.", figures)
 
 
 def sum_gradients(ranks: Ranks, parameters: Sequence[nn.Parameter]) -> None:
