@@ -66,7 +66,7 @@ def export(generator: OneStepModel, folder: Path, form: str, keys: str, base: st
             f"Cannot write the export ({error}).",
             "Check free space, or export to another folder: --out DIR",
         ) from None
-    sections = _about(generator, len(lora) // 2, form), _usage(generator, form, keys, base)
+    sections = _about(generator, len(lora) // 2, form), _usage(form, keys, base)
     return "\n".join(sections)
 
 
@@ -110,7 +110,6 @@ def _write_pipeline(generator: OneStepModel, folder: Path, base: str | None) -> 
         "condition": [_CONDITION, condition.OneStepCondition.__name__],
         "timestep": generator.timestep,
         "scale": generator.scale,
-        "multiple": generator.multiple,
         "posterior": generator.posterior,
         "base": base,
     }
@@ -121,11 +120,14 @@ def _write_pipeline(generator: OneStepModel, folder: Path, base: str | None) -> 
 @torch.no_grad()
 def _embeddings(generator: OneStepModel) -> condition.OneStepCondition:
     """Returns the generator's embeddings as a part of the pipeline."""
+    made: condition.OneStepCondition
     own: Any = generator.condition
     added = own(1, torch.float32).get("added_cond_kwargs")
     sizes = [] if added is None else added["time_ids"][0].tolist()
     pooled = 0 if added is None else own.pooled.shape[1]
-    made = condition.OneStepCondition(*own.text.shape[1:], pooled, sizes)
+    made = condition.OneStepCondition(
+        *own.text.shape[1:], pooled, sizes
+    )
     made.load_state_dict({name: tensor.cpu() for name, tensor in own.state_dict().items()})
     return made
 
@@ -168,7 +170,7 @@ def _shapes(generator: OneStepModel) -> str:
     return ", ".join(f"`{name}` {list(parameter.shape)}" for name, parameter in parameters)
 
 
-def _usage(generator: OneStepModel, form: str, keys: str, base: str) -> str:
+def _usage(form: str, keys: str, base: str) -> str:
     needs, more = "", ""
     if form != "merged":
         needs = " and peft" if keys == "diffusers" else ", peft and transformers"
@@ -183,15 +185,16 @@ def _usage(generator: OneStepModel, form: str, keys: str, base: str) -> str:
     )
     if form == "diffusers" and keys == "diffusers":
         notes.append(
-            "`load_lora_weights` of diffusers' Stable Diffusion pipelines also reads the LoRA, with\n"
-            f'`subfolder="{_LORA_FOLDER}"`.'
+            "`load_lora_weights` of diffusers' Stable Diffusion pipelines also reads the LoRA,\n"
+            f'with `subfolder="{_LORA_FOLDER}"`.'
         )
     if form == "diffusers" and keys == "comfyui":
         notes.append(
-            f"In ComfyUI, put `{_LORA_FOLDER}/{_LORA['comfyui']}` into `models/loras`; the workflow\n"
-            "must supply the embedding and eq. 1, which a LoRA cannot contain."
+            f"In ComfyUI, put `{_LORA_FOLDER}/{_LORA['comfyui']}` into `models/loras`; the\n"
+            "workflow must supply the embedding and eq. 1, which a LoRA cannot contain."
         )
-    return f"""\
+    return (
+        f"""\
 ## Use
 
 ```python
@@ -205,4 +208,7 @@ pipe = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True{more})
 pipe(Image.open("photo.png")).images[0].save("restored.png")
 ```
 
-""" + "\n".join(notes) + "\n"
+"""
+        + "\n".join(notes)
+        + "\n"
+    )

@@ -23,9 +23,13 @@ class OneStepCondition(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     config_name = "config.json"
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
-        self, tokens: int, width: int, pooled_width: int = 0, sizes: Sequence[float] = ()
+        self,
+        tokens: int,
+        width: int,
+        pooled_width: int = 0,
+        sizes: Sequence[float] = (),  # noqa: ARG002 - read from the configuration
     ) -> None:
         super().__init__()
         self.text = nn.Parameter(torch.zeros(1, tokens, width))

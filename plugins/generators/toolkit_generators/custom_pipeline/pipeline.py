@@ -46,7 +46,6 @@ class OneStepPipeline(DiffusionPipeline):  # type: ignore[misc]
         condition: Takes the place of a prompt.
         timestep: The timestep of the one step.
         scale: Pixels per pixel of the input, on a side.
-        multiple: The input is padded until its sides are multiples of this.
         posterior: Whether to encode to the `mode` of the VAE's posterior or to a `sample`.
         base: Folder, or repository of the model hub, with `unet/` and `vae/`.
     """
@@ -60,10 +59,9 @@ class OneStepPipeline(DiffusionPipeline):  # type: ignore[misc]
         vae: AutoencoderKL | None,
         unet: UNet2DConditionModel | None,
         scheduler: DDIMScheduler,
-        condition: nn.Module,
+        condition: Any,
         timestep: int = 399,
         scale: int = 4,
-        multiple: int = 16,
         posterior: str = "mode",
         base: str | None = None,
     ) -> None:
@@ -75,9 +73,7 @@ class OneStepPipeline(DiffusionPipeline):  # type: ignore[misc]
             unet = _of_base(UNet2DConditionModel, "unet", base, dtype)
             _add_lora(unet, Path(condition.config._name_or_path).parent / _LORA)  # noqa: SLF001
         self.register_modules(vae=vae, unet=unet, scheduler=scheduler, condition=condition)
-        self.register_to_config(
-            timestep=timestep, scale=scale, multiple=multiple, posterior=posterior, base=base
-        )
+        self.register_to_config(timestep=timestep, scale=scale, posterior=posterior, base=base)
 
     @torch.no_grad()
     def __call__(
@@ -144,7 +140,7 @@ class OneStepPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Restores `[1, 3, h, w]` at once."""
         config, device = self.config, self._execution_device
         height, width = lr.shape[-2:]
-        more = [-side % config.multiple for side in (width, height)]
+        more = [-side % self._multiple() for side in (width, height)]
         lr = F.pad(lr.to(device), (0, more[0], 0, more[1]), mode="replicate")
         sides = [config.scale * side for side in lr.shape[-2:]]
         z_l = self._encoded(_resized(lr, sides))
@@ -156,6 +152,11 @@ class OneStepPipeline(DiffusionPipeline):  # type: ignore[misc]
         latent = (z_h / self.vae.config.scaling_factor).to(self.vae.dtype)
         image: Tensor = (self.vae.decode(latent).sample.float() + 1) / 2
         return image[..., : config.scale * height, : config.scale * width].clamp(0, 1)
+
+    def _multiple(self) -> int:
+        """What the input's sides must be multiples of, so that VAE and UNet can halve them."""
+        halvings = [len(net.config.block_out_channels) - 1 for net in (self.vae, self.unet)]
+        return max(1, int(2 ** sum(halvings)) // int(self.config.scale))
 
     def _encoded(self, image: Tensor) -> Tensor:
         """Encodes an image in [0, 1] to scaled latents, in float32."""
@@ -257,7 +258,8 @@ def _of_base(model: Any, part: str, base: str | None, dtype: torch.dtype) -> Any
             f"This folder holds a LoRA for {base}: pass base=FOLDER, the folder that contains its "
             "unet/ and vae/."
         )
-    return model.from_pretrained(base, subfolder=part, torch_dtype=dtype)
+    # Cast afterwards, as versions of diffusers differ in what the argument for that is called.
+    return nn.Module.to(model.from_pretrained(base, subfolder=part), dtype)
 
 
 def _add_lora(unet: Any, folder: Path) -> None:
