@@ -125,9 +125,7 @@ def _embeddings(generator: OneStepModel) -> condition.OneStepCondition:
     added = own(1, torch.float32).get("added_cond_kwargs")
     sizes = [] if added is None else added["time_ids"][0].tolist()
     pooled = 0 if added is None else own.pooled.shape[1]
-    made = condition.OneStepCondition(
-        *own.text.shape[1:], pooled, sizes
-    )
+    made = condition.OneStepCondition(*own.text.shape[1:], pooled, sizes)
     made.load_state_dict({name: tensor.cpu() for name, tensor in own.state_dict().items()})
     return made
 
