@@ -131,12 +131,11 @@ def _settings(
 def _restored(loaded: Any, image: Tensor, progress: Any, settings: dict[str, Any]) -> Tensor:
     """Restores on ComfyUI's device, and leaves the restorer in main memory."""
     device = model_management.get_torch_device()
-    images = image.clone()  # no tensor of inference mode
     if device.type == "cpu":
-        return restoring.restore(loaded, images, progress, **settings)
+        return restoring.restore(loaded, image, progress, **settings)
     model_management.free_memory(restoring.bytes_of(loaded) + _ACTIVATIONS, device)
     try:
-        return restoring.restore(loaded.to(str(device)), images, progress, **settings)
+        return restoring.restore(loaded.to(str(device)), image, progress, **settings)
     finally:
         loaded.to("cpu")
         model_management.soft_empty_cache()
