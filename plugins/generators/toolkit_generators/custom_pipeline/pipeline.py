@@ -1,7 +1,7 @@
 """Restores photographs in one step of a diffusion model.
 
-    >>> pipe = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True)
-    >>> pipe(Image.open("photo.jpg")).images[0].save("restored.png")
+    pipe = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True)
+    pipe(Image.open("photo.jpg")).images[0].save("restored.png")
 
 It needs diffusers, and peft where the folder holds a LoRA.
 """
