@@ -14,6 +14,7 @@ from PIL import Image
 
 import toolkit
 from toolkit.restoring.loaded import Loaded
+from toolkit.restoring.tiles import WHOLE_PIXELS, fitting_tile, joined, restored_strips
 from toolkit.streams import torch_stream
 from toolkit_generators import custom_pipeline
 
@@ -36,7 +37,7 @@ def generator(backbone, **options):
 @pytest.fixture(scope="module")
 def photo(photo_folder):
     pixels = cv2.imread(str(min(photo_folder.iterdir())))
-    return Image.fromarray(cv2.cvtColor(pixels[20:43, 30:61], cv2.COLOR_BGR2RGB))  # 31 x 23
+    return Image.fromarray(cv2.cvtColor(pixels[20:46, 30:64], cv2.COLOR_BGR2RGB))
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_it_restores_as_the_toolkit_does(
     pipe, ours = load(folder), Loaded(generator(backbone, **options).as_restorer(), CPU)
     for settings in ({}, {"tile": 16}):
         [made] = pipe(photo, **settings).images
-        assert made.size == (124, 92)
+        assert made.size == (136, 104)
         largest, share = differs(made, ours(photo, **settings))
         assert largest <= 1
         assert share < 2e-3
@@ -118,13 +119,48 @@ def test_pillow_images_of_every_kind(load, merged, pocket, photo, change, settin
     assert differs(made, expected)[0] <= 1
 
 
+def test_grey_of_16_bits_becomes_grey(load, merged, pocket, photo):
+    grey = photo.convert("L")
+    wide = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    assert wide.mode == "I;16"
+    [made] = load(merged)(wide).images
+    assert made.mode == "L"
+    assert differs(made, pocket(grey))[0] <= 1
+
+
+@pytest.mark.parametrize("size", [(257, 355), (256, 256)])
+def test_its_tiles_are_those_of_the_toolkit(load, merged, monkeypatch, size):
+    seen = {}
+
+    class Repeat:
+        name, scale = "repeat", 4
+
+        def __init__(self, of):
+            self.tiles = seen[of] = []
+
+        def __call__(self, lr):
+            self.tiles.append(lr.shape)
+            return lr.repeat_interleave(4, 2).repeat_interleave(4, 3)
+
+    pipe = load(merged)
+    monkeypatch.setattr(type(pipe), "_restored", Repeat("pipe"))
+    lr = torch.rand(1, 3, *size, generator=torch_stream(0, "lr"))
+    [made] = pipe(lr, output_type="pt", colour="none").images
+    height, width = size
+    tile = fitting_tile(height, width, CPU)
+    expected = joined(restored_strips(Repeat("toolkit"), lr, tile), 4 * height)[0]
+    assert tile == (192 if height * width > WHOLE_PIXELS else 0)
+    assert seen["pipe"] == seen["toolkit"]
+    torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
+
+
 def test_orientation_is_applied_and_the_profile_kept(load, merged, pocket, photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     photo.save(tmp_path / "turned.png", exif=exif, icc_profile=b"profile")
     with Image.open(tmp_path / "turned.png") as turned:
         [made] = load(merged)(turned).images
-        assert made.size == (92, 124)
+        assert made.size == (104, 136)
         assert differs(made, pocket(turned))[0] <= 1
     assert made.info["icc_profile"] == b"profile"
 
@@ -133,7 +169,7 @@ def test_several_images_and_tensors(load, merged, photo):
     pipe = load(merged)
     small = photo.resize((16, 12))
     first, second = pipe([photo, small], return_dict=False)[0]
-    assert (first.size, second.size) == ((124, 92), (64, 48))
+    assert (first.size, second.size) == ((136, 104), (64, 48))
     lr = torch.from_numpy(np.array(photo)).movedim(-1, 0)[None] / 255
     [sr] = pipe(lr, output_type="pt").images
     pixels = (255 * sr).round().byte().movedim(0, -1).numpy()
@@ -191,4 +227,4 @@ assert not [name for name in sys.modules if name.startswith("toolkit")]
     command = [sys.executable, "-c", script, str(merged)]
     environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=300)
-    assert cv2.imread(str(tmp_path / "restored.png")).shape == (92, 124, 3)
+    assert cv2.imread(str(tmp_path / "restored.png")).shape == (104, 136, 3)
