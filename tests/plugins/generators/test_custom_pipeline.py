@@ -192,6 +192,9 @@ def test_mistakes_are_named(load, merged, photo, tmp_path):
     generator("pocket").export(tmp_path, "diffusers", "diffusers", "pocket")
     with pytest.raises(ValueError, match="pass base=FOLDER"):
         load(tmp_path)
+    (tmp_path / "unet" / "lora" / "pytorch_lora_weights.safetensors").unlink()
+    with pytest.raises(ValueError, match="There is no LoRA in"):
+        load(tmp_path, base=str(merged))
 
 
 def test_its_code_imports_only_what_diffusers_brings():

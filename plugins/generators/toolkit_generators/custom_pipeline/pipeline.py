@@ -263,7 +263,9 @@ def _of_base(model: Any, part: str, base: str | None, dtype: torch.dtype) -> Any
 
 
 def _add_lora(unet: Any, folder: Path) -> None:
-    [path] = folder.glob("*.safetensors")
+    path = next(folder.glob("*.safetensors"), None)
+    if path is None:
+        raise ValueError(f"There is no LoRA in {folder}: load the whole folder, or pass unet=.")
     lora, alphas, metadata = StableDiffusionLoraLoaderMixin.lora_state_dict(
         str(folder), weight_name=path.name, return_lora_metadata=True
     )
