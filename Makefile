@@ -5,7 +5,7 @@ BIN := .venv/bin
 SOURCES := toolkit plugins/*/toolkit_*
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format dist version clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -89,5 +89,15 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Wheels and sdists of all distributions in dist/, which must hold what they should and nothing else.
+dist: install
+	rm -rf dist
+	$(BIN)/uv build --quiet --all-packages --out-dir dist
+	$(BIN)/python release/distributions.py dist
+
+# The version of all distributions, and of what they require of each other: `make version V=0.2.0`.
+version: install
+	$(BIN)/python release/version.py $(V)
+
 clean:
-	rm -rf .venv runs/demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist runs/demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
