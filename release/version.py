@@ -11,7 +11,9 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
@@ -36,9 +38,11 @@ def faults(root: Path = ROOT) -> list[str]:
         project, where = _project(path), path.relative_to(root)
         if project["version"] != version:
             found.append(f"{where}: version {project['version']}, not {version}")
-        for requirement in _between(project):
-            if str(requirement.specifier) != f"=={version}":
-                found.append(f"{where}: {requirement}, not =={version}")
+        found += [
+            f"{where}: {requirement}, not =={version}"
+            for requirement in _between(project)
+            if str(requirement.specifier) != f"=={version}"
+        ]
     if f"\nversion: {version}\n" not in (root / "CITATION.cff").read_text("utf-8"):
         found.append(f"CITATION.cff: not version {version}")
     return found
@@ -54,16 +58,15 @@ def set_version(version: str, root: Path = ROOT) -> None:
     citation.write_text(_CITED.sub(rf"\g<1>{version}", citation.read_text("utf-8")), "utf-8")
 
 
-def _project(path: Path) -> dict[str, object]:
-    project: dict[str, object] = tomllib.loads(path.read_text("utf-8"))["project"]
+def _project(path: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))["project"]
     return project
 
 
-def _between(project: dict[str, object]) -> Iterator[Requirement]:
+def _between(project: dict[str, Any]) -> Iterator[Requirement]:
     """Yields the requirements of a project on other distributions of this repository."""
-    extras = project.get("optional-dependencies", {})
-    assert isinstance(extras, dict)
-    for line in [*project.get("dependencies", []), *sum(extras.values(), [])]:  # type: ignore[misc]
+    extras = project.get("optional-dependencies", {}).values()
+    for line in chain(project.get("dependencies", []), *extras):
         requirement = Requirement(line)
         if requirement.name.startswith(MAIN) and requirement.name != project["name"]:
             yield requirement
