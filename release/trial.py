@@ -17,19 +17,19 @@ from pathlib import Path
 
 from version import ROOT
 
-PHOTO = "plugins/photos/toolkit_photos/data/heldout/hedgehog.webp"
+PHOTO = "plugins/shards/toolkit_shards/data/tiny.jpg"
 TRAINING = "--steps 6 --batch 2 --set train.crop=64"
 COMMANDS = f"""
 toolkit --version
-toolkit restore photo.webp
-restoration-toolkit restore photo.webp --scale 2 --strength 0.7 --out smaller.webp
+toolkit restore photo.jpg
+restoration-toolkit restore photo.jpg --scale 2 --strength 0.7 --out smaller.jpg
 toolkit restore holiday --out restored
 toolkit restore holiday --with bicubic --out bicubic
 toolkit eval --sr restored --hr bicubic --metric psnr-y --metric dists
 toolkit train --disc nad --loss ea-dists {TRAINING} --out runs/first
 toolkit show runs/first
-toolkit restore photo.webp --with runs/first --out mine.webp
-toolkit degrade photo.webp --variants 2 --out degraded
+toolkit restore photo.jpg --with runs/first --out mine.jpg
+toolkit degrade photo.jpg --variants 2 --out degraded
 toolkit export runs/first --out exported
 toolkit bench --table 6 --scale paper --format json
 toolkit plugins list
@@ -57,7 +57,7 @@ def plugin_wheel(folder: Path) -> str:
 def run(environment: Path, work: Path, plugin: str) -> None:
     """Runs the commands in a folder; ends at the first that fails."""
     (work / "holiday" / "day-1").mkdir(parents=True)
-    for name in ("photo.webp", "holiday/day-1/hedgehog.webp"):
+    for name in ("photo.jpg", "holiday/day-1/one.jpg"):
         shutil.copy(ROOT / PHOTO, work / name)
     for line in COMMANDS.strip().splitlines():
         program, *words = line.format(plugin=plugin).split(" ")
