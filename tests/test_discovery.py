@@ -80,6 +80,9 @@ BROKEN = {
     ),
     "a newer API": (f"PLUGIN_API = 99\n{GOOD.format('new')}", "upgrade the toolkit"),
     "an older API": (f"PLUGIN_API = 0\n{GOOD.format('old')}", "a newer version of the plugin"),
+    "several newer APIs": (f"PLUGIN_API = (98, 99)\n{GOOD.format('new')}", "version 98 or 99 of"),
+    "no API": (f"PLUGIN_API = ()\n{GOOD.format('odd')}", "is no version of"),
+    "an API among words": (f"PLUGIN_API = (1, 'two')\n{GOOD.format('odd')}", "is no version of"),
     "an API in words": (f"PLUGIN_API = 'one'\n{GOOD.format('odd')}", "is no version of"),
     "the same twice": (
         f"{GOOD.format('twin')}\n    {YIELD.format('twin')}",
@@ -99,6 +102,12 @@ def test_a_broken_plugin_is_set_aside_and_the_others_work(install, load, source,
     assert reason in notice.reason
     assert "The plugin broken-one is set aside" in str(notice)
     assert "pip uninstall broken-one" in str(notice)
+
+
+@pytest.mark.parametrize("versions", ["1", "(1, 2)", "{0, 1}", "range(1, 4)"])
+def test_one_supported_version_of_the_api_suffices(install, load, versions):
+    install("sound-one", f"PLUGIN_API = {versions}\n{GOOD.format('fine')}")
+    assert load().notices == []
 
 
 def test_ctrl_c_while_a_plugin_loads_is_no_broken_plugin(install, load):

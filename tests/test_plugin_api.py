@@ -79,5 +79,11 @@ def test_every_name_is_there_and_loads_nothing_heavy_before_it_is_asked_for():
         _ = plugin.Lozz
 
 
+def test_a_name_that_will_be_removed_warns_and_works(monkeypatch):
+    monkeypatch.setitem(plugin._DEPRECATED, "Loss", "PerceptualLoss")
+    with pytest.warns(DeprecationWarning, match=r"plugin\.Loss will be removed; use .*Perceptual"):
+        assert plugin.Loss is plugin.PerceptualLoss
+
+
 if __name__ == "__main__":
     RECORD.write_text(described(), encoding="utf-8")

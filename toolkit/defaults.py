@@ -13,6 +13,8 @@ RECIPE: dict[str, Any] = {
     "data": "photos",
 }
 """The default recipe."""
+QUICK_PARTS = {"disc": "none", "loss": "mse", "degradation": "bicubic"}
+"""The parts of a training that takes the least time, for tests."""
 PIXEL_LOSS = "mse"
 """The first term of eq. 8, to which a single loss is added."""
 FOLDER = "folder"

@@ -36,10 +36,10 @@ def load_plugins(points: Iterable[EntryPoint], only: str | None = None) -> Regis
     registry = Registry()
     manager = pluggy.PluginManager(hookspecs.ENTRY_POINT_GROUP)
     manager.add_hookspecs(hookspecs)
-    wanted = None if only is None else {_plain(name): name.strip() for name in only.split(",")}
+    wanted = None if only is None else {plain_name(name): name.strip() for name in only.split(",")}
     unseen = {each: name for each, name in (wanted or {}).items() if name}
     for point in sorted(points, key=_order):
-        names = {_plain(_distribution(point)), _plain(point.name)}
+        names = {plain_name(_distribution(point)), plain_name(point.name)}
         if wanted is not None and not names & wanted.keys():
             continue
         for name in names:
@@ -84,23 +84,27 @@ def _call(manager: pluggy.PluginManager, point: EntryPoint) -> list[Component]:
 def _version_fault(version: object) -> str:
     """Returns why a plugin for this version of the API cannot be used; empty if it can."""
     oldest, newest = hookspecs.OLDEST_PLUGIN_API, hookspecs.PLUGIN_API
-    if not isinstance(version, int):
+    several = isinstance(version, tuple | list | set | frozenset | range)
+    given: list[Any] = list(version) if several else [version]  # type: ignore[call-overload]
+    versions = sorted(each for each in given if isinstance(each, int))
+    if not versions or len(versions) < len(given):
         return f"its PLUGIN_API is {version!r}, which is no version of toolkit.plugin"
-    if version > newest:
+    if any(oldest <= each <= newest for each in versions):
+        return ""
+    written = f"it was written for version {' or '.join(map(str, versions))}"
+    if versions[-1] > newest:
         return (
-            f"it was written for version {version} of toolkit.plugin, and this toolkit has "
-            f"{newest}: upgrade the toolkit (pip install -U {_OWN})"
+            f"{written} of toolkit.plugin, and this toolkit has {newest}: upgrade the toolkit "
+            f"(pip install -U {_OWN})"
         )
-    if version < oldest:
-        return (
-            f"it was written for version {version} of toolkit.plugin, and this toolkit supports "
-            f"{oldest} to {newest}: look for a newer version of the plugin"
-        )
-    return ""
+    return (
+        f"{written} of toolkit.plugin, and this toolkit supports {oldest} to {newest}: look for a "
+        "newer version of the plugin"
+    )
 
 
-def _plain(name: str) -> str:
-    """Normalizes a distribution's name (PEP 503)."""
+def plain_name(name: str) -> str:
+    """Returns a distribution's name in the form in which names are compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 

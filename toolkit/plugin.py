@@ -7,13 +7,17 @@ A plugin states which version of this API it was written for::
 
     PLUGIN_API = 1
 
-The number rises when something here changes incompatibly; a plugin of a version that is no longer,
-or not yet, supported is set aside with a message.
+The number rises when something here changes incompatibly. A plugin that works with several versions
+names them all, `PLUGIN_API = (1, 2)`; one of a version that is no longer, or not yet, supported is
+set aside with a message. A name that is to be removed stays for two minor releases at least, and
+warns when it is used.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from toolkit.abilities import (
@@ -155,7 +159,19 @@ __all__ = [
 ]
 
 
+_DEPRECATED: dict[str, str] = {}
+"""Names that are to be removed, and what takes their place, also in this module."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _DEPRECATED:
+        successor = _DEPRECATED[name]
+        warnings.warn(
+            f"toolkit.plugin.{name} will be removed; use toolkit.plugin.{successor}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[__name__], successor)
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -168,9 +168,7 @@ class Registry:
         component = self.find(kind, selection.name)
         options = self.options(kind, selection)
         maker = Maker(kind, component.name, self.provider(component))
-        with at_work(maker), redirect_stdout(sys.stderr):  # stdout is for results
-            made = component.build(options, context or Context(self))
-        return admit(made, maker)
+        return build(component, options, context or Context(self), maker)
 
     def sharing(self) -> Registry:
         """Returns a registry of the same components that builds each selection only once."""
@@ -187,6 +185,13 @@ class _Sharing(Registry):
         if key not in self._made:
             self._made[key] = super().make(kind, selection, context)
         return self._made[key]
+
+
+def build(component: Component, options: BaseModel, context: Context, maker: Maker) -> Any:
+    """Calls a component's `build`, and admits what it returns."""
+    with at_work(maker), redirect_stdout(sys.stderr):  # stdout is for results
+        made = component.build(options, context)
+    return admit(made, maker)
 
 
 def variants(component: Component) -> tuple[str, ...]:

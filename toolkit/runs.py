@@ -157,7 +157,12 @@ class Run:
         return validate(Recipe, self.recipe_tables(), f"The recipe {self.recipe_path}")
 
     def generator(
-        self, registry: Supply, checkpoint: Path | None = None, precision: str = ""
+        self,
+        registry: Supply,
+        checkpoint: Path | None = None,
+        precision: str = "",
+        *,
+        read_weights: bool = True,
     ) -> Generator:
         """Returns the generator with the weights of a checkpoint.
 
@@ -165,6 +170,7 @@ class Run:
             registry: Supplies the components.
             checkpoint: Path of the checkpoint; None for the newest.
             precision: Dtype of the backbone's frozen weights; empty for the recipe's.
+            read_weights: False to make networks without values, on the meta device.
 
         Raises:
             OptionsError: The backbone does not support the precision.
@@ -176,12 +182,19 @@ class Run:
         if precision:
             recipe = recipe.with_backbones(lambda each: each.over({"precision": precision}))
         with self.naming_suppliers():
-            generator: Generator = recipe.context(registry).make("generator", recipe.gen)
-        load_generator(generator, checkpoint)
+            context = recipe.context(registry, read_weights=read_weights)
+            generator: Generator = context.make("generator", recipe.gen)
+        if read_weights:
+            load_generator(generator, checkpoint)
         return generator
 
     def restorer(
-        self, registry: Supply, precision: str = "", checkpoint: Path | None = None
+        self,
+        registry: Supply,
+        precision: str = "",
+        checkpoint: Path | None = None,
+        *,
+        read_weights: bool = True,
     ) -> Restorer:
         """Returns the trained generator as a restorer; see `generator`.
 
@@ -190,7 +203,8 @@ class Run:
             UsageError: There is no run here.
             CheckpointError: The checkpoint is missing, damaged, or of another backbone.
         """
-        return as_restorer(self.generator(registry, checkpoint, precision))
+        generator = self.generator(registry, checkpoint, precision, read_weights=read_weights)
+        return as_restorer(generator)
 
 
 def run_named(name: str, registry: Registry) -> Run:

@@ -41,12 +41,13 @@ def photo(tmp_path, photo_folder):
 def cli():
     """Calls `toolkit` with arguments, on a wide screen without colours."""
 
-    def call(*arguments):
+    def call(*arguments, columns=400):
         out, err = io.StringIO(), io.StringIO()
         code = 0
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in {"COLUMNS": "400", "TERMINAL_WIDTH": "400", "NO_COLOR": "1"}.items():
-                patch.setenv(name, value)
+            for name in ("COLUMNS", "TERMINAL_WIDTH"):
+                patch.setenv(name, str(columns))
+            patch.setenv("NO_COLOR", "1")
             patch.setattr(sys, "argv", ["toolkit", *map(str, arguments)])
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 try:

@@ -1,5 +1,7 @@
 """`toolkit plugins`: lists and shows, as tables and as JSON."""
 
+import re
+
 import pytest
 
 from toolkit.component import KINDS
@@ -24,20 +26,26 @@ def test_one_kind_can_be_listed(cli, kind):
     assert {each["kind"] for each in listed} == {kind}
 
 
-def test_the_list_has_a_line_of_80_columns_for_every_component(cli, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = [line.rstrip() for line in cli("plugins", "list").out.splitlines()]
+def test_the_list_has_a_line_of_80_columns_for_every_component(cli):
+    components, distributions = cli("plugins", "list", columns=80).out.split("\n\n")
+    lines = [line.rstrip() for line in components.splitlines()]
     kinds = [line for line in lines if not line.startswith(" ")]
     assert kinds == [kind for kind in KINDS if installed().components(kind)]
     listed = [tuple(line.split(maxsplit=1)) for line in lines if line.startswith(" ")]
     assert listed == [(each.name, each.summary) for each in OURS]
+    assert max(map(len, lines)) <= 80
+    assert max(map(len, distributions.splitlines())) <= 80
+    for name in {installed().provider(each) for each in OURS}:
+        assert re.search(rf"^{name} +\d\S* +works +\w", distributions, re.MULTILINE)
 
 
 def test_a_third_party_is_named_beside_its_components(cli, faulty):
     lines = cli("plugins", "list", "--kind", "generator").out.splitlines()
     [line] = [line.split() for line in lines if line.startswith("  half ")]
     assert line == ["half", "At", "fault", "faulty-plugin"]
-    assert "restoration-toolkit" not in cli("plugins", "list").out
+    components, distributions = cli("plugins", "list").out.split("\n\n")
+    assert "restoration-toolkit" not in components
+    assert re.search(r"^faulty-plugin +1 +works +index", distributions, re.MULTILINE)
 
 
 @pytest.mark.parametrize("word", ["edges", "EDGES", "restoration-toolkit-losses", "ea-"])

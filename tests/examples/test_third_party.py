@@ -87,4 +87,5 @@ def test_a_training_uses_them(toolkit_command, tmp_path):
 
 def test_its_own_tests_pass(toolkit_command, tmp_path):
     tests = shutil.copytree(EXAMPLE / "tests", tmp_path / "tests")
+    shutil.copy(EXAMPLE / "pyproject.toml", tmp_path)
     run(tmp_path, toolkit_command.with_name("python"), "-m", "pytest", "-W", "error", tests)

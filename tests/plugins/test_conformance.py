@@ -1,31 +1,13 @@
-"""Everything registered goes through the same tests."""
+"""Everything registered goes through the same checks, as a third party's does."""
 
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
-import toolkit
 from toolkit.discovery import installed
 from toolkit.errors import WeightsError
-from toolkit.testing import check_component
 from toolkit.weights import Mirrors
-
-COMPONENTS = toolkit.components()
-
-
-def marked(component):
-    marks = [pytest.mark.weights] if component.weights or component.uses else []
-    if installed().provider(component) == "restoration-toolkit-pyiqa":
-        marks.append(pytest.mark.slow)  # its import alone takes ten seconds
-    if component.kind == "tracker":
-        marks.append(pytest.mark.skipif(
-            find_spec(component.name) is None, reason=f"{component.name} is not installed"
-        ))  # fmt: skip
-        if component.name == "trackio":  # it writes into one folder, named when it is imported
-            marks.append(pytest.mark.skip(reason="is checked in trackers/test_trackers.py"))
-    return pytest.param(component, marks=marks, id=f"{component.kind}-{component.name}")
 
 
 def only_on_the_web(component):
@@ -35,10 +17,10 @@ def only_on_the_web(component):
     )
 
 
-@pytest.mark.parametrize("component", [marked(component) for component in COMPONENTS])
-def test_component(component):
+def test_conformance(toolkit_check, request):
+    component, _ = request.node.callspec.params["toolkit_check"]
     try:
-        check_component(component)
+        toolkit_check()
     except WeightsError as error:
         if not only_on_the_web(component):
             raise

@@ -4,9 +4,24 @@ import pytest
 import torch
 
 import toolkit
-from toolkit.errors import DataError
-from toolkit.testing.conformance import check_degradation, check_discriminator, check_loss
-from toolkit.testing.trackers import check_tracker
+from toolkit.component import Component
+from toolkit.errors import CheckpointError, DataError
+from toolkit.testing import check_component
+
+
+def check(kind, build):
+    """Gives a component of this kind all checks; `build` takes nothing."""
+    summary = "Made for a test"
+    component = Component(kind=kind, name="rough", summary=summary, build=lambda *_: build())
+    check_component(component)
+
+
+def check_degradation(build):
+    check("degradation", build)
+
+
+def check_tracker(build):
+    check("tracker", build)
 
 
 class Plain:
@@ -15,8 +30,8 @@ class Plain:
     scale = 4
 
     def __call__(self, hr, rng):
-        noise = torch.from_numpy(rng.normal(0, 0.1, (3, 16, 16))).float()
-        return (hr[:, ::4, ::4] + noise).clamp(0, 1)
+        lr = hr[:, ::4, ::4]
+        return (lr + torch.from_numpy(rng.normal(0, 0.1, lr.shape)).float()).clamp(0, 1)
 
     def target(self, hr):
         return hr
@@ -60,7 +75,7 @@ class Replayed:
 
 @pytest.mark.parametrize("good", [Plain, Recorded, Replayed])
 def test_what_is_right_passes(good):
-    check_degradation(good())
+    check_degradation(good)
 
 
 class OwnDraws(Plain):
@@ -138,11 +153,14 @@ class Drifting(Replayed):
     ("wrong", "message"),
     [
         (OwnDraws, "only the stream may determine"),
-        (WrongSize, "divided by the scale"),
-        (OutOfRange, r"in \[0, 1\]"),
+        (
+            WrongSize,
+            r"returned a tensor \[1, 3, 16, 16\] .* as LR, not a float tensor \[1, 3, 32, 32\]",
+        ),
+        (OutOfRange, r"returned LR of \S+ to \S+, not in \[0, 1\]"),
         (WritesIntoHR, "must not be modified"),
-        (SmallTarget, "a target must have"),
-        (SmallTargetRecorded, "a target must have"),
+        (SmallTarget, r"\[3, 16, 16\] of float32 as a target, not a float tensor \[3, 64, 64\]"),
+        (SmallTargetRecorded, "as a target"),
         (WordlessRecorded, "must raise DataError"),
         (Forgetful, "apply must reproduce LR"),
         (Moody, "describe must be reproducible"),
@@ -152,18 +170,21 @@ class Drifting(Replayed):
 )
 def test_what_is_wrong_fails(wrong, message):
     with pytest.raises(AssertionError, match=message):
-        check_degradation(wrong())
+        check_degradation(wrong)
 
 
 def test_a_history_that_json_cannot_hold_fails():
-    with pytest.raises(TypeError, match="JSON"):
-        check_degradation(Unserialisable())
+    with pytest.raises(AssertionError, match="must be made of JSON's types"):
+        check_degradation(Unserialisable)
 
 
 class Distance:
     """A loss by one convolution, as autocast has it."""
 
     weight = torch.randn(8, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+
+    def to(self, device):
+        self.weight = self.weight.to(device)
 
     def __call__(self, prediction, target):
         features = torch.nn.functional.conv2d(prediction - target, self.weight)
@@ -218,29 +239,35 @@ class Judge:
         return {"bias": self.bias.detach()}
 
     def load_state(self, state):
+        if "bias" not in state:
+            raise CheckpointError("bias is missing")
         self.bias.data.copy_(state["bias"])
+
+    def to(self, device):
+        self.loss.to(device)
+        self.bias = torch.nn.Parameter(self.bias.to(device))
 
 
 @pytest.mark.parametrize("good", [Distance, Careful])
 def test_a_loss_or_a_judge_may_declare_autocast(good):
-    check_loss(good())
-    check_discriminator(Judge(good))
+    check("loss", good)
+    check("discriminator", lambda: Judge(good))
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (Half, "returned torch.bfloat16 for float32"),
-        (AlwaysHalf, "returned torch.bfloat16 for float32"),
+        (Half, "returned distances of bfloat16, not of float32"),
+        (AlwaysHalf, "returned distances of bfloat16, not of float32"),
         (Astray, "autocast changes the gradient: cosine"),
     ],
 )
 def test_what_loses_precision_fails(wrong, message):
     with pytest.raises(AssertionError, match=message):
-        check_loss(wrong())
+        check("loss", wrong)
     if wrong is Astray:
         with pytest.raises(AssertionError, match=message):
-            check_discriminator(Judge(wrong))
+            check("discriminator", lambda: Judge(wrong))
 
 
 class Silent:
@@ -280,7 +307,7 @@ class WholeNumbers(Silent):
 
 
 def test_a_tracker_passes_that_leaves_all_as_it_was():
-    check_tracker(Silent())
+    check_tracker(Silent)
 
 
 @pytest.mark.parametrize(
@@ -293,9 +320,9 @@ def test_a_tracker_passes_that_leaves_all_as_it_was():
 )
 def test_a_tracker_that_changes_what_it_is_told_fails(wrong, message):
     with pytest.raises(AssertionError, match=message):
-        check_tracker(wrong())
+        check_tracker(wrong)
 
 
 def test_a_tracker_that_takes_finite_values_only_fails():
-    with pytest.raises(ValueError, match="NaN"):
-        check_tracker(WholeNumbers())
+    with pytest.raises(AssertionError, match=r"failed with ValueError: .*NaN"):
+        check_tracker(WholeNumbers)

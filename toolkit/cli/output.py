@@ -21,7 +21,10 @@ class Format(StrEnum):
     json = "json"
 
 
-_PLAIN = {"→": "->", "×": "x", "…": "...", "–": "-", "−": "-", "↑": "(higher)", "↓": "(lower)"}
+_PLAIN = {
+    "→": "->", "×": "x", "…": "...", "–": "-", "−": "-", "↑": "(higher)", "↓": "(lower)",
+    "✓": "ok", "✗": "FAILED",
+}  # fmt: skip
 """ASCII replacements, for terminals with other encodings."""
 
 

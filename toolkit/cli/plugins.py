@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
+from toolkit.cli.plugins_check import check
+from toolkit.cli.plugins_install import freeze, install
+from toolkit.cli.plugins_new import new
 from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
     from toolkit.component import Component
+    from toolkit.distributions import Supplier
     from toolkit.registry import Registry
 
-plugins = typer.Typer(help="List the installed components, or show one.", no_args_is_help=True)
+plugins = typer.Typer(help="List, show, write, check and install plugins.", no_args_is_help=True)
+
+_WIDEST_NAME = 40
+"""Columns of a distribution's name that are never cut off, on a terminal of 80."""
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
@@ -26,8 +33,11 @@ def list_components(
     ] = "",
     kind: Annotated[str, typer.Option(help="Only this kind, such as loss.")] = "",
     output: FormatOption = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """List the installed components by kind; third-party components name their plugin.
+    """List the installed components by kind, and the distributions that they come from.
+
+    Third-party components name their distribution.
 
     Examples:
       toolkit plugins list
@@ -37,6 +47,7 @@ def list_components(
       toolkit plugins list edges
     """
     from toolkit.component import KINDS
+    from toolkit.distributions import suppliers
 
     registry = load_registry()
     if kind and kind not in KINDS:
@@ -46,14 +57,17 @@ def list_components(
         for component in registry.components(kind or None)
         if word.lower() in " ".join(map(str, _summary(component, registry).values())).lower()
     ]
-    if output is Format.json:
+    if as_json or output is Format.json:
         notices = [{"distribution": n.distribution, "reason": n.reason} for n in registry.notices]
         rows = [_summary(component, registry) for component in chosen]
-        show_json({"components": rows, "notices": notices})
+        found = [_distribution(supplier) for supplier in suppliers(registry)]
+        show_json({"components": rows, "distributions": found, "notices": notices})
     elif not chosen:
         note(f"No component mentions {word!r}. To see all of them: toolkit plugins list")
     else:
         _print_list(chosen, registry)
+        if not word and not kind:
+            _print_distributions(suppliers(registry))
 
 
 def _print_list(components: list[Component], registry: Registry) -> None:
@@ -77,6 +91,26 @@ def _print_list(components: list[Component], registry: Registry) -> None:
             summary.truncate(max(room, 20), overflow="ellipsis", pad=bool(source))
             line = Text.assemble(f"  {component.name:<{width}}  ", summary)
             console.print(line + Text(f"  {source}") if source else line, soft_wrap=True)
+
+
+def _print_distributions(found: list[Supplier]) -> None:
+    """Prints version, source and health of each distribution."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    widest = max(len(supplier.name) for supplier in found)
+    table.add_column("distribution", no_wrap=True, min_width=min(widest, _WIDEST_NAME))
+    table.add_column("version", no_wrap=True, min_width=7)
+    table.add_column("health", no_wrap=True, min_width=9)
+    table.add_column("from", no_wrap=True, overflow="ellipsis")
+    for supplier in found:
+        health = "set aside" if supplier.fault else "works"
+        table.add_row(supplier.name, supplier.version, health, Text(supplier.source))
+    console = Console()
+    console.print()
+    console.print(table)
 
 
 @plugins.command("show")
@@ -119,6 +153,17 @@ def _summary(component: Component, registry: Registry) -> dict[str, Any]:
         "name": component.name,
         "summary": component.summary,
         "distribution": registry.provider(component),
+    }
+
+
+def _distribution(supplier: Supplier) -> dict[str, Any]:
+    return {
+        "name": supplier.name,
+        "version": supplier.version,
+        "source": supplier.source,
+        "components": supplier.components,
+        "healthy": not supplier.fault,
+        "fault": supplier.fault,
     }
 
 
@@ -165,3 +210,9 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
         table.add_row(name, default, meaning)
     console.print(table)
     console.print()
+
+
+plugins.command("new")(new)
+plugins.command("check")(check)
+plugins.command("install")(install)
+plugins.command("freeze")(freeze)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from toolkit.component import Component
 from toolkit.discovery import installed
 from toolkit.errors import PluginWarning
+from toolkit.registry import Registry
 
 
 def components_of(distribution: str) -> list[Component]:
@@ -16,22 +20,50 @@ def components_of(distribution: str) -> list[Component]:
     pass without testing anything.
 
     Args:
-        distribution: Its name in `pip list`, such as `toolkit-example-plugin`.
+        distribution: Its name in `pip list`, such as `toolkit-example-plugin`. With `*`, all
+            distributions that match.
 
     Raises:
         AssertionError: Its plugin failed to load (the cause is the plugin's error), is not
             installed, or supplies no component.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)
-        registry = installed()
+    registry = quietly_installed()
     for notice in registry.notices:
-        if notice.distribution == distribution:
+        if matches(notice.distribution, distribution):
             raise AssertionError(str(notice)) from notice.error
-    components = [c for c in registry.components() if registry.provider(c) == distribution]
+    components = [c for c in registry.components() if matches(registry.provider(c), distribution)]
     if not components:
-        loaded = sorted({registry.provider(component) for component in registry.components()})
+        loaded = ", ".join(sorted(providers(registry)))
         raise AssertionError(
-            f"{distribution!r} supplies no component; loaded distributions: {', '.join(loaded)}"
+            f"{distribution!r} supplies no component; loaded distributions: {loaded}. Install it "
+            "into this environment (pip install -e .); its pyproject.toml needs an entry point in "
+            "the group `toolkit`"
         )
     return components
+
+
+def quietly_installed() -> Registry:
+    """Returns the registry of this environment without warning of plugins that are set aside."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)
+        return installed()
+
+
+def providers(registry: Registry) -> set[str]:
+    """Returns the distributions that supply components."""
+    return {registry.provider(component) for component in registry.components()}
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a distribution has a name, which may contain `*`; as pip compares names."""
+    return fnmatchcase(plain(name), plain(pattern))
+
+
+def plain(name: str) -> str:
+    """Normalizes a distribution's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the known distribution of this name; empty if there is none."""
+    return next((each for each in known if plain(each) == plain(name)), "")

@@ -4,14 +4,10 @@ import pytest
 import torch
 
 import toolkit
-from toolkit.testing import check_component, components_of
-
-OURS = components_of("toolkit-example-plugin")
 
 
-@pytest.mark.parametrize("component", OURS, ids=lambda component: component.name)
-def test_it_does_what_its_kind_asks_for(component):
-    check_component(component)
+def test_conformance(toolkit_check):
+    toolkit_check()
 
 
 def test_charbonnier_lies_between_square_and_magnitude():

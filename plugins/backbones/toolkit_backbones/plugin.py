@@ -63,7 +63,8 @@ def _pocket(options: BackboneOptions, context: Context) -> Backbone:
 def _restorer(options: RestorerOptions, context: Context) -> Restorer:
     from toolkit.runs import Run
 
-    return Run(_run()).restorer(context.registry, options.precision)
+    run = Run(_run())
+    return run.restorer(context.registry, options.precision, read_weights=context.read_weights)
 
 
 def _run() -> Path:

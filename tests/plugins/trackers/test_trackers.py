@@ -66,12 +66,14 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import toolkit
 from test_trackers import follow
-from toolkit.testing.trackers import check_tracker
+from dataclasses import replace
+from toolkit.testing import check_component
 
 folder = Path(sys.argv[1])
 follow("trackio:mine", folder, 0, [0.5, 0.4])
 follow("trackio:mine", folder, 2, [0.25])
-check_tracker(toolkit.make("tracker", "trackio", project="other"))
+[trackio] = [each for each in toolkit.components("tracker") if each.name == "trackio"]
+check_component(replace(trackio, tiny={"project": "other"}))
 """
 
 
