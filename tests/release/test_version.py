@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from toolkit.suppliers import APART
+
 ROOT = Path(__file__).parents[2]
 MAIN = "restoration-toolkit"
 PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
 PLUGINS = {tomllib.loads(path.read_text())["project"]["name"] for path in PROJECTS[1:]}
-APART = {"restoration-toolkit-pocket-wide", "restoration-toolkit-pyiqa"}
 
 
 @pytest.fixture
@@ -67,9 +68,19 @@ def test_a_version_that_differs_is_named(version, checkout, file, old, new, told
     assert told in fault
 
 
-def test_the_toolkit_requires_every_plugin_but_those_apart():
-    required = {Requirement(line).name for line in main_project()["dependencies"]}
-    assert {name for name in required if name.startswith(MAIN)} == PLUGINS - APART
+def test_every_plugin_is_required_or_has_an_extra():
+    extras = main_project()["optional-dependencies"]
+    required = names_of_ours(main_project()["dependencies"])
+    optional = names_of_ours(line for lines in extras.values() for line in lines) - required
+    assert required | optional == PLUGINS
+    for name in APART:  # whose components are told with the distribution to install
+        assert name in optional
+        assert names_of_ours(extras[name.removeprefix(f"{MAIN}-")]) == {name}
+
+
+def names_of_ours(lines):
+    names = {Requirement(line).name for line in lines}
+    return {name for name in names if name.startswith(f"{MAIN}-")}
 
 
 def test_everything_optional_is_in_all_but_what_restricts_use():
@@ -78,8 +89,6 @@ def test_everything_optional_is_in_all_but_what_restricts_use():
     [track] = map(Requirement, extras["track"])
     named = everything.extras | track.extras
     assert named | {"all", "pyiqa"} == extras.keys()
-    for name in APART:
-        assert Requirement(extras[name.removeprefix(f"{MAIN}-")][0]).name == name
 
 
 def test_plugins_declare_typing_and_licence_as_the_toolkit_does():
