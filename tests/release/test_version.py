@@ -2,6 +2,7 @@
 
 import shutil
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_a_version_that_differs_is_named(version, checkout, file, old, new, told
     path.write_text(path.read_text().replace(old, new, 1))
     [fault] = version.faults(checkout)
     assert told in fault
+
+
+def test_the_command_has_the_distributions_name_too():
+    scripts = distribution(MAIN).entry_points.select(group="console_scripts")
+    commands = {each.name: each.value for each in scripts}
+    assert commands["restoration-toolkit"] == commands["toolkit"] == "toolkit.cli:main"
 
 
 def test_every_plugin_is_required_or_has_an_extra():
