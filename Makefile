@@ -2,10 +2,10 @@
 # newer) where python3 is too old.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := toolkit plugins/*/toolkit_*
+SOURCES := toolkit plugins/*/toolkit_* tools/documentation
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format dist trial version notes clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format docs dist trial version notes clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -92,7 +92,7 @@ format: install
 	$(BIN)/ruff format .
 
 # What releases need, without an installed toolkit.
-RELEASE = $(BIN)/uv run --quiet --no-project --python $(BIN)/python --with packaging python release
+RELEASE = $(BIN)/uv run --quiet --no-project --python $(BIN)/python --with packaging python tools/release
 
 # Wheels and sdists of all distributions in dist/, which must hold what they should and nothing else.
 dist: $(BIN)/uv
@@ -112,5 +112,9 @@ version: $(BIN)/uv
 notes: $(BIN)/uv
 	@$(RELEASE)/changelog.py $$($(RELEASE)/version.py)
 
+# The documentation's site, in site/: open site/index.html. Nothing is loaded from elsewhere.
+docs: install
+	PYTHONPATH=tools $(BIN)/python -m documentation
+
 clean:
-	rm -rf .venv dist runs/demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist runs/demo site .cache build/docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The scripts of `release/`, which import each other by name."""
+"""The scripts of `tools/release/`, which import each other by name."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def scripts(monkeypatch):
     """Makes `import version`, `import changelog` and `import distributions` possible."""
-    monkeypatch.syspath_prepend(str(ROOT / "release"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools" / "release"))
     yield
     for name in ("version", "changelog", "distributions"):
         sys.modules.pop(name, None)

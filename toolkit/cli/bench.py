@@ -59,6 +59,16 @@ def bench(
         int | None, typer.Option(min=1, help="Number of rows to measure at once.",
                                   show_default="as many as fit")
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Time for the rows' trainings, such as 3h; "
+                                 "it sets the number of steps.")
+    ] = None,
+    gpu_hours: Annotated[
+        float | None, typer.Option(min=0.01, help="The same, in hours of one GPU.")
+    ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where to measure: local, ray, ray:ADDRESS.")
+    ] = "local",
     work: Annotated[
         Path, typer.Option(parser=user_path, metavar="PATH",
                      help="Folder of runs, images and scores, shared by all tables.")
@@ -86,13 +96,16 @@ def bench(
 
       toolkit bench --table 6 --quick
 
-      toolkit bench --table 5 --seeds 3 --out results
+      toolkit bench --table 5 --budget 3h --seeds 5 --out results
 
       toolkit bench --table my.toml --format html > my.html
     """
     from toolkit.files import check_writable
+    from toolkit.restoring.ray_cluster import cluster_named
     from toolkit.tables.reading import read_table, select_rows
 
+    seconds = _budget(budget, gpu_hours)
+    cluster = cluster_named(on, None, compare=False)
     chosen = read_table(table)
     rows = select_rows(chosen, only or [])
     for folder in (out, work if chosen.measures == "quality" else None):
@@ -108,12 +121,26 @@ def bench(
         from toolkit.tables.planning import Request
 
         request = Request(chosen, setting, work, quick, seeds)
-        result = _quality(request, rows, registry, jobs)
+        result = _quality(request, rows, registry, jobs, seconds, cluster)
     _print(result, output)
     if out:
         _write(out, table_name(table), result)
     if result.failed:
         raise typer.Exit(1)
+
+
+def _budget(budget: str | None, gpu_hours: float | None) -> float | None:
+    """Returns the seconds that trainings may take."""
+    from toolkit.errors import UsageError
+    from toolkit.tables.budget import parse_duration
+
+    if budget is not None and gpu_hours is not None:
+        raise UsageError("--budget and --gpu-hours exclude each other.", "Give one of them.")
+    if gpu_hours is not None:
+        import torch
+
+        return gpu_hours * 3600 / max(1, torch.cuda.device_count())
+    return parse_duration(budget) if budget is not None else None
 
 
 def table_name(table: str) -> str:
@@ -152,24 +179,24 @@ def _costs(
 
 
 def _quality(
-    request: Request, rows: list[Row], registry: Registry, workers: int | None
+    request: Request,
+    rows: list[Row],
+    registry: Registry,
+    workers: int | None,
+    budget: float | None,
+    cluster: str | None,
 ) -> TableResult:
     from toolkit.cli.progress import measurements_progress
-    from toolkit.tables.planning import note_failures, plan_rows
-    from toolkit.tables.run import run_measurements, workers_for
-    from toolkit.tables.summary import quality_table
+    from toolkit.tables.quality import Tell, measure_table
 
+    def todo(left: int, count: int) -> None:
+        note(f"{left} of {count} runs are to be measured, in {request.work}")
+
+    tell = Tell(todo, lambda length: note(str(length)), measurements_progress)
     with working():
-        planned = plan_rows(request, rows, registry)
-    failed = sum(bool(each.failures) for each in planned)
-    measurements = [each for row in planned for each in row.measurements]
-    todo = [each for each in measurements if not each.finished]
-    if todo:
-        note(f"{len(todo)} of {len(measurements)} runs are to be measured, in {request.work}")
-    with measurements_progress(len(todo)) as show:
-        failures = run_measurements(todo, workers or workers_for(len(todo)), show)
-    note_failures(planned, failures)
-    return quality_table(request, planned, failed + len(failures))
+        return measure_table(
+            request, rows, registry, tell, workers=workers, budget=budget, cluster=cluster
+        )
 
 
 def _write(out: Path, stem: str, result: TableResult) -> None:

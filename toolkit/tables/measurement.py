@@ -53,6 +53,7 @@ class MeasurementResult(_Record):
         made_by: Distributions that made it; a result of other code does not count.
         environment: Versions.
         without_originals: Metrics that compare with originals where there are none.
+        seconds: Duration of the last training, restoring and scoring.
     """
 
     label: str
@@ -66,6 +67,7 @@ class MeasurementResult(_Record):
     made_by: MadeBy = Field(default_factory=MadeBy)
     environment: dict[str, str]
     without_originals: list[str] = Field(default_factory=list)
+    seconds: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,9 @@ def measurement_of_recipe(
     prints = {str(each): registry.make("backbone", each).fingerprint for each in backbones}
     material = material_of(registry.make("dataset", recipe.data))
     started = recipe.train.start and digest(run_named(recipe.train.start, registry).latest())
-    mark = _mark([recipe.model_dump(mode="json"), prints, material, started])
+    content = recipe.model_dump(mode="json")
+    content["train"]["start"] = started  # its weights count, wherever they lie
+    mark = _mark([content, prints, material])
     folder = parent / "trained" / f"{recipe.disc.name}-{recipe.losses}-{seed}-{mark}"
     made_by = _made_by(recipe.provenance, metrics, registry)
     return Measurement(label, seed, recipe, folder, photographs, metrics, made_by)

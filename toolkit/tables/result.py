@@ -154,6 +154,7 @@ class QualityTable(_TableRecord):
         differences: Of every two rows by every metric.
         claims: What became of the paper's.
         failed: How many rows and measurements failed.
+        references: What the rows start from, and restorers to compare them with.
     """
 
     rows: list[QualityRow]
@@ -166,6 +167,7 @@ class QualityTable(_TableRecord):
     differences: list[RowDifference]
     claims: list[ClaimResult]
     failed: int
+    references: list[QualityRow] = Field(default_factory=list)
 
 
 TableResult = CostsTable | QualityTable

@@ -18,7 +18,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAIN = "restoration-toolkit"
 _VERSION = re.compile(r'^(version = )"[^"]*"$', re.MULTILINE)
 _PIN = re.compile(rf'"({MAIN}[a-z0-9-]*(?:\[[a-z0-9,-]*\])?)==[^"]*"')

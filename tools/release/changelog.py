@@ -1,4 +1,4 @@
-"""Prints what the changelog says of a version: `python release/changelog.py 0.2.0`."""
+"""Prints what the changelog says of a version: `python tools/release/changelog.py 0.2.0`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def section(text: str, version: str) -> str:
 def main() -> None:
     """Prints the section of the version that is given."""
     if len(sys.argv) != 2:
-        sys.exit("usage: python release/changelog.py VERSION")
+        sys.exit("usage: python tools/release/changelog.py VERSION")
     try:
         print(section((ROOT / "CHANGELOG.md").read_text("utf-8"), sys.argv[1]), end="")
     except LookupError as error:
