@@ -136,6 +136,8 @@ def claim_reasons(claim: ClaimResult) -> str:
 def legend(result: TableResult) -> str:
     """Explanation of brackets and marks."""
     marks = "Best and second best are marked."
+    if isinstance(result, QualityTable) and result.references:
+        marks += " Rows in brackets are for comparison."
     return f"In brackets: the paper's figures. {marks}" if is_papers(result) else marks
 
 
