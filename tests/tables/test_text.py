@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.tables.comparison import ClaimResult
+from toolkit.tables.claims import ClaimResult
+from toolkit.tables.rendering.claims import claim_lines
 from toolkit.tables.rendering.page import as_page
-from toolkit.tables.rendering.text import as_lines, as_markdown, claim_lines, more_lines, ranks
+from toolkit.tables.rendering.text import as_lines, as_markdown, more_lines, ranks
 from toolkit.tables.result import (
     QualityRow,
     QualityTable,
