@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from toolkit.evaluation.comparison import ALPHA, Direction
-from toolkit.tables.comparison import RowDifference, Rows, RowVerdict, turned
+from toolkit.tables.comparison import RowDifference, RowVerdict, turned
+from toolkit.tables.pairs import Rows
 from toolkit.tables.ranking import RankedRows, RankRange, rank_uncertainty, rows_of
 from toolkit.tables.spec import AnyClaim, Claim, RankClaim
 
@@ -127,7 +128,7 @@ def decide(
     return [
         _of_two_rows(each, rows, found, deciding)
         if isinstance(each, Claim)
-        else _of_rank(each, next(of_ranks), directions, level)
+        else _of_rank(each, next(of_ranks), rows, directions, level)
         for each in claims
     ]
 
@@ -159,12 +160,16 @@ def _of_two_rows(
 
 
 def _of_rank(
-    claim: RankClaim, ranked: RankedRows, directions: Mapping[str, Direction], level: float
+    claim: RankClaim,
+    ranked: RankedRows,
+    rows: Rows,
+    directions: Mapping[str, Direction],
+    level: float,
 ) -> RankResult:
     outcome: Outcome = "not measured" if ranked.needs else "undecided"
     known = None
     if ranked.cells and not ranked.needs:
-        known = rank_uncertainty(claim, ranked, directions, level)
+        known = rank_uncertainty(claim, ranked, rows, directions, level)
         if ranked.is_testable and known.holds != known.fails:
             outcome = "reproduced" if known.holds else "contradicted"
     return RankResult(

@@ -8,26 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from toolkit.evaluation.comparison import ALPHA, Difference, Direction, Verdict, verdict_of
 from toolkit.evaluation.statistics import LEVEL, Interval, holm
-from toolkit.tables.inference import (
-    Array,
-    Estimate,
-    detectable_difference,
-    estimate_difference,
-    estimate_mean,
-)
+from toolkit.tables.inference import Array, detectable_difference, estimate_mean
+from toolkit.tables.pairs import Pair, Rows, Unit, pair_of
 
-Figures = Mapping[int | None, Mapping[str, float]]
-"""Figures of one row and one metric: by seed and photograph; the seed of a system that is not
-trained here is None."""
-Rows = Mapping[str, Mapping[str, Mapping[str, Figures]]]
-"""Figures by dataset, label and metric."""
 RowVerdict = Literal["better", "worse", "no difference shown", "one training"]
 Family = Literal["claims", "exploration"]
-Unit = Literal["trainings and photographs", "photographs"]
 
 
 @dataclass(frozen=True)
@@ -67,28 +54,6 @@ class RowDifference:
     detectable: float | None = None
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two rows' figures by one metric, shaped (seeds, photographs)."""
-
-    here: str
-    there: str
-    metric: str
-    dataset: str
-    ours: Array
-    theirs: Array
-    estimate: Estimate
-    is_trained: bool
-
-    @property
-    def unit(self) -> Unit:
-        return "trainings and photographs" if len(self.ours) > 1 else "photographs"
-
-    @property
-    def is_one_training(self) -> bool:
-        return self.is_trained and len(self.ours) == 1
-
-
 def differences(
     rows: Rows,
     directions: Mapping[str, Direction],
@@ -106,7 +71,7 @@ def differences(
         claimed: Label, other label and metric of what decides a claim.
         more_tests: Further tests of claims, of other kinds.
     """
-    families: dict[Family, list[_Pair]] = {"claims": [], "exploration": []}
+    families: dict[Family, list[Pair]] = {"claims": [], "exploration": []}
     pairs = list(_pairs(rows))
     for pair in pairs:
         is_claimed = {(pair.here, pair.there, pair.metric), (pair.there, pair.here, pair.metric)}
@@ -157,78 +122,25 @@ def mean_interval(figures: Array) -> Interval | None:
     return float(found.mean) - half, float(found.mean) + half
 
 
-def as_array(figures: Figures, seeds: Sequence[int | None], images: Sequence[str]) -> Array:
-    """Figures shaped (seeds, photographs)."""
-    return np.array([[figures[seed][name] for name in images] for seed in seeds], np.float64)
-
-
-def shared_images(figures: Figures, seeds: Sequence[int | None] | None = None) -> list[str]:
-    """Photographs that have a figure in all seeds, or in those that are named."""
-    first, *others = [figures[seed] for seed in (figures if seeds is None else seeds)]
-    return [name for name in first if all(name in other for other in others)]
-
-
 _OPPOSITE: dict[RowVerdict, Verdict] = {"better": "worse", "worse": "better"}
 
 
-def _pairs(rows: Rows) -> list[_Pair]:
+def _pairs(rows: Rows) -> list[Pair]:
     return [
         pair
         for dataset, of_dataset in rows.items()
         for here, there in itertools.combinations(of_dataset, 2)
         for metric in of_dataset[here]
         if metric in of_dataset[there]
-        and (pair := _pair(here, there, metric, dataset, of_dataset)) is not None
+        and (pair := pair_of(here, there, metric, dataset, of_dataset)) is not None
     ]
-
-
-def _pair(
-    here: str,
-    there: str,
-    metric: str,
-    dataset: str,
-    rows: Mapping[str, Mapping[str, Figures]],
-) -> _Pair | None:
-    """Pairs the figures of two rows by photograph, and by seed where both are trained.
-
-    The same seed gives both rows the same crops, degradations and first weights.
-    """
-    ours, theirs = rows[here][metric], rows[there][metric]
-    trained = [each for each in (ours, theirs) if None not in each]
-    seeds: list[int | None] = [
-        seed for seed in (trained or [ours])[0] if all(seed in each for each in trained)
-    ]
-    if not seeds:
-        return None
-    own, other = ([None] if None in each else seeds for each in (ours, theirs))
-    known = set(shared_images(theirs, other))
-    images = [name for name in shared_images(ours, own) if name in known]
-    if not images:
-        return None
-    a, b = np.broadcast_arrays(as_array(ours, own, images), as_array(theirs, other, images))
-    alike = None
-    if len(trained) == 2 and len(seeds) > 1:
-        alike = np.stack(
-            [
-                as_array(each[metric], seeds, images)
-                for each in rows.values()
-                if metric in each and _has(each[metric], seeds, images)
-            ]
-        )
-    return _Pair(
-        here, there, metric, dataset, a, b, estimate_difference(a - b, alike), bool(trained)
-    )
-
-
-def _has(figures: Figures, seeds: Sequence[int | None], images: Sequence[str]) -> bool:
-    return all(seed in figures and figures[seed].keys() >= {*images} for seed in seeds)
 
 
 def _tested(
-    pairs: Sequence[_Pair], directions: Mapping[str, Direction], family: Family, more: int
+    pairs: Sequence[Pair], directions: Mapping[str, Direction], family: Family, more: int
 ) -> list[RowDifference]:
     """Tests a family: Holm's p and Bonferroni's intervals, which hold together."""
-    p_values = [float(each.estimate.p()) for each in pairs]
+    p_values = [each.p for each in pairs]
     corrected = holm([*p_values, *[1.0] * more])[: len(pairs)]
     level = 1 - ALPHA / max(1, len(pairs) + more)
     return [
@@ -238,7 +150,7 @@ def _tested(
 
 
 def _difference(
-    pair: _Pair, direction: Direction, family: Family, level: float, p: float, p_corrected: float
+    pair: Pair, direction: Direction, family: Family, level: float, p: float, p_corrected: float
 ) -> RowDifference:
     apart = pair.ours - pair.theirs
     error, df, middle = (

@@ -133,6 +133,27 @@ def estimate_difference(apart: Array, trained: Array | None = None) -> Estimate:
     return _estimate(found, total, np.full_like(total, df))
 
 
+def p_of_difference(apart: Array, estimate: Estimate) -> Array:
+    """Two-sided p of a mean difference of zero.
+
+    With one seed, it is that of Wilcoxon's signed-rank test if that is the larger one: differences
+    of photographs are skewed, of which a t-test at a corrected level takes no notice.
+
+    Args:
+        apart: Differences, shaped (…, seeds, photographs).
+        estimate: Their mean by `estimate_difference`.
+    """
+    p = estimate.p()
+    if apart.shape[-2] > 1:
+        return p
+    from scipy import stats
+
+    differences = apart[..., 0, :]
+    are_none = np.asarray(~differences.any(-1, keepdims=True))
+    signed = stats.wilcoxon(np.where(are_none, 1.0, differences), axis=-1).pvalue
+    return np.asarray(np.where(are_none[..., 0], 1.0, np.maximum(p, signed)))
+
+
 def detectable_difference(error: float, df: float, level: float) -> float:
     """The true difference that would be shown with 80 % power, at a standard error.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from toolkit.evaluation.comparison import Direction
-from toolkit.tables.comparison import Figures, Rows, as_array, shared_images
 from toolkit.tables.inference import Array
+from toolkit.tables.pairs import Figures, Rows, as_array, pair_of, shared_images
 from toolkit.tables.spec import RankClaim
 
 DRAWS = 10_000
@@ -85,33 +84,6 @@ class RankUncertainty:
     fails: bool
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """Means of rows in all draws, with what is needed to test two of them.
-
-    Attributes:
-        means: Mean of each row.
-        drawn: In each draw, shaped (draws, rows).
-        by_seed: Deviations of the seeds' means, shaped (rows, seeds); 0 of a row not trained.
-        by_photograph: Deviations of the photographs' means, shaped (rows, photographs).
-    """
-
-    means: Array
-    drawn: Array
-    by_seed: Array
-    by_photograph: Array
-
-    def error(self, one: int, other: int) -> float:
-        """Standard error of the difference of two rows, as the draws scatter."""
-        found = 0.0
-        for apart in (self.by_seed, self.by_photograph):
-            count = apart.shape[1]
-            if count > 1:
-                difference = np.square(apart[one] - apart[other]).sum()
-                found += float(difference) / (count * (count - 1))
-        return math.sqrt(found)
-
-
 def rows_of(
     claim: RankClaim, labels: Sequence[str], rows: Rows, metrics: Sequence[str]
 ) -> RankedRows:
@@ -140,44 +112,68 @@ def rows_of(
 
 
 def rank_uncertainty(
-    claim: RankClaim, ranked: RankedRows, directions: Mapping[str, Direction], level: float
+    claim: RankClaim,
+    ranked: RankedRows,
+    rows: Rows,
+    directions: Mapping[str, Direction],
+    level: float,
 ) -> RankUncertainty:
     """Ranks the row of a claim in all draws, and with confidence ranges.
 
-    The ranges are those of M. Mogstad, J. Romano, A. Shaikh and D. Wilhelm, Inference for ranks,
-    2024: a rank is one more than the number of rows that are shown to be better, at most as many
-    as are not shown to be worse, by tests of all other rows at once. The share of draws is no
-    test: of twenty equal rows, each is the best in one of twenty draws.
+    A rank is one more than the number of rows that are shown to be better, at least, and as many as
+    are not shown to be worse, at most (M. Mogstad, J. Romano, A. Shaikh and D. Wilhelm, Inference
+    for ranks, 2024), by the tests of differences, with Bonferroni's correction for all rows and
+    metrics of the claim. The share of draws is no test: of twenty equal rows, each is the best in
+    one of twenty draws.
 
     Args:
         claim: The claim.
         ranked: Its rows, with at least one cell.
+        rows: Figures by dataset, label and metric.
         directions: Which is better, by metric.
         level: At which all ranges of the claim hold together.
     """
-    drawn = _draws(ranked)
     members = [ranked.labels.index(label) for label in claim.rank]
     others = [number for number in range(len(ranked.labels)) if number not in members]
-    signs = {cell: 1.0 if directions[cell[1]] == "higher" else -1.0 for cell in drawn}
-    limit = _limit(drawn, members, others, level)
+    alpha = (1 - level) / max(1, len(members) * len(others) * len(ranked.cells))
     by_metric: dict[str, RankRange] = {}
     held, sure, refuted = [], 0, 0
-    for cell, each in drawn.items():
-        apart = _apart(each, members, others, signs[cell])
-        low = 1 + int((apart > limit).all(0).sum())
-        high = 1 + len(others) - int((apart < -limit).any(0).sum())
-        ranks = _ranks(signs[cell] * each.drawn, members, others)
-        [rank] = _ranks(signs[cell] * each.means[None], members, others)
+    for cell, (means, drawn) in _draws(ranked).items():
+        sign = 1.0 if directions[cell[1]] == "higher" else -1.0
+        labels = [ranked.labels[number] for number in others]
+        ahead = _ahead(claim.rank, labels, cell, rows, alpha) * sign
+        low = 1 + int((ahead > 0).all(0).sum())
+        high = 1 + len(others) - int((ahead < 0).any(0).sum())
+        ranks = _ranks(sign * drawn, members, others)
+        [rank] = _ranks(sign * means[None], members, others)
         held.append(_holds(claim, ranks))
-        sure += bool(_holds(claim, np.array([low, high])).all())
-        refuted += not _holds(claim, np.array([low, high])).any()
+        ends = _holds(claim, np.array([low, high]))
+        sure += bool(ends.all())
+        refuted += not ends.any()
         by_metric[ranked.names[cell]] = RankRange(int(rank), low, high, float(held[-1].mean()))
     enough = {"any": 1, "all": len(held), "most": len(held) // 2 + 1}[claim.on]
     share = float((np.sum(held, axis=0) >= enough).mean())
     return RankUncertainty(by_metric, share, sure >= enough, refuted > len(held) - enough)
 
 
-def _draws(ranked: RankedRows) -> dict[Cell, _Cell]:
+def _ahead(
+    members: Sequence[str], others: Sequence[str], cell: Cell, rows: Rows, alpha: float
+) -> Array:
+    """Which other rows are shown to have higher figures than a member: 1, 0 or -1 for lower ones.
+
+    Shaped (members, others).
+    """
+    dataset, metric = cell
+    found = np.zeros((len(members), len(others)))
+    for number, member in enumerate(members):
+        for place, other in enumerate(others):
+            pair = pair_of(other, member, metric, dataset, rows[dataset])
+            if pair and pair.p < alpha:
+                found[number, place] = np.sign(pair.estimate.mean)
+    return found
+
+
+def _draws(ranked: RankedRows) -> dict[Cell, tuple[Array, Array]]:
     """Draws the rows' means as they might be with other trainings and other photographs.
 
     A multiplier bootstrap: the deviation of each seed and of each photograph is multiplied by a
@@ -185,6 +181,9 @@ def _draws(ranked: RankedRows) -> dict[Cell, _Cell]:
     datasets. Divided by a chi-squared number, as in Student's t, sums of few deviations scatter as
     far as is known of them: of two rows that differ by their seeds alone, the share of draws in
     which one is ahead is the one-sided p of the paired t-test.
+
+    Returns:
+        By cell, the rows' means, and those of all draws, shaped (draws, rows).
     """
     rng = np.random.default_rng(_SEED)
     seed_factors = _factors(rng, len(ranked.seeds))
@@ -205,7 +204,7 @@ def _draws(ranked: RankedRows) -> dict[Cell, _Cell]:
         if key not in photograph_factors:
             photograph_factors[key] = _factors(rng, len(images))
         drawn = means + seed_factors @ by_seed.T + photograph_factors[key] @ by_photograph.T
-        found[dataset, metric] = _Cell(means, drawn, by_seed, by_photograph)
+        found[dataset, metric] = means, drawn
     return found
 
 
@@ -222,42 +221,6 @@ def _images(figures: Sequence[Figures], seeds: Sequence[int | None]) -> list[str
     """Photographs that all rows have, with all seeds."""
     known = [shared_images(each, [None] if None in each else seeds) for each in figures]
     return [name for name in known[0] if all(name in other for other in known)]
-
-
-def _apart(each: _Cell, members: Sequence[int], others: Sequence[int], sign: float) -> Array:
-    """How far other rows are ahead of a member, in standard errors: (members, others)."""
-    return np.array(
-        [
-            [
-                _ratio(
-                    sign * float(each.means[other] - each.means[member]), each.error(member, other)
-                )
-                for other in others
-            ]
-            for member in members
-        ]
-    )
-
-
-def _ratio(difference: float, error: float) -> float:
-    if error:
-        return difference / error
-    return float(np.sign(difference) * np.inf) if difference else 0.0
-
-
-def _limit(
-    drawn: Mapping[Cell, _Cell], members: Sequence[int], others: Sequence[int], level: float
-) -> float:
-    """The number of standard errors that no difference exceeds by chance, of all pairs at once."""
-    most = np.zeros(DRAWS)
-    for each in drawn.values():
-        for member in members:
-            for other in others:
-                if error := each.error(member, other):
-                    apart = each.drawn[:, other] - each.drawn[:, member]
-                    apart = apart - (each.means[other] - each.means[member])
-                    most = np.maximum(most, np.abs(apart) / error)
-    return float(np.quantile(most, level))
 
 
 def _ranks(scores: Array, members: Sequence[int], others: Sequence[int]) -> Array:

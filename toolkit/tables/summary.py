@@ -7,15 +7,9 @@ from collections.abc import Mapping, Sequence
 from toolkit.evaluation.comparison import Direction
 from toolkit.evaluation.statistics import mean
 from toolkit.tables.claims import decide, pairs_of, ranks_of
-from toolkit.tables.comparison import (
-    Figures,
-    Rows,
-    as_array,
-    differences,
-    mean_interval,
-    shared_images,
-)
+from toolkit.tables.comparison import differences, mean_interval
 from toolkit.tables.measurement import MeasurementResult
+from toolkit.tables.pairs import Figures, Rows, as_array, shared_images
 from toolkit.tables.planning import PlannedRow, Request
 from toolkit.tables.result import (
     ColumnResult,
@@ -32,8 +26,10 @@ _STATISTICS = Statistics(
     "with seeds and photographs as crossed random effects, with the seeds' variance over all "
     "trained rows if it is the larger one; corrected (Holm, and simultaneous intervals by "
     "Bonferroni) for all tests of the table's claims, and apart from these for all other "
-    "differences; with one training there is no verdict; ranks by simultaneous tests, with a "
-    "multiplier bootstrap over seeds and photographs together",
+    "differences; where no row is trained, t-test and Wilcoxon's signed-rank test over photographs "
+    "must agree; with one training there is no verdict; ranks by these tests of all rows and "
+    "metrics of a claim, and shares of draws of a multiplier bootstrap over seeds and photographs "
+    "together",
 )
 
 
