@@ -2,10 +2,10 @@
 # newer) where python3 is too old.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := toolkit plugins/*/toolkit_*
+SOURCES := toolkit plugins/*/toolkit_* tools/documentation
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format docs clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -89,5 +89,9 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The documentation's site, in site/: open site/index.html. Nothing is loaded from elsewhere.
+docs: install
+	PYTHONPATH=tools $(BIN)/python -m documentation
+
 clean:
-	rm -rf .venv runs/demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv runs/demo site .cache build/docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

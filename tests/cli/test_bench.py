@@ -250,3 +250,21 @@ def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path
     broken, other = result.document["rows"]
     assert (broken["status"], broken["needs"]) == ("needs", ["It broke."])
     assert other["status"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "Say which table."),
+        (("--table", "6", "--all", "--out", "x"), "exclude each other"),
+        (("--all",), "--all needs a folder."),
+        (("--all", "--only", "nad", "--out", "x"), "leave out --only"),
+        (("--table", "6", "--budget", "3 weeks"), "'3 weeks' is no duration"),
+        (("--table", "6", "--budget", "3h", "--gpu-hours", "2"), "exclude each other"),
+        (("--table", "6", "--on", "mars"), "there is no such place"),
+    ],
+)
+def test_what_excludes_each_other(mistake, arguments, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told in mistake("bench", *arguments)
+    assert not list(tmp_path.iterdir())

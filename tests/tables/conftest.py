@@ -17,6 +17,8 @@ better = {{ psnr = "higher" }}
 dataset = "folder:{folder}"
 columns = []
 beside = []
+references = []
+start = ""
 seeds = 2
 
 [scales.pocket.recipe]

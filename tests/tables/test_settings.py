@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.discovery import installed
-from toolkit.recipe import loss_tables, resolve
+from toolkit.recipe import compose, loss_tables, resolve
 from toolkit.tables.planning import Request
 from toolkit.tables.reading import read_table
 from toolkit.tables.settings import (
@@ -14,6 +14,7 @@ from toolkit.tables.settings import (
     recipe_in,
     rows_in,
     setting_of,
+    start_in,
 )
 
 NUMBERS = ("1", "2", "4", "5", "6")
@@ -65,7 +66,9 @@ def test_a_first_look_changes_steps_and_nothing_that_is_compared():
     for row in table.rows:
         full, quick = (recipe_in(table, row, "pocket", quick=each) for each in (False, True))
         assert quick["train"]["steps"] < full["train"]["steps"]
-        assert quick["objective"]["first_loss_steps"] < quick["train"]["steps"]
+        starts = [start_in(table, full, "pocket", quick=each) for each in (False, True)]
+        assert starts[1]["train"].pop("steps") < starts[0]["train"].pop("steps")
+        assert starts[0] == starts[1]
         assert {k: v for k, v in quick.items() if k not in ("train", "objective")} == {
             k: v for k, v in full.items() if k not in ("train", "objective")
         }
@@ -83,6 +86,29 @@ def test_a_first_look_never_asks_for_more_than_the_table_itself():
     assert quick["objective"]["first_loss_steps"] == 0
     assert Request(table, "pocket", Path(), quick=True).seed_count == 1
     assert Request(table, "pocket", Path(), quick=True, seeds=3).seed_count == 3
+
+
+def test_rows_share_a_warm_start_that_has_their_parts_and_none_of_their_terms():
+    for number in ("5", "6", "ablation"):
+        table = read_table(number)
+        rows = [recipe_in(table, row, "pocket") for row in table.rows]
+        first, *others = [start_in(table, recipe, "pocket") for recipe in rows]
+        assert all(other == first for other in others)
+        assert (first["disc"], first["loss"]) == ("none", "none")
+        assert first["gen"] == rows[0]["gen"]
+        assert first["train"]["crop"] >= 128
+        assert resolve(compose(first, {}, []), installed()).objective.latent == 1.0
+
+
+def test_a_row_on_another_backbone_has_a_warm_start_of_its_own():
+    table = read_table("6")
+    recipe = recipe_in(table, table.rows[0], "pocket") | {"backbone": "pocket-wide"}
+    assert start_in(table, recipe, "pocket")["backbone"] == "pocket-wide"
+
+
+def test_the_papers_rows_start_from_their_backbone():
+    table = read_table("6")
+    assert start_in(table, recipe_in(table, table.rows[0], "paper"), "paper") == ""
 
 
 IN_SETTING = {"recipe": {"degradation": "jpeg"}}

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toolkit.abilities import fingerprint_of, networks_of
+from toolkit.abilities import fingerprint_of
 from toolkit.component import Kind
 from toolkit.errors import UsageError
 from toolkit.evaluation.comparison import Direction
+from toolkit.members import identity, networks
 from toolkit.provenance import Made, plain, provenance
 from toolkit.recipe import Recipe, compose, resolve
 from toolkit.registry import Registry
@@ -53,6 +54,7 @@ class MeasurementResult(_Record):
         made_by: Distributions that made it; a result of other code does not count.
         environment: Versions.
         without_originals: Metrics that compare with originals where there are none.
+        seconds: Duration of the last training, restoring and scoring.
     """
 
     label: str
@@ -66,6 +68,7 @@ class MeasurementResult(_Record):
     made_by: MadeBy = Field(default_factory=MadeBy)
     environment: dict[str, str]
     without_originals: list[str] = Field(default_factory=list)
+    seconds: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +163,12 @@ def measurement_of_recipe(
     """
     recipe = resolve(compose(tables, {"train.seed": seed}, []), registry)
     backbones = [recipe.backbone, *recipe.own_backbones().values()]
-    prints = {str(each): registry.make("backbone", each).fingerprint for each in backbones}
+    prints = {str(each): identity(registry.make("backbone", each)) for each in backbones}
     material = material_of(registry.make("dataset", recipe.data))
     started = recipe.train.start and digest(run_named(recipe.train.start, registry).latest())
-    mark = _mark([recipe.model_dump(mode="json"), prints, material, started])
+    content = recipe.model_dump(mode="json")
+    content["train"]["start"] = started  # its weights count, wherever they lie
+    mark = _mark([content, prints, material])
     folder = parent / "trained" / f"{recipe.disc.name}-{recipe.losses}-{seed}-{mark}"
     made_by = _made_by(recipe.provenance, metrics, registry)
     return Measurement(label, seed, recipe, folder, photographs, metrics, made_by)
@@ -215,7 +220,7 @@ def _is_known(kind: Kind, selection: Selection, registry: Registry) -> bool:
 def _weights_mark(restorer: Any) -> str:
     """Digest of all weights of the networks that it names."""
     found = hashlib.sha256()
-    for network in networks_of(restorer).values():
+    for network in networks(restorer).values():
         for name, tensor in network.state_dict().items():
             found.update(f"{name} {tuple(tensor.shape)}".encode())
             found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +42,31 @@ def measure(measurement: Measurement, registry: Registry, tell: Tell) -> None:
     with locked(measurement.folder / ".lock"):
         if measurement.finished:
             return
+        clock = _Clock()
         if isinstance(measurement.system, Recipe) and not measurement.result():
-            _train(measurement, measurement.system, registry, tell)
-        _restore(measurement, registry, tell)
+            with clock.during("training"):
+                _train(measurement, measurement.system, registry, tell)
+        with clock.during("restoring"):
+            _restore(measurement, registry, tell)
         asked, originals = measurement.metrics.values(), _originals(measurement)
         lacking = [metric for metric in asked if not originals and _compares(metric, registry)]
-        scores = _score(measurement, registry, tell, lacking)
-        result = _result(measurement, scores, lacking).model_dump(mode="json")
+        with clock.during("scoring"):
+            scores = _score(measurement, registry, tell, lacking)
+        result = _result(measurement, scores, lacking, clock.seconds).model_dump(mode="json")
         write_atomically(measurement.result_path, (json.dumps(result) + "\n").encode())
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def during(self, stage: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.seconds[stage] = time.monotonic() - begun
 
 
 def _train(measurement: Measurement, recipe: Recipe, registry: Registry, tell: Tell) -> None:
@@ -115,7 +134,10 @@ def _compares(metric: str, registry: Registry) -> bool:
 
 
 def _result(
-    measurement: Measurement, scores: Scores, without_originals: list[str]
+    measurement: Measurement,
+    scores: Scores,
+    without_originals: list[str],
+    seconds: dict[str, float],
 ) -> MeasurementResult:
     return MeasurementResult(
         label=measurement.label,
@@ -132,6 +154,7 @@ def _result(
         made_by=measurement.made_by,
         environment={**environment(), "torch": torch.__version__},
         without_originals=without_originals,
+        seconds=seconds,
     )
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ComponentError, UnknownComponentError
+from toolkit.errors import ComponentError, ToolkitError, UnknownComponentError
 from toolkit.evaluation.photographs import write_photographs
+from toolkit.recipe import layered
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 from toolkit.tables.measurement import (
@@ -25,8 +26,12 @@ from toolkit.tables.settings import (
     recipe_in,
     rows_in,
     setting_of,
+    start_in,
 )
-from toolkit.tables.spec import Row, SettingName, Table
+from toolkit.tables.spec import ROW_SLOTS, Row, SettingName, Table
+
+WARM_START = "warm start"
+"""Label of what rows start from."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ class Request:
         work: Folder for the runs, images and scores of all tables.
         quick: Whether a first look is enough.
         seeds: Number of trainings of a row; None for the setting's own.
+        steps: Number of steps of each training; None for the setting's own.
     """
 
     table: Table
@@ -48,6 +54,7 @@ class Request:
     work: Path
     quick: bool = False
     seeds: int | None = None
+    steps: int | None = None
 
     @property
     def setting(self) -> Setting:
@@ -109,8 +116,10 @@ class PlannedRow:
     absent: dict[str, str] = field(default_factory=dict)
 
 
-def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list[PlannedRow]:
-    """Plans the measurements of each row, or says what it needs; trains nothing.
+def plan_references(request: Request, rows: Sequence[Row], registry: Registry) -> list[PlannedRow]:
+    """Plans what rows are compared with: their warm starts, and restorers such as `bicubic`.
+
+    They are to be measured before the rows, which start from the warm starts.
 
     Raises:
         OptionsError: A row gives a component an option that it does not have.
@@ -119,10 +128,58 @@ def plan_rows(request: Request, rows: Sequence[Row], registry: Registry) -> list
     """
     shared = registry.sharing()
     without = _absent_metrics(request, shared)
-    return [
-        _planned(request, row, shared, without)
-        for row in rows_in(request.table, list(rows), request.setting_name)
+    found = [
+        _planned(request, Row(label=name, recipe={"restorer": name}), None, shared, without)
+        for name in request.setting.references
+        if name not in {row.label for row in rows}
     ]
+    starts: dict[str, PlannedRow] = {}
+    for row in rows_in(request.table, list(rows), request.setting_name):
+        start = _start_of(request, row)
+        if isinstance(start, dict) and repr(start) not in starts:
+            number = f" {len(starts) + 1}" if starts else ""
+            parts = {slot: start[slot] for slot in ROW_SLOTS if slot in start}
+            named = Row(label=f"{WARM_START}{number}", recipe=parts)
+            starts[repr(start)] = _planned(request, named, start, shared, without, seeds=1)
+    return [*found, *starts.values()]
+
+
+def plan_rows(
+    request: Request,
+    rows: Sequence[Row],
+    registry: Registry,
+    references: Sequence[PlannedRow] = (),
+) -> list[PlannedRow]:
+    """Plans the measurements of each row, or says what it needs; trains nothing.
+
+    Args:
+        request: What is to be measured.
+        rows: Rows of its table.
+        registry: Supplies the components.
+        references: Warm starts, by `plan_references`, which were measured.
+
+    Raises:
+        OptionsError: A row gives a component an option that it does not have.
+        UnknownComponentError: A column's metric is unknown.
+        ToolkitError: The photographs cannot be written.
+    """
+    shared = registry.sharing()
+    without = _absent_metrics(request, shared)
+    starts = {repr(each.recipe): each for each in references}
+    found = []
+    for row in rows_in(request.table, list(rows), request.setting_name):
+        start = _start_of(request, row)
+        begun = starts.get(repr(start)) if isinstance(start, dict) else start
+        found.append(_planned(request, row, None, shared, without, start=begun))
+    return found
+
+
+def _start_of(request: Request, row: Row) -> dict[str, Any] | str:
+    """The recipe of a row's warm start, or a run; empty where it starts from its backbone."""
+    recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
+    if "restorer" in recipe:
+        return ""
+    return start_in(request.table, recipe, request.setting_name, quick=request.quick)
 
 
 def _absent_metrics(request: Request, registry: Registry) -> dict[str, str]:
@@ -140,8 +197,31 @@ def _absent_metrics(request: Request, registry: Registry) -> dict[str, str]:
     return found
 
 
-def _planned(request: Request, row: Row, registry: Registry, without: dict[str, str]) -> PlannedRow:
-    recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
+def _planned(
+    request: Request,
+    row: Row,
+    recipe: dict[str, Any] | None,
+    registry: Registry,
+    without: dict[str, str],
+    *,
+    start: PlannedRow | str | None = None,
+    seeds: int = 0,
+) -> PlannedRow:
+    """Plans a row.
+
+    Args:
+        request: What is to be measured.
+        row: The row.
+        recipe: Its recipe, if that is not what the request makes of it.
+        registry: Supplies the components.
+        without: Columns without a metric, and why.
+        start: What its trainings start from.
+        seeds: Number of trainings; 0 for the request's own.
+    """
+    if recipe is None:
+        recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
+        if request.steps and "restorer" not in recipe:
+            recipe = layered(recipe, {"train": {"steps": request.steps}})
     dataset = request.dataset(row)
     if "restorer" in recipe:
         lacks = restorer_lacks(Selection.model_validate(recipe["restorer"]), registry)
@@ -152,14 +232,38 @@ def _planned(request: Request, row: Row, registry: Registry, without: dict[str, 
     planned = PlannedRow(row, dataset, recipe, lacks.needs, failures=lacks.faults, absent=without)
     if not lacks:
         try:
-            planned.measurements = _measurements(request, planned, registry)
-        except (ComponentError, UnknownComponentError) as error:
+            run = _started(start) if start else ""
+            planned.measurements = _measurements(
+                request, planned, registry, seeds or request.seed_count, run
+            )
+        except (ComponentError, UnknownComponentError, UnfinishedStartError) as error:
             _LOG.debug("%s", error, exc_info=error)
             planned.failures.append(error.told)
     return planned
 
 
-def _measurements(request: Request, planned: PlannedRow, registry: Registry) -> list[Measurement]:
+class UnfinishedStartError(ToolkitError):
+    """A row cannot be trained, as its warm start is not."""
+
+
+def _started(start: PlannedRow | str) -> str:
+    """The folder of the run that a row starts from.
+
+    Raises:
+        UnfinishedStartError: It has failed.
+    """
+    if isinstance(start, str):
+        return start
+    finished = [each for each in start.measurements if each.result()]
+    if not finished:
+        reasons = " ".join(start.needs + start.failures) or "It was not trained yet."
+        raise UnfinishedStartError(f"Its warm start is missing. {reasons}")
+    return str(finished[0].folder)
+
+
+def _measurements(
+    request: Request, planned: PlannedRow, registry: Registry, seeds: int, start: str
+) -> list[Measurement]:
     count = request.setting.quick.images if request.quick else None
     parent = request.work / request.setting_name
     written = write_photographs(
@@ -176,9 +280,10 @@ def _measurements(request: Request, planned: PlannedRow, registry: Registry) -> 
     if "restorer" in planned.recipe:
         chosen = Selection.model_validate(planned.recipe["restorer"])
         return [measurement_of_restorer(label, chosen, parent, photographs, metrics, registry)]
+    recipe = layered(planned.recipe, {"train": {"start": start}}) if start else planned.recipe
     return [
-        measurement_of_recipe(label, planned.recipe, seed, parent, photographs, metrics, registry)
-        for seed in range(request.seed_count)
+        measurement_of_recipe(label, recipe, seed, parent, photographs, metrics, registry)
+        for seed in range(seeds)
     ]
 
 

@@ -159,6 +159,7 @@ class QualityTable(_TableRecord):
         claims: What became of the paper's.
         deciding: The columns that decide claims.
         failed: How many rows and measurements failed.
+        references: What the rows start from, and restorers to compare them with.
     """
 
     rows: list[QualityRow]
@@ -172,6 +173,7 @@ class QualityTable(_TableRecord):
     claims: list[AnyResult]
     deciding: list[str] = Field(default_factory=list)
     failed: int
+    references: list[QualityRow] = Field(default_factory=list)
 
 
 TableResult = CostsTable | QualityTable

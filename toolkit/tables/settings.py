@@ -16,6 +16,8 @@ from toolkit.specs import Selection
 from toolkit.tables.spec import PAPER, SMALL, Row, SettingName, Table
 from toolkit.validation import validate
 
+_STARTED = ("backbone", "gen", "degradation", "data", "train")
+"""Sections of a row's recipe that its warm start has, too."""
 _FILE = Path(__file__).with_name("settings.toml")
 
 
@@ -30,6 +32,8 @@ class Quick(Options):
     """Options that replace larger ones of the recipe's `train`."""
     objective: dict[str, Any] = Field(default_factory=dict)
     """Options that replace larger ones of the recipe's `objective`."""
+    start: dict[str, Any] = Field(default_factory=dict)
+    """Options that replace larger ones of the warm start's `train`."""
 
 
 class Setting(Options):
@@ -56,6 +60,11 @@ class Setting(Options):
     """Number of trainings of a row."""
     recipe: dict[str, Any]
     """The recipe that those of all trained rows are laid over."""
+    start: dict[str, Any] | str = ""
+    """Recipe of the warm start: a training that is done once, and that all trained rows start from.
+    It has their backbone, generator, degradation and data. Or a run's folder; empty for none."""
+    references: list[str] = Field(default_factory=list)
+    """Restorers whose figures are given beside the rows', and the warm start's."""
     quick: Quick
     """Changes for a first look."""
 
@@ -147,6 +156,27 @@ def recipe_in(table: Table, row: Row, name: SettingName, *, quick: bool = False)
                                ("objective", setting.quick.objective)):  # fmt: skip
             recipe[section] = _lowered(recipe.get(section, {}), lower)
     return recipe
+
+
+def start_in(
+    table: Table, recipe: Mapping[str, Any], name: SettingName, *, quick: bool = False
+) -> dict[str, Any] | str:
+    """The recipe of the warm start of a row; or the folder of a run, empty for none.
+
+    Args:
+        table: The table.
+        recipe: The recipe of a row that is trained, by `recipe_in`.
+        name: The setting.
+        quick: Whether a first look is enough.
+    """
+    setting = setting_of(table, name)
+    if isinstance(setting.start, str):
+        return setting.start
+    shared = {section: recipe[section] for section in _STARTED if section in recipe}
+    start = layered(shared, setting.start)
+    if quick:
+        start["train"] = _lowered(start.get("train", {}), setting.quick.start)
+    return start
 
 
 def _lowered(old: Mapping[str, Any], quick: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,12 @@ _STATISTICS = Statistics(
 )
 
 
-def quality_table(request: Request, planned: Sequence[PlannedRow], failed: int = 0) -> QualityTable:
+def quality_table(
+    request: Request,
+    planned: Sequence[PlannedRow],
+    failed: int = 0,
+    references: Sequence[PlannedRow] = (),
+) -> QualityTable:
     """The result of a table of quality, of all measurements that are finished."""
     table, setting = request.table, request.setting
     rows = [_row(request, each) for each in planned]
@@ -54,6 +59,7 @@ def quality_table(request: Request, planned: Sequence[PlannedRow], failed: int =
         how=setting.how or table.how,
         directions={name: directions[name] for name in request.metrics() if name in directions},
         rows=rows,
+        references=[_row(request, each) for each in references],
         environment=table_environment(),
         about=setting.about,
         tag=table.tag,

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolkit.testing.samples import modules_of
+from toolkit import members
+from toolkit.testing.samples import image, modules_of
 from toolkit.testing.subject import Subject, demand
 
 _LARGE = 100_000_000
@@ -16,8 +17,15 @@ _LARGE = 100_000_000
 
 def contract(subject: Subject) -> None:
     """Checks that `build` returns an object with the members of its kind, small with `tiny`."""
-    made = subject.made
-    if subject.component.kind == "backbone":
+    made, kind = subject.made, subject.component.kind
+    if kind in ("backbone", "generator"):
+        members.identity(made)
+    if kind == "dataset":
+        members.skipped(made)
+        members.files(made)
+    if kind == "loss":
+        members.frozen_bytes(made, image(2))
+    if kind == "backbone":
         return
     count = sum(
         parameter.numel()

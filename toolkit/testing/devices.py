@@ -10,6 +10,7 @@ from torch import Tensor
 
 from toolkit import contracts
 from toolkit.errors import ComponentError
+from toolkit.members import trainable
 from toolkit.testing.calls import input_of, output, same
 from toolkit.testing.samples import modules_of
 from toolkit.testing.subject import Subject, demand
@@ -60,7 +61,7 @@ def _move(subject: Subject, part: Any, device: torch.device) -> None:
         # On the meta device modules have new parameters, so that a dict of theirs is outdated.
         moved |= {
             f"trainable parameter {name!r}": parameter
-            for name, parameter in contracts.trainable(part).items()
+            for name, parameter in trainable(part).items()
             if device.type != "meta" or id(parameter) not in known
         }
     for name, weight in moved.items():

@@ -59,12 +59,14 @@ def _where(result: TableResult) -> str:
 
 def _rows(result: TableResult, head: list[str], lines: list[list[str]]) -> list[dict[str, Any]]:
     found, rows = ranks(result), []
+    references = result.references if isinstance(result, QualityTable) else []
+    shown = [*result.rows, *references]
     for number, (label, *figures) in enumerate(lines):
         cells = [
             {
                 "figure": figure,
                 "rank": _CLASSES.get(found.get((number, column), 0), ""),
-                "interval": _interval(result, result.rows[number], column),
+                "interval": _interval(result, shown[number], column),
             }
             for column, figure in zip(head[1:], figures, strict=True)
         ]

@@ -20,7 +20,10 @@ _NOTES = 10
 
 
 def as_lines(result: TableResult) -> list[list[str]]:
-    """Renders a head, and a line for each row: figures, with the paper's in brackets."""
+    """Renders a head, and a line for each row: figures, with the paper's in brackets.
+
+    References follow below the rows, their labels in brackets.
+    """
     present = shown_columns(result)
     lines = [["", *present]]
     digits = {name: decimals(result, name) for name in present}
@@ -28,6 +31,9 @@ def as_lines(result: TableResult) -> list[list[str]]:
         paper = row.paper if is_papers(result) else {}
         cells = (_cell(row.measured.get(n), paper.get(n), digits[n]) for n in present)
         lines.append([row.label, *cells])
+    for row in result.references if isinstance(result, QualityTable) else ():
+        cells = (_cell(row.measured.get(n), None, digits[n]) for n in present)
+        lines.append([f"({row.label})", *cells])
     return lines
 
 
@@ -137,6 +143,8 @@ def name_of(result: TableResult) -> str:
 def legend(result: TableResult) -> str:
     """Explanation of brackets and marks."""
     marks = "Best and second best are marked."
+    if isinstance(result, QualityTable) and result.references:
+        marks += " Rows in brackets are for comparison."
     return f"In brackets: the paper's figures. {marks}" if is_papers(result) else marks
 
 
