@@ -142,7 +142,7 @@ def plot(document: dict[str, Any], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "toolkit"
+    mpl.rcParams.update({"svg.hashsalt": "toolkit", "svg.fonttype": "none"})
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(1, 1))

@@ -108,12 +108,20 @@ class RankClaim(Options):
     def _holds_together(self) -> Self:
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("it needs either at_most or at_least, such as at_most = 2")
-        last = self.at_most if self.at_least is None else self.at_least - 1
-        if self.among and last is not None and last > len(self.labels) - len(self.rank):
-            raise ValueError(
-                f"rank {last + 1} cannot be taken among {len(self.labels)} rows, so it says nothing"
-            )
         return self
+
+    def check_rank(self, count: int) -> None:
+        """Checks that the claim may fail among as many rows.
+
+        Raises:
+            ValueError: It holds whatever is measured, or never.
+        """
+        last = self.at_most if self.at_most is not None else (self.at_least or 2) - 1
+        if last > count - len(self.rank):
+            raise ValueError(
+                f"the claim {self.claim!r} says nothing, as rank {last + 1} cannot be taken among "
+                f"{count} rows"
+            )
 
 
 def _form_of(claim: Any) -> str:
@@ -186,6 +194,7 @@ class Table(Options):
                 if label not in labels:
                     raise ValueError(f"the claim {each.claim!r} names a row {label!r} there is not")
             if isinstance(each, RankClaim):
+                each.check_rank(len(each.labels if each.among else labels))
                 known = self._columns()
                 for name in each.metrics:
                     if name not in known:

@@ -13,7 +13,7 @@ from toolkit.tables.rendering.claims import (
     explanations,
     rank_rows,
 )
-from toolkit.tables.result import QualityRow, TableResult, dataset_of, is_papers
+from toolkit.tables.result import QualityRow, QualityTable, TableResult, dataset_of, is_papers
 
 _NOTES = 10
 """Number of notes that are shown; the JSON has all."""
