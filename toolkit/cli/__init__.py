@@ -15,6 +15,7 @@ from toolkit.errors import (
     PluginWarning,
     ToolkitError,
     ToolkitWarning,
+    lacks_memory,
     without_temporary_folder,
 )
 from toolkit.files import CHECK_SPACE
@@ -60,3 +61,17 @@ def main() -> None:
     except KeyboardInterrupt:
         show_error("Stopped.", "")
         sys.exit(130)
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        if debug:
+            traceback.print_exc()
+        first = str(error).partition("\n")[0]
+        show_error(f"Memory does not suffice: {first or type(error).__name__}", _LESS_MEMORY)
+        sys.exit(1)
+
+
+_LESS_MEMORY = (
+    "In training: a smaller --batch, or --set train.accumulate=4, which gives the same result in more "
+    "pieces; to see what fits: toolkit train --plan --memory 24GB. In restoring: --tile 128."
+)
