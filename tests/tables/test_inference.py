@@ -40,6 +40,16 @@ def test_the_error_is_that_of_the_mean():
     assert covered.mean() == pytest.approx(0.95, abs=0.02)
 
 
+def test_the_error_is_that_of_a_mixed_model():
+    """Of statsmodels 0.14: MixedLM with variance components of seeds and photographs, by REML."""
+    rng = np.random.default_rng(3)
+    of_seed, of_photograph = (scale * rng.standard_normal(shape) for scale, shape in
+                              ((0.3, (5, 1)), (0.5, (1, 20))))  # fmt: skip
+    found = estimate_mean(of_seed + of_photograph + 0.4 * rng.standard_normal((5, 20)) + 0.2)
+    assert float(found.mean) == pytest.approx(0.1235628)
+    assert float(found.error) == pytest.approx(0.2621494, rel=1e-3)
+
+
 def test_with_one_seed_it_is_the_t_test():
     differences = np.random.default_rng(1).normal(0.3, 1, (1, 12))
     for found in (estimate_mean(differences), estimate_difference(differences)):
