@@ -152,3 +152,13 @@ def test_what_could_have_been_detected_is_that_of_the_corrected_level():
     for each in compare(rows, claimed=[("a", "b", "dists")]):
         expected = detectable_difference(each.error, each.df, each.difference.level)
         assert each.detectable == pytest.approx(expected)
+
+
+def test_nothing_can_be_detected_with_so_few_photographs():
+    rows = {
+        name: {None: dict(list(untrained(level, start)[None].items())[:5])}
+        for name, level, start in (("a", 0.2, 1), ("b", 0.3, 2))
+    }
+    [found] = compare(rows)
+    assert (found.verdict, found.detectable) == ("no difference shown", None)
+    assert compare({"a": untrained(0.2, 1), "b": untrained(0.3, 2)})[0].detectable > 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from toolkit.evaluation.comparison import ALPHA, Difference, Direction, Verdict, verdict_of
-from toolkit.evaluation.statistics import LEVEL, Interval, holm
+from toolkit.evaluation.statistics import LEVEL, Interval, holm, images_needed
 from toolkit.tables.inference import Array, detectable_difference, estimate_mean
 from toolkit.tables.pairs import Pair, Rows, Unit, pair_of
 
@@ -36,7 +36,8 @@ class RowDifference:
         unit: What is random: photographs alone, if neither row is trained or with one training.
         error: Standard error of the difference.
         df: Degrees of freedom of the error.
-        detectable: The true difference that would be shown with 80 % power at `difference.level`.
+        detectable: The true difference that would be shown with 80 % power at `difference.level`;
+            None if none would be, with one training or so few photographs.
     """
 
     here: str
@@ -160,7 +161,11 @@ def _difference(
     if df:
         half = float(pair.estimate.half_width(level))
         interval = middle - half, middle + half
-        detectable = None if pair.is_one_training else detectable_difference(error, df, level)
+        tests = round(ALPHA / (1 - level))
+        if pair.unit == "trainings and photographs" or (
+            not pair.is_one_training and len(pair.ours[0]) >= images_needed(tests)
+        ):
+            detectable = detectable_difference(error, df, level)
     verdict = verdict_of(direction, interval, p_corrected)
     by_photograph = apart.mean(0).tolist()
     spread = statistics.stdev(by_photograph) if len(by_photograph) > 1 else 0.0
