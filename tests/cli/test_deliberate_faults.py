@@ -95,6 +95,8 @@ def use(cli, photo_folder, tmp_path):
             out = ("--out", tmp_path / "out")
             return cli("restore", min(photo_folder.iterdir()), "--with", name, *out)
         chosen = {**parts, slots.get(kind, kind): name}
+        if kind == "backbone":
+            chosen["gen"] = "one-step"
         words = [word for slot, part in chosen.items() for word in (f"--{slot}", part)]
         training = ("train", *words, *settings, "--out", tmp_path / "run")
         first = cli(*training, "--steps", 1)

@@ -67,6 +67,30 @@ class Full(Generator):
         self.gain = nn.Parameter(torch.ones(1, device="cpu"))
 
 
+class Backbone:
+    """What ships, but for a member."""
+
+    def __init__(self, context, **own):
+        self.inner = context.make("backbone", "pocket")
+        self.__dict__.update(own)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+class Unloadable(Backbone):
+    def unet(self, *, shared=False):
+        raise KeyError("conv_in")
+
+
+class Unhollow(Restorer):
+    """Reads values although shapes suffice."""
+
+    def __init__(self):
+        self.network = nn.Conv2d(3, 3, 1)
+        self.network.weight.detach().numpy()
+
+
 def changed(kind, **members):
     """Builds an object of a class of which these methods are others."""
     return lambda *_: type(kind.__name__, (kind,), members)()
@@ -203,6 +227,13 @@ FAULTS = [
           "its `as_restorer` returned None", ""),
     Fault("generator", "full", lambda *_: Full(), "meta",
           "'gain' of .* has values on cpu although `context.read_weights` is false", ""),
+    Fault("restorer", "unhollow", lambda *_: Unhollow(), "meta",
+          "cannot be built on the meta device.*read no files", ""),
+    Fault("backbone", "text", lambda _, context: Backbone(context, latent_channels="16"),
+          "contract", "its 'latent_channels' is '16', not a number from 1"),
+    Fault("backbone", "unloadable", lambda _, context: Unloadable(context), "shapes",
+          "failed with KeyError: 'conv_in'",
+          "failed with KeyError: 'conv_in', called by the generator 'one-step' of restoration-"),
     Fault("tracker", "deaf", changed(Tracker, log=lambda *_: 1 / 0), "tracking",
           "failed with ZeroDivisionError"),
     Fault("metric", "undocumented", lambda *_: Metric(), "options",

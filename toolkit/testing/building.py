@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from toolkit import members
+from toolkit.errors import ComponentError
 from toolkit.testing.samples import image, modules_of
 from toolkit.testing.subject import Subject, demand
 
@@ -42,8 +43,14 @@ def contract(subject: Subject) -> None:
 
 def meta(subject: Subject) -> None:
     """Checks networks built with `context.read_weights` false: the same shapes, without values."""
-    with torch.device("meta"):
-        hollow = subject.build(read_weights=False)
+    try:
+        with torch.device("meta"):
+            hollow = subject.build(read_weights=False)
+    except ComponentError as error:
+        raise AssertionError(
+            "cannot be built on the meta device, as for counting costs; if "
+            f"`context.read_weights` is false, read no files: {error}"
+        ) from error
     parts, real = _networks(subject, hollow), _networks(subject, subject.made)
     demand(
         parts.keys() == real.keys(),
