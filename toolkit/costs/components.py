@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from toolkit.abilities import HasForms, HasNetworks, Stepwise
+from toolkit.abilities import HasForms, HasNetworks, Stepwise, networks_of
 from toolkit.component import Context, Kind
 from toolkit.contracts import as_restorer, logits, move, restored
 from toolkit.costs.complexity import CONVENTIONS, Complexity, complexity, count_parameters
@@ -72,8 +72,15 @@ def _count_generator(selection: Selection, registry: Registry) -> dict[str, floa
             for convention in CONVENTIONS:
                 ending = f"_{convention}_{form}" if form else f"_{convention}"
                 measured |= _figures(found[convention], ending)
-            measured = _figures(found["paper"]) | measured if form == forms[0] else measured
+            if form == forms[0]:
+                parts = networks_of(restorer)
+                sizes = {f"{name}_params_m": _millions(part) for name, part in parts.items()}
+                measured = {**_figures(found["paper"]), **measured, **sizes}
     return measured
+
+
+def _millions(network: nn.Module) -> float:
+    return sum(each.numel() for each in network.parameters()) / 1e6
 
 
 def _count_discriminator(

@@ -10,7 +10,7 @@ from toolkit.evaluation.comparison import ALPHA, Direction
 from toolkit.tables.comparison import RowDifference, RowVerdict, turned
 from toolkit.tables.pairs import Rows
 from toolkit.tables.ranking import RankedRows, RankRange, rank_uncertainty, rows_of
-from toolkit.tables.spec import AnyClaim, Claim, RankClaim
+from toolkit.tables.spec import AnyClaim, Claim, CostClaim, RankClaim
 
 Outcome = Literal["reproduced", "contradicted", "undecided", "not measured"]
 
@@ -76,7 +76,57 @@ class RankResult:
     needs: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class CostResult:
+    """A claim on costs, with its outcome; nothing scatters, so it holds or does not.
+
+    Attributes:
+        claim: In words.
+        less: The label of the row that is said to cost less.
+        figure: The figure that is compared.
+        limit: Largest share of the others' figures at which the claim holds.
+        outcome: reproduced or contradicted; not measured, if a row lacks the figure.
+        shares: The row's share of each other's figure, by label.
+        needs: Labels of the rows that lack the figure.
+    """
+
+    claim: str
+    less: str
+    figure: str
+    limit: float
+    outcome: Outcome
+    shares: dict[str, float]
+    needs: list[str] = field(default_factory=list)
+
+
 AnyResult = ClaimResult | RankResult
+
+
+def decide_costs(
+    claims: Sequence[AnyClaim], measured: Mapping[str, Mapping[str, float]]
+) -> list[CostResult]:
+    """Decides the claims on costs.
+
+    Args:
+        claims: Of the table.
+        measured: Figures of its rows, by label.
+    """
+    found = []
+    for each in claims:
+        if not isinstance(each, CostClaim):
+            continue
+        own = measured.get(each.less, {}).get(each.figure)
+        wanted = each.with_figure or each.figure
+        others = {label: measured.get(label, {}).get(wanted) for label in each.than}
+        needs = [label for label, value in {each.less: own, **others}.items() if value is None]
+        shares = {label: own / value for label, value in others.items() if own and value}
+        holds = all(share <= each.ratio for share in shares.values())
+        outcome: Outcome = "reproduced" if holds else "contradicted"
+        outcome = "not measured" if needs else outcome
+        found.append(
+            CostResult(each.claim, each.less, each.figure, each.ratio, outcome, shares, needs)
+        )
+    return found
 
 
 def pairs_of(claims: Sequence[AnyClaim], deciding: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -125,12 +175,13 @@ def decide(
     tests += sum(each.is_testable for each in ranked)
     level = 1 - ALPHA / max(1, tests)
     of_ranks = iter(ranked)
-    return [
-        _of_two_rows(each, rows, found, deciding)
-        if isinstance(each, Claim)
-        else _of_rank(each, next(of_ranks), rows, directions, level)
-        for each in claims
-    ]
+    results: list[AnyResult] = []
+    for each in claims:
+        if isinstance(each, Claim):
+            results.append(_of_two_rows(each, rows, found, deciding))
+        elif isinstance(each, RankClaim):
+            results.append(_of_rank(each, next(of_ranks), rows, directions, level))
+    return results
 
 
 def claim_differences(

@@ -15,7 +15,7 @@ from toolkit.evaluation.comparison import Direction
 from toolkit.evaluation.document import environment
 from toolkit.evaluation.photographs import Tag
 from toolkit.evaluation.statistics import Interval
-from toolkit.tables.claims import AnyResult
+from toolkit.tables.claims import AnyResult, CostResult, decide_costs
 from toolkit.tables.comparison import RowDifference
 from toolkit.tables.measurement import MadeBy
 from toolkit.tables.spec import PAPER, Row, SettingName, Table
@@ -130,11 +130,13 @@ class CostsTable(_TableRecord):
         rows: Rows from top to bottom.
         failed: Number of rows that failed.
         environment: Versions of the libraries.
+        claims: What became of the paper's.
     """
 
     rows: list[RowResult]
     failed: int
     environment: dict[str, str]
+    claims: list[CostResult] = Field(default_factory=list)
 
 
 class Statistics(_Record):
@@ -206,6 +208,7 @@ def costs_table(
         rows=list(rows),
         failed=failed,
         environment=table_environment(),
+        claims=decide_costs(table.claims, {row.label: row.measured for row in rows}),
     )
 
 

@@ -124,13 +124,41 @@ class RankClaim(Options):
             )
 
 
+class CostClaim(Options):
+    """A statement of the paper on costs, which are counted, or timed on this machine."""
+
+    claim: str
+    """The statement in words."""
+    less: str
+    """The label of the row that is said to cost less."""
+    than: Annotated[list[str], BeforeValidator(lambda it: [it] if isinstance(it, str) else it)] = (
+        Field(min_length=1)
+    )
+    """The label of the row that it is compared with, or of several, all of which cost more."""
+    figure: str
+    """The figure that is compared, such as `params_m`."""
+    with_figure: str = ""
+    """The figure of the others, if it is another one."""
+    ratio: float = Field(default=1.0, gt=0)
+    """The row costs at most this share of what each of the others does."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The rows that it is about."""
+        return self.less, *self.than
+
+
 def _form_of(claim: Any) -> str:
     """The form of a claim, of which a file tells by its keys."""
+    if isinstance(claim, CostClaim) or (isinstance(claim, dict) and "less" in claim):
+        return "of costs"
     return "of a rank" if isinstance(claim, RankClaim) or "rank" in claim else "of two rows"
 
 
 AnyClaim = Annotated[
-    Annotated[Claim, PydanticTag("of two rows")] | Annotated[RankClaim, PydanticTag("of a rank")],
+    Annotated[Claim, PydanticTag("of two rows")]
+    | Annotated[RankClaim, PydanticTag("of a rank")]
+    | Annotated[CostClaim, PydanticTag("of costs")],
     Discriminator(_form_of),
 ]
 
@@ -190,6 +218,10 @@ class Table(Options):
         """Checks that claims are about rows and columns of the table."""
         labels = {row.label for row in self.rows}
         for each in self.claims:
+            if isinstance(each, CostClaim) != (self.measures == "complexity"):
+                raise ValueError(
+                    f"the claim {each.claim!r} does not suit a table that measures {self.measures}"
+                )
             for label in each.labels:
                 if label not in labels:
                     raise ValueError(f"the claim {each.claim!r} names a row {label!r} there is not")

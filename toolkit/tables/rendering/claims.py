@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.tables.claims import AnyResult, ClaimResult, RankResult, claim_differences
+from toolkit.tables.claims import (
+    AnyResult,
+    ClaimResult,
+    CostResult,
+    RankResult,
+    claim_differences,
+)
 from toolkit.tables.comparison import RowDifference
 from toolkit.tables.ranking import RankRange
 from toolkit.tables.result import QualityTable, TableResult
@@ -15,9 +21,9 @@ RANKS = ["claim", "by", "rank", "range", "holds in"]
 """Head of the table of what decided claims on ranks."""
 
 
-def claims_of(result: TableResult) -> list[AnyResult]:
+def claims_of(result: TableResult) -> Sequence[AnyResult | CostResult]:
     """The claims of a table, with their outcomes."""
-    return result.claims if isinstance(result, QualityTable) else []
+    return result.claims
 
 
 def claim_lines(result: TableResult) -> list[str]:
@@ -25,8 +31,8 @@ def claim_lines(result: TableResult) -> list[str]:
     return [f"{each.claim}: {each.outcome} {claim_reasons(each)}" for each in claims_of(result)]
 
 
-def claim_reasons(claim: AnyResult) -> str:
-    """What decided a claim, in brackets: metrics by verdict, or in how many draws it holds.
+def claim_reasons(claim: AnyResult | CostResult) -> str:
+    """What decided a claim, in brackets: metrics by verdict, in how many draws it holds, or shares.
 
     Example:
         >>> claim_reasons(ClaimResult("", "a", "b", "reproduced", {"dists": "better"}))
@@ -35,7 +41,11 @@ def claim_reasons(claim: AnyResult) -> str:
         '(needs b)'
     """
     if claim.needs:
-        return f"(needs {', '.join(claim.needs)})"
+        of = f"{claim.figure} of " if isinstance(claim, CostResult) else ""
+        return f"(needs {of}{', '.join(claim.needs)})"
+    if isinstance(claim, CostResult):
+        shares = ", ".join(f"{share:.1%} of {label}'s" for label, share in claim.shares.items())
+        return f"({shares}; at most {claim.limit:.1%})"
     if isinstance(claim, RankResult):
         return f"({_share(claim)})"
     metrics: dict[str, list[str]] = {}

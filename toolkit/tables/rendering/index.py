@@ -90,9 +90,9 @@ def shows(result: TableResult) -> str:
     """Says in a line what a table shows: the outcomes of its claims, or what was measured."""
     measured = sum(row.status == "measured" for row in result.rows)
     rows = f"{measured} of {len(result.rows)} rows measured at the scale {result.setting}"
-    if not isinstance(result, QualityTable) or not result.claims:
+    if not result.claims:
         return f"{rows}."
     outcomes = Counter(each.outcome for each in result.claims)
     counted = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items())
-    quick = "; a first look" if result.quick else ""
+    quick = "; a first look" if isinstance(result, QualityTable) and result.quick else ""
     return f"Claims: {counted}. {rows}{quick}."

@@ -39,7 +39,7 @@ def as_page(result: TableResult) -> str:
         head=[name + _ARROWS.get(result.directions.get(name, ""), "") for name in head],
         rows=_rows(result, head, lines),
         notes=more_lines(result),
-        claims=_claims(quality) if quality else [],
+        claims=_claims(result),
         details=claim_tables(result),
         explanations=explanations(result),
         intervals=as_markup(_intervals(quality)) if quality else [],
@@ -82,7 +82,7 @@ def _interval(result: TableResult, row: RowResult, column: str) -> str:
     return f"{low} to {high}"
 
 
-def _claims(result: QualityTable) -> list[dict[str, str]]:
+def _claims(result: TableResult) -> list[dict[str, str]]:
     return [
         {"claim": each.claim, "outcome": each.outcome, "reasons": claim_reasons(each)}
         for each in result.claims
