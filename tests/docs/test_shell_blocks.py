@@ -10,6 +10,8 @@ from toolkit.cli.app import app
 
 SEPARATORS = {"|", "||", "&&", ";", ">", ">>", "<"}
 COMMAND = typer.main.get_command(app)
+OWN_OPTIONS = {name for each in COMMAND.params for name in each.opts}
+"""What `toolkit` itself takes, such as --version, which acts as soon as it is parsed."""
 FAULTS = (KeyError, typer.BadParameter.__base__)
 """An unknown command, and a click error about options and arguments."""
 
@@ -32,6 +34,8 @@ def parse(arguments):
     command, arguments = COMMAND, [word.replace("s3://", "s3/") for word in arguments]
     while hasattr(command, "commands"):
         name, *arguments = arguments
+        if command is COMMAND and name in OWN_OPTIONS:
+            return
         command = command.commands[name]
     command.make_context(name, list(arguments))
 

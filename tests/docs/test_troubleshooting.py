@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "troubleshooting.md"
 OF_OTHERS = {
     "`toolkit: command not found`",  # the shell
-    "`CUDA out of memory`",  # PyTorch
     "`No space left on device`",  # the system
     "The result has seams, or looks different in places",  # no message
     "A row of a table says what it needs",

@@ -1,4 +1,4 @@
-"""`toolkit plugins`: lists the installed components and shows their options."""
+"""`toolkit plugins list` and `show`: the installed components and their options."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
-from toolkit.cli.plugins_check import check
-from toolkit.cli.plugins_install import freeze, install
-from toolkit.cli.plugins_new import new
 from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
@@ -18,15 +15,12 @@ if TYPE_CHECKING:
     from toolkit.distributions import Supplier
     from toolkit.registry import Registry
 
-plugins = typer.Typer(help="List, show, write, check and install plugins.", no_args_is_help=True)
-
 _WIDEST_NAME = 40
 """Columns of a distribution's name that are never cut off, on a terminal of 80."""
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
 
-@plugins.command("list")
 def list_components(
     word: Annotated[
         str, typer.Argument(metavar="[WORD]", help="Only components that mention this word.")
@@ -113,7 +107,6 @@ def _print_distributions(found: list[Supplier]) -> None:
     console.print(table)
 
 
-@plugins.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A component, such as nad or loss/dists.")],
     output: FormatOption = Format.table,
@@ -210,9 +203,3 @@ def _print_detail(console: Any, component: Component, registry: Registry) -> Non
         table.add_row(name, default, meaning)
     console.print(table)
     console.print()
-
-
-plugins.command("new")(new)
-plugins.command("check")(check)
-plugins.command("install")(install)
-plugins.command("freeze")(freeze)
