@@ -209,7 +209,8 @@ def _print_total(reports: list[_Report], total: Counter[str]) -> None:
             console.print(f"[red]✗[/] {report.fault}", highlight=False)
     components = sum(len(report.outcomes) for report in reports)
     states = ", ".join(f"{total[state]} {state}" for state in _MARKS if total[state])
-    console.print(f"Checked {components} components: {states}.", highlight=False)
+    plural = "" if components == 1 else "s"
+    console.print(f"Checked {components} component{plural}: {states}.", highlight=False)
 
 
 def _document(reports: list[_Report], total: Counter[str]) -> dict[str, Any]:
