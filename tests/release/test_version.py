@@ -95,7 +95,7 @@ def test_everything_optional_is_in_all_but_what_restricts_use():
     [everything] = map(Requirement, extras["all"])
     [track] = map(Requirement, extras["track"])
     named = everything.extras | track.extras
-    assert named | {"all", "pyiqa"} == extras.keys()
+    assert named | {"all", "comfyui", "pyiqa"} == extras.keys()  # comfyui is for another program
 
 
 def test_plugins_declare_typing_and_licence_as_the_toolkit_does():

@@ -65,8 +65,8 @@ def _show(result: TableResult) -> None:
 
     from toolkit.tables.rendering.text import (
         as_lines,
-        claim_lines,
         legend,
+        lines_of_claims,
         more_lines,
         name_of,
         ranks,
@@ -84,7 +84,7 @@ def _show(result: TableResult) -> None:
         )
     Console().print(grid)
     print(f"{legend(result)}\n")
-    print("\n".join((*more_lines(result), *claim_lines(result))))
+    print("\n".join((*more_lines(result), *lines_of_claims(result))))
     print(f"\n{result.how}")
 
 

@@ -9,10 +9,11 @@ from toolkit.reporting.pages import as_markup, render
 from toolkit.reporting.plots import colours_of, curve_plot, interval_plot
 from toolkit.runs import Run
 from toolkit.tables.measurement import restored_images
+from toolkit.tables.rendering.claims import claim_reasons, explanations
 from toolkit.tables.rendering.crops import Crops, crops
 from toolkit.tables.rendering.text import (
     as_lines,
-    claim_reasons,
+    claim_tables,
     decimals,
     more_lines,
     name_of,
@@ -39,6 +40,8 @@ def as_page(result: TableResult) -> str:
         rows=_rows(result, head, lines),
         notes=more_lines(result),
         claims=_claims(quality) if quality else [],
+        details=claim_tables(result),
+        explanations=explanations(result),
         intervals=as_markup(_intervals(quality)) if quality else [],
         crops=[{"name": e.name, **e.images} for e in _crops(quality)] if quality else [],
         curves=as_markup(_curves(quality)) if quality else [],
