@@ -128,7 +128,9 @@ class _Local:
     def run(
         self, measurements: Sequence[Measurement], on_event: Callable[[Event], None]
     ) -> dict[Measurement, str]:
-        return run_measurements(measurements, self.size(len(measurements)), on_event)
+        # Restoring is short: where little is trained, each training gets more cores.
+        trained = sum(isinstance(each.system, Recipe) for each in measurements)
+        return run_measurements(measurements, self.size(max(1, trained)), on_event)
 
 
 @dataclass(frozen=True)
