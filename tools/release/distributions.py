@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from version import ROOT, projects
 
-METADATA = frozenset({"METADATA", "RECORD", "WHEEL", "entry_points.txt"})
-"""What a wheel's `.dist-info` has besides licences."""
+METADATA = frozenset({"METADATA", "RECORD", "WHEEL"})
+"""What every wheel's `.dist-info` has besides licences."""
 
 
 def faults(folder: Path, root: Path = ROOT) -> list[str]:
@@ -35,7 +35,10 @@ def faults(folder: Path, root: Path = ROOT) -> list[str]:
             continue
         licences = {f"{name}.dist-info/licenses/{each}" for each in tracked if _is_licence(each)}
         code = {each for each in tracked if each.startswith(f"{package}/")}
-        found += _wheel_faults(wheel, code | licences, f"{name}.dist-info")
+        points = {"entry-points", "scripts"} & project["project"].keys()
+        described = METADATA | ({"entry_points.txt"} if points else set())
+        described = {f"{name}.dist-info/{each}" for each in described}
+        found += _wheel_faults(wheel, code | licences | described, f"{name}.dist-info")
         found += _sdist_faults(sdist, code, tracked)
         if f"{package}/py.typed" not in code:
             found.append(f"{name}: {package}/py.typed is missing")
@@ -49,7 +52,6 @@ def _wheel_faults(path: Path, expected: set[str], info: str) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         inside = {each for each in archive.namelist() if not each.endswith("/")}
         metadata = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
-    expected = expected | {f"{info}/{each}" for each in METADATA}
     found = _differences(path.name, inside, expected)
     for field in ("Summary", "License-Expression", "Requires-Python", "Description-Content-Type"):
         if not metadata[field]:
