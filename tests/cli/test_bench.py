@@ -264,13 +264,13 @@ def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path
             measure(each, installed(), lambda *_: None)
         return {measurements[0]: "It broke."}
 
-    monkeypatch.setattr("toolkit.tables.run.run_measurements", run_measurements)
+    monkeypatch.setattr("toolkit.tables.quality.run_measurements", run_measurements)
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     path = tmp_path / "mine.toml"
     path.write_text(
         f'title = "Mine"\nplace = "Here"\nmeasures = "quality"\nprotocol = "As ever."\n'
         f'dataset = "realsr"\nbetter = {{ psnr = "higher" }}\n'
-        f'[scales.pocket]\ndataset = "folder:{photo_folder}"\ncolumns = []\n'
+        f'[scales.pocket]\ndataset = "folder:{photo_folder}"\ncolumns = []\nreferences = []\n'
         f'[[rows]]\nlabel = "a"\nrecipe = {{ restorer = "bicubic" }}\n'
         f'[[rows]]\nlabel = "b"\nrecipe = {{ restorer = "lanczos" }}\n'
     )

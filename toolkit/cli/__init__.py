@@ -79,6 +79,7 @@ def _told(error: BaseException) -> tuple[str, str, int] | None:
 
 
 _LESS_MEMORY = (
-    "In training: a smaller --batch, or --set train.accumulate=4, which gives the same result in "
-    "more pieces; to see what fits: toolkit train --plan --memory 24GB. In restoring: --tile 128."
+    "In restoring: a smaller --tile. In training: a smaller --batch, or --set train.accumulate=4, "
+    "which gives the same result in more pieces. To see what fits: toolkit train --plan "
+    "--memory 24GB"
 )
