@@ -90,8 +90,9 @@ def _measure(planned: Sequence[PlannedRow], runner: _Runner, tell: Tell) -> int:
     failed = sum(bool(each.failures) for each in planned)
     measurements: list[Measurement] = [each for row in planned for each in row.measurements]
     todo = [each for each in measurements if not each.finished]
-    if todo:
-        tell.todo(len(todo), len(measurements))
+    if not todo:
+        return failed
+    tell.todo(len(todo), len(measurements))
     with tell.progress(len(todo)) as show:
         failures = runner.run(todo, show)
     note_failures(planned, failures)
