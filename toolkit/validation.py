@@ -45,11 +45,12 @@ def _place(item: Mapping[str, Any], given: Any) -> tuple[str | int, ...]:
     *around, last = item["loc"] or ("",)
     place = []
     for part in (*around, last):
-        try:
-            given = given[part]
-        except (KeyError, IndexError, TypeError):
-            continue
-        place.append(part)
+        if isinstance(given, Mapping | list | tuple):
+            try:
+                given = given[part]
+            except (KeyError, IndexError, TypeError):
+                continue  # a member of a union
+        place.append(part)  # also of a value that stands for several, as a weight for a loss
     return (*place, last) if item["type"] == "missing" else tuple(place) or item["loc"]
 
 
