@@ -88,7 +88,7 @@ def type_of(field: Schema, definitions: Schema) -> str:
         return ", ".join(f"`{choice}`" for choice in choices)
     if reference := field.get("$ref"):
         return _model(reference.rpartition("/")[2], definitions)
-    if several := field.get("anyOf"):
+    if several := field.get("anyOf") or field.get("oneOf"):
         kinds = [type_of(each, definitions) for each in several if each.get("type") != "null"]
         nothing = " or nothing" if len(kinds) < len(several) else ""
         return " or ".join(dict.fromkeys(kinds)) + nothing
