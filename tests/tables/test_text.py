@@ -116,6 +116,7 @@ def test_a_document_has_everything_as_plain_values(made):
         "rows",
         "failed",
         "environment",
+        "claims",
     }
     assert made["environment"].keys() == {"python", "platform", "torch", "toolkit"}
     ours, theirs = made["rows"]
