@@ -39,8 +39,8 @@ def figure(
     ] = "auto",
     sources: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="RUN|NAME", help="For crops: a restorer or a run. May be "
-                     "repeated."),
+        typer.Option("--with", metavar="RUN|NAME", help="For crops: a restorer or a run, may be "
+                     "repeated. For figure 3: a run of your own."),
     ] = None,
     hr: Annotated[
         list[str] | None,
@@ -90,7 +90,7 @@ def figure(
     else:
         from toolkit.figures.systems import Asked
 
-        asked = Asked(_setting(scale), work, quick, tuple(image or ()), crop)
+        asked = Asked(_setting(scale), work, quick, tuple(image or ()), crop, (sources or [""])[0])
         made = _of_paper(number, asked, registry)
     _finish(made, out, output)
 
@@ -102,7 +102,7 @@ def _check_options(number: str, image: list[str], sources: list[str], hr: list[s
         for option, values in (("--with", sources), ("--image", image)):
             if not values:
                 raise UsageError(f"figure crops needs {option}.", f"For example: {example}")
-    elif sources or hr:
+    elif hr or (sources and number != "3") or len(sources) > 1:
         option = "--with" if sources else "--hr"
         raise UsageError(
             f"{option} is for figure crops: the systems of figure {number} are the paper's.",

@@ -13,15 +13,13 @@ from torch.nn import functional as F
 
 from toolkit.abilities import HasFeatureMaps
 from toolkit.colour_profiles import read_photo
-from toolkit.errors import UsageError, did_you_mean
-from toolkit.evaluation.photographs import write_photographs
+from toolkit.errors import UsageError
 from toolkit.figures.crops import AUTO, Crop, parse_crop
 from toolkit.figures.document import Figure, file_digest
 from toolkit.figures.drawing import COLOURS, FONT, bare, new_canvas, show_image
-from toolkit.image_files import find_images
+from toolkit.figures.heldout import heldout, named
 from toolkit.provenance import plain, provenance
 from toolkit.specs import Selection
-from toolkit.tables.settings import read_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -59,7 +57,8 @@ def feature_maps_figure(asked: Asked, registry: Registry) -> Figure:
         "by_input": measured,
         "protocol": f"Per stage, the mean activation in the {_SHARE:.0%} most textured pixels over "
         f"that in the {_SHARE:.0%} flattest, by the standard deviation of the brightness in "
-        f"windows of {_WINDOW} px. Of EA-DISTS, the mean over its maps of the image and of its edges.",
+        f"windows of {_WINDOW} px. Of EA-DISTS, the mean over its maps of the image and "
+        "of its edges.",
         "made_by": plain(provenance(registry, [("loss", Selection(use=name)) for name in LOSSES])),
     }
     return Figure("figure4", TITLE, data, _drawn(image, maps, figures))
@@ -105,21 +104,7 @@ def _maps(loss: str, image: Tensor, registry: Registry) -> dict[str, list[Tensor
 
 def _chosen(asked: Asked, registry: Registry) -> tuple[Path, Crop]:
     """The photograph and the crop: by default the most detailed one."""
-    written = write_photographs(
-        asked.work / asked.setting / "photographs",
-        read_settings().small.dataset,
-        read_settings().small.recipe["degradation"],
-        read_settings().small.quick.images if asked.quick else None,
-        registry,
-    )
-    names = {path.stem: path for path in find_images(written.hr)}
-    for name in asked.image:
-        if name not in names:
-            raise UsageError(
-                f"There is no photograph {name!r} in {written.hr}.{did_you_mean(name, names)}",
-                f"Photographs: {', '.join(sorted(names))}",
-            )
-    paths = [names[name] for name in asked.image or sorted(names)]
+    paths = named(heldout(asked, registry).hr, asked.image)
     if asked.crop != AUTO:
         crop = parse_crop(asked.crop)
         assert crop
@@ -153,8 +138,8 @@ def _drawn(
 ) -> Canvas:
     """Draws the crop and the mean activation of each stage, and the contrasts below."""
     shown = {
-        "DISTS: image": maps["dists"]["image"],
-        "EA-DISTS adds: edges": maps["ea-dists"].get("edges", maps["ea-dists"]["image"]),
+        "DISTS, of the image": maps["dists"]["image"],
+        "EA-DISTS adds edges": maps["ea-dists"].get("edges", maps["ea-dists"]["image"]),
     }
     stages = len(maps["dists"]["image"])
     canvas = new_canvas(1.75 * (stages + 1), 6.2)
@@ -172,8 +157,8 @@ def _drawn(
             axes = canvas.add_subplot(grid[row, stage + 1])
             axes.imshow(found.mean(0).numpy(), cmap="cividis", interpolation="nearest")
             bare(axes)
-            axes.set_title(f"{name}, stage {stage + 1}" if not stage else f"stage {stage + 1}",
-                           fontsize=FONT, loc="left")  # fmt: skip
+            axes.set_title("" if row else f"stage {stage + 1}", fontsize=FONT)
+            axes.set_ylabel("" if stage else name, fontsize=FONT)
     axes = canvas.add_subplot(grid[2, :])
     for index, (name, label) in enumerate((("dists", "DISTS"), ("ea-dists", "EA-DISTS"))):
         places = [stage + 1 + (index - 0.5) * 0.36 for stage in range(stages)]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from toolkit.colour_profiles import read_photo
 from toolkit.contracts import move
 from toolkit.errors import UsageError
+from toolkit.evaluation.pairing import MOST_CUT
 from toolkit.figures.comparison import compare
-from toolkit.figures.crops import parse_crop
+from toolkit.figures.crops import Crop, parse_crop
 from toolkit.figures.document import Figure, file_digest
 from toolkit.figures.panels import Photograph, cropped, enlarged, same_size
 from toolkit.image_files import existing
@@ -97,13 +98,13 @@ def _photograph(
     original, digests = None, {"LR": file_digest(file)}
     if hr:
         original, digests["HR"] = read_photo(hr), file_digest(hr)
-        if any(
-            not 0 <= own - wanted < 8 for own, wanted in zip(original.shape[1:], size, strict=True)
-        ):
+        spare = [own - wanted for own, wanted in zip(original.shape[1:], size, strict=True)]
+        if not all(0 <= each < MOST_CUT for each in spare):
             raise UsageError(
                 f"{hr} has {original.shape[2]}x{original.shape[1]} px, but the restored image "
                 f"{size[1]}x{size[0]}.",
                 "Name the original of the same view, at the restored size, or leave out --hr.",
             )
         original = original[:, : size[0], : size[1]]
-    return Photograph(file.stem, enlarged(lr, size), original, results, digests)
+    whole = Crop(0, 0, min(size))
+    return Photograph(file.stem, enlarged(lr, size), original, results, digests, whole)

@@ -10,10 +10,10 @@ import torch
 
 from toolkit.colour_profiles import read_photo
 from toolkit.contracts import figures
-from toolkit.errors import DataError, UsageError, did_you_mean
+from toolkit.errors import DataError
 from toolkit.figures.crops import Crop, most_different, parse_crop
 from toolkit.figures.document import file_digest
-from toolkit.image_files import find_images
+from toolkit.figures.heldout import named
 from toolkit.images import bicubic_resize
 from toolkit.specs import Selection
 
@@ -49,7 +49,7 @@ class Photograph:
     hr: Tensor | None
     results: Mapping[str, Tensor]
     digests: Mapping[str, str]
-    crop: Crop = Crop(0, 0, 1)
+    crop: Crop
 
     @property
     def images(self) -> dict[str, Tensor]:
@@ -69,18 +69,9 @@ def photographs_of(systems: Systems, asked: Asked) -> list[Photograph]:
     Raises:
         UsageError: A photograph is unknown, or the crop lies outside of it.
     """
-    names = {path.stem: path for path in find_images(systems.photographs / "lr")}
-    for name in asked.image:
-        if name not in names:
-            raise UsageError(
-                f"There is no photograph {name!r} in {systems.photographs / 'lr'}."
-                f"{did_you_mean(name, list(names))}",
-                f"Photographs: {', '.join(sorted(names))}. One of your own: "
-                "toolkit figure crops --image FILE --with NAME",
-            )
-    chosen = asked.image or sorted(names)
+    paths = named(systems.photographs / "lr", asked.image)
     fixed = parse_crop(asked.crop)
-    found = [cropped(_photograph(systems, names[name]), fixed) for name in chosen]
+    found = [cropped(_photograph(systems, path), fixed) for path in paths]
     if asked.image:
         return [photograph for photograph, _ in found]
     most = sorted(found, key=lambda each: (-each[1], each[0].name))[:_SHOWN]
@@ -115,7 +106,8 @@ def _photograph(systems: Systems, lr: Path) -> Photograph:
     original = _fitted(read_photo(hr), size) if hr.exists() else None
     files |= {"LR": lr, **({"HR": hr} if hr.exists() else {})}
     digests = {label: file_digest(path) for label, path in sorted(files.items())}
-    return Photograph(lr.stem, enlarged(read_photo(lr), size), original, results, digests)
+    whole = Crop(0, 0, min(size))
+    return Photograph(lr.stem, enlarged(read_photo(lr), size), original, results, digests, whole)
 
 
 def _fitted(hr: Tensor, size: Sequence[int]) -> Tensor:

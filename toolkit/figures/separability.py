@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from toolkit.figures.comparison import system_records
 from toolkit.figures.document import Figure, file_digest
 from toolkit.figures.drawing import COLOURS, FONT, bare, check_library, new_canvas
+from toolkit.figures.heldout import heldout
 from toolkit.figures.latents import CROP, Samples, check_run, kept_steps, samples_at
 from toolkit.figures.reducing import NEEDS_UMAP, REDUCTIONS, reduced, separability
 from toolkit.figures.systems import Asked, systems_of
+from toolkit.paths import user_path
+from toolkit.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
     from toolkit.registry import Registry
-    from toolkit.runs import Run
     from toolkit.tables.quality import Tell
 
 TITLE: Final = "Features of the discriminator's trunk, real and generated"
@@ -40,13 +42,8 @@ def separability_figure(asked: Asked, registry: Registry, tell: Tell) -> Figure:
         CheckpointError: Its run holds no weights of the discriminator.
     """
     check_library("sklearn")
-    systems = systems_of(("6",), asked, registry, tell, (_ROW,))
-    [system] = [each for each in systems.found if each.label == _ROW] or [None]
-    if system is None:
-        raise systems.missing(_ROW)
-    run = system.measurement.run
+    run, photographs, records = _run(asked, registry, tell)
     check_run(run, registry)
-    photographs = system.measurement.photographs
     moments = {
         step: samples_at(run, checkpoint, TIMESTEPS, photographs, registry)
         for step, checkpoint in _ends(kept_steps(run))
@@ -62,8 +59,7 @@ def separability_figure(asked: Asked, registry: Registry, tell: Tell) -> Figure:
     data: dict[str, Any] = {
         "scale": asked.setting,
         "quick": asked.quick,
-        "tables": ["6"],
-        "systems": {_ROW: system_records(systems)[_ROW]},
+        **records,
         "checkpoints": _checkpoints(run),
         "separability": figures,
         "maps": _plain(maps, moments),
@@ -75,6 +71,21 @@ def separability_figure(asked: Asked, registry: Registry, tell: Tell) -> Figure:
     }
     needs = [] if maps[0][_MAPPED[0]]["supervised UMAP"] is not None else [("UMAP", NEEDS_UMAP)]
     return Figure("figure3", TITLE, data, _drawn(maps, moments, figures), needs)
+
+
+def _run(asked: Asked, registry: Registry, tell: Tell) -> tuple[Run, Path, dict[str, Any]]:
+    """The run, the photographs, and what the data says of the run."""
+    if asked.run:
+        run = Run(user_path(asked.run))
+        recipe = run.recipe().model_dump(mode="json", exclude_none=True)
+        return run, heldout(asked, registry).folder, {"run": run.folder.name, "recipe": recipe}
+    systems = systems_of(("6",), asked, registry, tell, (_ROW,))
+    system = next((each for each in systems.found if each.label == _ROW), None)
+    if system is None:
+        raise systems.missing(_ROW)
+    measured = system.measurement
+    records = {"tables": ["6"], "systems": {_ROW: system_records(systems)[_ROW]}}
+    return measured.run, measured.photographs, records
 
 
 def _ends(kept: list[tuple[int, Path | None]]) -> list[tuple[int, Path | None]]:

@@ -86,6 +86,7 @@ class Asked:
         quick: Whether few steps and photographs are enough.
         image: Names of the photographs to show; empty for those in which systems differ most.
         crop: The crop, as on the command line.
+        run: The folder of the run that Figure 3 is made of; empty for the row of Table 6.
     """
 
     setting: SettingName
@@ -93,6 +94,7 @@ class Asked:
     quick: bool = False
     image: tuple[str, ...] = ()
     crop: str = "auto"
+    run: str = ""
 
 
 def systems_of(
