@@ -72,7 +72,7 @@ def compare(
     needs: Sequence[tuple[str, str]] = (),
 ) -> Figure:
     """Makes a figure that shows the same crop of all images, scored."""
-    records = []
+    records: list[dict[str, Any]] = []
     for each in photographs:
         height, width = each.lr.shape[1:]
         records.append(

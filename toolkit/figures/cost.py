@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Quality and cost of restorers"
 _ROUNDS = 3
+_COUNTED: tuple[str, ...] = ("gmacs", "params_m")
 _QUALITIES: Final = (("dists", "DISTS"), ("lpips", "LPIPS"))
 _COSTS: Final = (("gmacs", "multiply-accumulates (G)"), ("seconds", "seconds"))
 
@@ -79,7 +80,7 @@ def _costs(system: System, asked: Asked, registry: Registry) -> dict[str, float]
         found = component_costs(kind, chosen, registry) or {}
     except ToolkitError:
         found = {}
-    counted = {name: round(found[name], 4) for name in ("gmacs", "params_m") if name in found}
+    counted: dict[str, float] = {name: round(found[name], 4) for name in _COUNTED if name in found}
     return {**counted, "seconds": _seconds(system, asked.work, registry)}
 
 
@@ -128,7 +129,7 @@ def _drawn(photograph: Photograph, points: Mapping[str, Mapping[str, float]]) ->
     images = photograph.images
     canvas = new_canvas(max(8.0, 1.75 * len(images)), 5.6)
     canvas.suptitle(TITLE, fontsize=FONT + 2)
-    above, below = canvas.subfigures(2, 1, height_ratios=[1, 1.35])
+    above, below = canvas.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.35])[:, 0]
     for axes, (label, image) in zip(above.subplots(1, len(images)), images.items(), strict=True):
         show_image(axes, photograph.crop.of(image), f"{label}\n{_told(points.get(label, {}))}")
     panels = below.subplots(1, 2)

@@ -139,19 +139,17 @@ def _drawn(
     """Draws the crop and the mean activation of each stage, and the contrasts below."""
     shown = {
         "DISTS, of the image": maps["dists"]["image"],
-        "EA-DISTS adds edges": maps["ea-dists"].get("edges", maps["ea-dists"]["image"]),
+        "EA-DISTS adds edges": maps["ea-dists"]["edges"],
     }
     stages = len(maps["dists"]["image"])
     canvas = new_canvas(1.75 * (stages + 1), 6.2)
     canvas.suptitle(TITLE, fontsize=FONT + 2)
     grid = canvas.add_gridspec(3, stages + 1, height_ratios=[1, 1, 1.1])
     show_image(canvas.add_subplot(grid[0, 0]), image, "crop")
-    edges = maps["ea-dists"].get("edges")
-    if edges:
-        axes = canvas.add_subplot(grid[1, 0])
-        axes.imshow(texture(image).numpy(), cmap="cividis")
-        bare(axes)
-        axes.set_xlabel("texture of the crop", fontsize=FONT)
+    axes = canvas.add_subplot(grid[1, 0])
+    axes.imshow(texture(image).numpy(), cmap="cividis")
+    bare(axes)
+    axes.set_xlabel("texture of the crop", fontsize=FONT)
     for row, (name, each) in enumerate(shown.items()):
         for stage, found in enumerate(each):
             axes = canvas.add_subplot(grid[row, stage + 1])

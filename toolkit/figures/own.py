@@ -61,7 +61,8 @@ def own_figure(
         )
     asked = parse_crop(crop)
     files = [existing(Path(each)) for each in images]
-    references = [existing(Path(each)) for each in originals]
+    references: list[Path | None] = [existing(Path(each)) for each in originals]
+    references = references or [None] * len(files)
     pixels = [read_photo(path) for path in files]
     results: list[dict[str, Any]] = [{} for _ in files]
     systems = {}
@@ -78,9 +79,7 @@ def own_figure(
             results[index][_label(source)] = restored.rgb.cpu()
     shown = [
         cropped(_photograph(file, lr, found, hr), asked)[0]
-        for file, lr, found, hr in zip(
-            files, pixels, results, references or [None] * len(files), strict=True
-        )
+        for file, lr, found, hr in zip(files, pixels, results, references, strict=True)
     ]
     return compare("crops", TITLE, shown, registry, {"systems": systems})
 

@@ -117,7 +117,7 @@ def _fitted(hr: Tensor, size: Sequence[int]) -> Tensor:
 
 def same_size(results: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Enlarges smaller results to the size of the largest."""
-    size = max(tuple(image.shape[1:]) for image in results.values())
+    size: tuple[int, int] = max((each.shape[1], each.shape[2]) for each in results.values())
     return {
         label: image
         if tuple(image.shape[1:]) == size

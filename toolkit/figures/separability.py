@@ -118,7 +118,7 @@ def _drawn(maps: Any, moments: Moments, figures: Any) -> Canvas:
     steps, count = list(moments), len(REDUCTIONS)
     canvas = new_canvas(1.75 * count * len(steps) + 0.4, 1.85 * len(_MAPPED) + 3.0)
     canvas.suptitle(TITLE, fontsize=FONT + 2)
-    above, below = canvas.subfigures(2, 1, height_ratios=[len(_MAPPED), 1.35])
+    above, below = canvas.subfigures(2, 1, squeeze=False, height_ratios=[len(_MAPPED), 1.35])[:, 0]
     halves = above.subfigures(1, len(steps), squeeze=False)[0]
     for half, step in zip(halves, steps, strict=True):
         half.suptitle(f"training step {step}", fontsize=FONT + 1)
