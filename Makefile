@@ -2,18 +2,20 @@
 # newer) where python3 is too old.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := toolkit plugins/*/toolkit_*
+SOURCES := toolkit plugins/*/toolkit_* tools/documentation
 
 POCKET_COMMANDS := pocket-photos pocket-train pocket-status pocket-pause pocket-continue pocket-stop pocket-keep
-.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format clean
+.PHONY: install demo pocket $(POCKET_COMMANDS) test mutants soak check lint format docs dist trial version notes clean
 .DEFAULT_GOAL := install
 
 install: .venv/installed
 
-# --inexact keeps pip and uv, which came before the workspace.
-.venv/installed: pyproject.toml $(wildcard plugins/*/pyproject.toml)
+$(BIN)/uv:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+
+# --inexact keeps pip and uv, which came before the workspace.
+.venv/installed: pyproject.toml $(wildcard plugins/*/pyproject.toml) | $(BIN)/uv
 	$(BIN)/uv sync --quiet --all-packages --inexact --python $(BIN)/python
 	touch $@
 
@@ -89,5 +91,30 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What releases need, without an installed toolkit.
+RELEASE = $(BIN)/uv run --quiet --no-project --python $(BIN)/python --with packaging python tools/release
+
+# Wheels and sdists of all distributions in dist/, which must hold what they should and nothing else.
+dist: $(BIN)/uv
+	rm -rf dist
+	$(BIN)/uv build --quiet --all-packages --out-dir dist
+	$(RELEASE)/distributions.py dist
+
+# README's commands from the wheels in dist/ alone, in a fresh environment outside of the checkout.
+trial: dist
+	$(RELEASE)/trial.py dist
+
+# The version of all distributions, and of what they require of each other: `make version V=0.2.0`.
+version: $(BIN)/uv
+	@$(RELEASE)/version.py $(V)
+
+# What the changelog says of the version.
+notes: $(BIN)/uv
+	@$(RELEASE)/changelog.py $$($(RELEASE)/version.py)
+
+# The documentation's site, in site/: open site/index.html. Nothing is loaded from elsewhere.
+docs: install
+	PYTHONPATH=tools $(BIN)/python -m documentation
+
 clean:
-	rm -rf .venv runs/demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist runs/demo site .cache build/docs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

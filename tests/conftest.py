@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -145,6 +146,15 @@ def model_hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         monkeypatch.setenv("HF_TOKEN", hub_server.TOKEN)
         yield server
+
+
+@pytest.fixture
+def modules_cache(tmp_path, monkeypatch):
+    """Where diffusers copies the code of pipelines to."""
+    folder = tmp_path / "modules"
+    monkeypatch.setattr("diffusers.utils.dynamic_modules_utils.HF_MODULES_CACHE", str(folder))
+    monkeypatch.setattr("sys.path", sys.path[:])
+    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from toolkit import contracts
+from toolkit import contracts, members
 from toolkit.interfaces import Prediction
 from toolkit.makers import maker_of
 
@@ -84,8 +84,8 @@ def test_a_restorer_has_the_maker_of_its_generator(part, refused):
 )
 def test_parameters_are_given_by_name(part, refused, parameters, told):
     with refused(told):
-        contracts.trainable(part(None, trainable=lambda: parameters))
-    assert contracts.trainable(part(None)) == {"weight": WEIGHT}
+        members.trainable(part(None, trainable=lambda: parameters))
+    assert members.trainable(part(None)) == {"weight": WEIGHT}
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_parameters_are_given_by_name(part, refused, parameters, told):
 )
 def test_a_state_holds_all_that_is_trained(part, refused, held, told):
     with refused(told):
-        contracts.state(part(None, state=lambda: held))
-    assert contracts.state(part(None)).keys() == {"weight"}
+        members.state(part(None, state=lambda: held))
+    assert members.state(part(None)).keys() == {"weight"}
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (2, 1, 5), (2, 1, 3, 4)])

@@ -7,6 +7,7 @@ import pkgutil
 import pytest
 
 PACKAGES = (
+    "documentation",
     "toolkit",
     "toolkit_backbones",
     "toolkit_degradations",

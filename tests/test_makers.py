@@ -211,3 +211,63 @@ def test_what_a_build_prints_is_no_result(capsys):
     made_by(build)
     assert capsys.readouterr() == ("", "Loading the model …\n")
     assert sys.stdout is not sys.stderr
+
+
+def test_a_class_is_no_object_of_it():
+    with pytest.raises(ComponentError, match="returned the class Loss, not an object of it"):
+        made_by(lambda *_: Loss)
+
+
+class Enlarging:
+    """As little as a restorer may have."""
+
+    name, scale = "enlarging", 4
+
+    def __call__(self, lr):
+        return lr
+
+    def to(self, device):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "told"),
+    [
+        ("scale", "4", "its 'scale' is '4', not a number from 1"),
+        ("scale", 0, "its 'scale' is 0, not a number from 1"),
+        ("scale", 4.0, "its 'scale' is 4.0, not a number from 1"),
+        ("name", None, "its 'name' is None, not a text"),
+    ],
+)
+def test_members_that_the_core_calculates_with_have_their_type(member, value, told):
+    wrong = type("Wrong", (Enlarging,), {member: value})
+    with pytest.raises(ComponentError, match=f"'rough' of my-plugin cannot be used: {told}"):
+        made_by(lambda *_: wrong(), "restorer")
+
+
+def test_a_member_that_raises_is_told():
+    wrong = type("Wrong", (Enlarging,), {"scale": property(lambda _self: 1 / 0)})
+    with pytest.raises(ComponentError, match="of my-plugin failed with ZeroDivisionError"):
+        made_by(lambda *_: wrong(), "restorer")
+
+
+def test_an_error_is_that_of_the_innermost_component():
+    class Inner(Loss):
+        def __call__(self, prediction, target):
+            raise ValueError("out of order")
+
+    class Outer(Loss):
+        def __call__(self, prediction, target):
+            return inner(prediction, target)
+
+    registry = Registry()
+    builds = {"inner": lambda *_: Inner(), "outer": lambda *_: Outer()}
+    for name, build in builds.items():
+        registry.add(f"{name}-plugin", [Component(kind="loss", name=name, summary="", build=build)])
+    inner, outer = (registry.make("loss", Selection(use=name)) for name in builds)
+    told = (
+        "The loss 'inner' of inner-plugin failed with ValueError: out of order, called by the loss "
+        "'outer' of outer-plugin"
+    )
+    with pytest.raises(ComponentError, match=told), border(outer):
+        outer(None, None)

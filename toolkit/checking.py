@@ -9,6 +9,7 @@ from toolkit.abilities import HasPublishedCount
 from toolkit.contracts import read
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Sample
+from toolkit.members import length, skipped
 
 SCALE = 4
 """HR pixels per LR pixel along each side."""
@@ -47,12 +48,12 @@ def check_dataset(
         on_photo: Called before each photograph with a label, its index, and the number of
             photographs.
     """
-    faults = list(dataset.skipped)
+    faults = skipped(dataset)
     sizes: list[tuple[int, int]] = []
     pairs = 0
-    for index in range(len(dataset)):
+    for index in range(length(dataset)):
         label = f"photograph {index + 1}"
-        on_photo(label, index, len(dataset))
+        on_photo(label, index, length(dataset))
         try:
             sample = read(dataset, index)
         except (ImageError, DataError) as error:

@@ -9,7 +9,7 @@ made are not checked.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.abilities import JudgesBoth
@@ -25,10 +25,11 @@ from toolkit.expectations import (
 )
 from toolkit.interfaces import Prediction
 from toolkit.makers import Maker, admit, border, described, maker_of
+from toolkit.members import trainable
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from toolkit.abilities import Streamed
     from toolkit.interfaces import (
@@ -109,39 +110,6 @@ def move(part: Trainable | PerceptualLoss | Restorer, device: torch.device) -> N
     """Calls `part.to(device)`, which moves the part in place."""
     with border(part):
         part.to(device)
-
-
-def trainable(part: Trainable) -> dict[str, nn.Parameter]:
-    """Calls `part.trainable()`; checks that it returns parameters by name."""
-    from torch import nn
-
-    with border(part) as maker:
-        parameters = part.trainable()
-    if maker and not maps(parameters, str, nn.Parameter):
-        raise maker.fault(
-            f"returned {described(parameters)} as trainable(), not parameters by name."
-        )
-    return parameters
-
-
-def state(part: Trainable) -> dict[str, Tensor]:
-    """Calls `part.state()`; checks that it contains every trainable parameter."""
-    from torch import Tensor
-
-    with border(part) as maker:
-        held = part.state()
-    if maker:
-        if not maps(held, str, Tensor):
-            raise maker.fault(f"returned {described(held)} as state(), not tensors by name.")
-        if lost := trainable(part).keys() - held.keys():
-            raise maker.fault(f"returned a state() without its parameter {min(lost)}.")
-    return held
-
-
-def load_state(part: Trainable, held: Mapping[str, Tensor]) -> None:
-    """Calls `part.load_state(held)`."""
-    with border(part):
-        part.load_state(held)
 
 
 def logits(judge: Discriminator, x: Tensor, rng: torch.Generator) -> Tensor:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from inspect import getattr_static
+from numbers import Integral, Real
 from typing import Any
 
 from toolkit import interfaces
@@ -35,6 +36,19 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "judges": ("latents", "images", "nothing"),
 }
 """Members that are one of a few words."""
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "scale": (Integral, "a number from 1"),
+    "multiple": (Integral, "a number from 1"),
+    "factor": (Integral, "a number from 1"),
+    "latent_channels": (Integral, "a number from 1"),
+    "text_tokens": (Integral, "a number from 1"),
+    "text_width": (Integral, "a number from 1"),
+    "latent_scaling": (Real, "a number"),
+    "name": (str, "a text"),
+    "needs_reference": (bool, "True or False"),
+    "shared_draws": (bool, "True or False"),
+}
+"""Members that are plain values, which the core calculates with."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _SPECIAL = ("__call__", "__len__", "__getitem__")
 
@@ -79,7 +93,11 @@ class Maker:
         if explained := without_temporary_folder(error):
             return explained
         message = f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix(".")
-        return self.fault(f"failed with {message}.")
+        guilty = _innermost(error) or self
+        if guilty is self or (guilty.kind, guilty.name) == (self.kind, self.name):
+            return self.fault(f"failed with {message}.")
+        caller = f"{str(self)[0].lower()}{str(self)[1:]}"
+        return guilty.fault(f"failed with {message}, called by {caller}.")
 
     def once(self, what: str) -> bool:
         """Returns True the first time a check is named, then False."""
@@ -90,6 +108,15 @@ class Maker:
 
 _MAKERS: dict[int, Maker] = {}
 """By id of the object, for as long as the object lives."""
+
+
+def _innermost(error: BaseException) -> Maker | None:
+    """Returns the maker of the innermost object whose method an exception passed through."""
+    found, trace = None, error.__traceback__
+    while trace:
+        found = _MAKERS.get(id(trace.tb_frame.f_locals.get("self"))) or found
+        trace = trace.tb_next
+    return found
 
 
 def maker_of(part: object) -> Maker | None:
@@ -114,15 +141,18 @@ def admit(made: Any, maker: Maker, source: str = "`build`") -> Any:
     protocol = _PROTOCOLS[maker.kind]
     if made is None:
         raise maker.fault(f"cannot be used: its {source} returned None; did it forget to return?")
+    if isinstance(made, type):
+        raise maker.fault(
+            f"cannot be used: its {source} returned the class {made.__name__}, not an object of "
+            "it; did it forget to call it?"
+        )
     needed = members(protocol)
     if lacking := [name for name in needed if not has_member(made, name)]:
         raise maker.fault(
             f"cannot be used: its {source} returned {described(made)}, which lacks "
             f"{', '.join(lacking)} of toolkit.interfaces.{protocol.__name__}."
         )
-    for name, words in _WORDS.items():
-        if name in needed and (said := getattr(made, name)) not in words:
-            raise maker.fault(f"cannot be used: its {name!r} is {said!r}, not {_either(words)}.")
+    _check_values(made, needed, maker)
     if id(made) not in _MAKERS:
         try:
             weakref.finalize(made, _MAKERS.pop, id(made), None).atexit = False
@@ -130,6 +160,19 @@ def admit(made: Any, maker: Maker, source: str = "`build`") -> Any:
             maker.held = made
     _MAKERS[id(made)] = maker
     return made
+
+
+def _check_values(made: Any, needed: Sequence[str], maker: Maker) -> None:
+    """Checks the members that are plain values."""
+    with at_work(maker):
+        said = {name: getattr(made, name) for name in needed if name in {*_WORDS, *_TYPES}}
+    for name, value in said.items():
+        words = _WORDS.get(name, ())
+        kind, wanted = _TYPES.get(name, (object, _either(words)))
+        number = kind is Integral and isinstance(value, Integral) and value < 1
+        if number or not isinstance(value, kind) or (words and value not in words):
+            told = repr(value) if words else described(value)
+            raise maker.fault(f"cannot be used: its {name!r} is {told}, not {wanted}.")
 
 
 @contextmanager

@@ -148,7 +148,8 @@ class Registry:
                     f"Use {component.name!r}.",
                 )
             given.setdefault(component.variant, selection.variant)
-        return validate(component.options, given, f"{kind} {component.name!r}")
+        with at_work(Maker(kind, component.name, self.provider(component))):
+            return validate(component.options, given, f"{kind} {component.name!r}")
 
     def make(self, kind: Kind, selection: Selection, context: Context | None = None) -> Any:
         """Builds the component's object.

@@ -11,10 +11,11 @@ from typing import Any
 
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.component import Supply
-from toolkit.contracts import as_restorer, load_state
+from toolkit.contracts import as_restorer
 from toolkit.errors import CheckpointError, UnknownComponentError, UsageError
 from toolkit.files import append_line, check_can_be_made, check_writable, write_atomically
 from toolkit.interfaces import Generator, Restorer
+from toolkit.members import load_state
 from toolkit.paths import user_path
 from toolkit.provenance import supplier_of
 from toolkit.recipe import Recipe, read_recipe

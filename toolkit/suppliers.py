@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
@@ -11,7 +12,9 @@ APART: Mapping[str, tuple[str, ...]] = {
         "metric/clipiqa", "metric/maniqa", "metric/musiq", "metric/pyiqa",
     ),
 }  # fmt: skip
-"""Components of the toolkit's distributions that are not part of its extra `all`."""
+"""Components of the toolkit's distributions that it does not require itself."""
+_MAIN = "restoration-toolkit"
+_NAME = re.compile(rf"{_MAIN}-[\w-]+")
 
 
 def supplier(kind: str, name: str) -> str:
@@ -21,10 +24,15 @@ def supplier(kind: str, name: str) -> str:
 
 
 def lacking_parts() -> list[str]:
-    """Returns the distributions of the extra `all` that are not installed."""
-    lines = [line.replace("'", '"') for line in requires("restoration-toolkit") or []]
-    parts = [line.partition(";")[0].strip() for line in lines if 'extra == "all"' in line]
-    return [each for each in parts if not is_installed(each)]
+    """Returns the plugins that every installation has, but this one lacks."""
+    return [each for each in usual_parts() if not is_installed(each)]
+
+
+def usual_parts() -> list[str]:
+    """Returns the plugins that `restoration-toolkit` requires."""
+    lines = [line for line in requires(_MAIN) or [] if "extra ==" not in line]
+    names = (_NAME.match(line) for line in lines)
+    return [name[0] for name in names if name]
 
 
 def is_installed(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -33,20 +33,37 @@ def validate(
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        found = [(line(item["loc"]), _explain(model, item)) for item in error.errors()]
+        places = [(_place(item, given), item) for item in error.errors()]
+        found = [(line(place), _explain(model, place, item)) for place, item in places]
         details = "; ".join(f"line {at}: {what}" if at else what for at, what in found)
         known = ", ".join(_keys(model)) or "none"
         raise OptionsError(f"{owner}: {details}.", f"Its options: {known}.") from None
 
 
-def _explain(model: type[BaseModel], item: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in item["loc"])
+def _place(item: Mapping[str, Any], given: Any) -> tuple[str | int, ...]:
+    """The place of an error in what was given, without the names of a union's members."""
+    *around, last = item["loc"] or ("",)
+    place = []
+    for part in (*around, last):
+        if isinstance(given, Mapping | list | tuple):
+            try:
+                given = given[part]
+            except (KeyError, IndexError, TypeError):
+                continue  # a member of a union
+        place.append(part)  # also of a value that stands for several, as a weight for a loss
+    return (*place, last) if item["type"] == "missing" else tuple(place) or item["loc"]
+
+
+def _explain(model: type[BaseModel], place: Sequence[str | int], item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in place)
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, _keys(model), n=1)
         return f"unknown option {name!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
     if item["type"] == "missing":
         return f"the option {name!r} is missing"
     message = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], Mapping):  # too long to be repeated
+        return f"option {name!r}: {message}" if name else message
     return f"option {name!r} is {item['input']!r}: {message[0].lower()}{message[1:]}"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import toolkit
-from toolkit.images import Picture, read_rgb, write_picture
+from toolkit.images import Encoding, Picture, read_rgb, write_picture
 
 SHOWN = {
     "hedgehog": (0.5, 0.5),
@@ -49,7 +49,7 @@ def main() -> None:
     rows = [titles([*COLUMNS, "hr"])]
     rows += [row(folder, name, place, found[name]) for name, place in SHOWN.items()]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(Picture(torch.cat(rows, dim=1)), args.out)
+    write_picture(Picture(torch.cat(rows, dim=1)), args.out, Encoding(quality=90))
 
 
 def row(folder: Path, name: str, place: tuple[float, float], hr: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import toolkit
 from toolkit.costs import components
 from toolkit.costs.complexity import count_parameters
 from toolkit.discovery import installed
-from toolkit.tables import needs
+from toolkit.tables import needs, reading
 from toolkit.tables.measuring import measure
 
 PEERS = {
@@ -151,14 +151,27 @@ def test_markdown_and_files_say_the_same(cli, small, tmp_path):
     assert f"{figure:.4f}".rstrip("0") in page
 
 
-def test_a_table_of_ones_own(cli, small, tmp_path):
-    (tmp_path / "mine.toml").write_text(
+@pytest.fixture
+def mine(tmp_path):
+    """A small table of costs."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
         'number = 12\ntitle = "Mine"\nplace = "Here"\nmeasures = "complexity"\n'
         'protocol = "As ever."\nbetter = { params_m = "lower" }\n'
         '[[rows]]\nlabel = "judge"\npaper = { params_m = 1.5 }\n'
         'recipe = { disc = { use = "nad:sd21:tiny", lora_rank = 2 } }\n'
+        '[[rows]]\nlabel = "larger"\nrecipe = { disc = { use = "nad:sd21:tiny", lora_rank = 9 } }\n'
+        '[[claims]]\nclaim = "A lower rank is smaller"\nless = "judge"\nthan = "larger"\n'
+        'figure = "params_m"\n'
+        '[[claims]]\nclaim = "By half"\nless = "judge"\nthan = ["larger"]\n'
+        'figure = "params_m"\nratio = 0.5\n'
+        '[[claims]]\nclaim = "And faster"\nless = "judge"\nthan = "larger"\nfigure = "seconds"\n'
     )
-    result = cli("bench", "--table", tmp_path / "mine.toml", "--out", tmp_path / "out")
+    return path
+
+
+def test_a_table_of_ones_own(cli, small, mine, tmp_path):
+    result = cli("bench", "--table", mine, "--out", tmp_path / "out")
     assert result.code == 0, result.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "mine.html",
@@ -171,6 +184,23 @@ def test_a_table_of_ones_own(cli, small, tmp_path):
     # In the paper's setting, the paper's figure stands beside ours.
     assert f"{figure:.4f}".rstrip("0") + " (1.5)" in result.out
     assert result.out.rstrip().endswith("As ever.")
+    outcomes = [claim["outcome"] for claim in document["claims"]]
+    assert outcomes == ["reproduced", "contradicted", "not measured"]
+    share = figure / document["rows"][1]["measured"]["params_m"]
+    assert f"A lower rank is smaller: reproduced ({share:.1%} of larger's; at most 100.0%)" in (
+        result.out
+    )
+    assert "And faster: not measured (needs seconds of judge, larger)" in result.out
+
+
+def test_all_tables_have_an_index(cli, small, mine, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "names_of_tables", lambda: [str(mine)])
+    result = cli("bench", "--all", "--out", tmp_path / "out", "--format", "json")
+    assert result.code == 0, result.err
+    assert [each["title"] for each in result.document] == ["Mine"]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert 'href="mine.html"' in page
+    assert "Claims: 1 reproduced, 1 contradicted, 1 not measured." in page
 
 
 @pytest.mark.parametrize(
@@ -234,13 +264,13 @@ def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path
             measure(each, installed(), lambda *_: None)
         return {measurements[0]: "It broke."}
 
-    monkeypatch.setattr("toolkit.tables.run.run_measurements", run_measurements)
+    monkeypatch.setattr("toolkit.tables.quality.run_measurements", run_measurements)
     monkeypatch.setenv("TOOLKIT_HOME", str(tmp_path / "home"))
     path = tmp_path / "mine.toml"
     path.write_text(
         f'title = "Mine"\nplace = "Here"\nmeasures = "quality"\nprotocol = "As ever."\n'
         f'dataset = "realsr"\nbetter = {{ psnr = "higher" }}\n'
-        f'[scales.pocket]\ndataset = "folder:{photo_folder}"\ncolumns = []\n'
+        f'[scales.pocket]\ndataset = "folder:{photo_folder}"\ncolumns = []\nreferences = []\n'
         f'[[rows]]\nlabel = "a"\nrecipe = {{ restorer = "bicubic" }}\n'
         f'[[rows]]\nlabel = "b"\nrecipe = {{ restorer = "lanczos" }}\n'
     )
@@ -250,3 +280,21 @@ def test_a_row_that_fails_is_told_and_stops_no_other(cli, photo_folder, tmp_path
     broken, other = result.document["rows"]
     assert (broken["status"], broken["needs"]) == ("needs", ["It broke."])
     assert other["status"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "Say which table."),
+        (("--table", "6", "--all", "--out", "x"), "exclude each other"),
+        (("--all",), "--all needs a folder."),
+        (("--all", "--only", "nad", "--out", "x"), "leave out --only"),
+        (("--table", "6", "--budget", "3 weeks"), "'3 weeks' is no duration"),
+        (("--table", "6", "--budget", "3h", "--gpu-hours", "2"), "exclude each other"),
+        (("--table", "6", "--on", "mars"), "there is no such place"),
+    ],
+)
+def test_what_excludes_each_other(mistake, arguments, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told in mistake("bench", *arguments)
+    assert not list(tmp_path.iterdir())

@@ -55,7 +55,7 @@ def test_in_a_table_the_other_rows_and_columns_are_measured(
                 failures[each] = error.told
         return failures
 
-    monkeypatch.setattr("toolkit.tables.run.run_measurements", run_measurements)
+    monkeypatch.setattr("toolkit.tables.quality.run_measurements", run_measurements)
     rows = "".join(
         f'[[rows]]\nlabel = "{name}"\nrecipe = {{ restorer = "{name}" }}\n'
         for name in ("blank", "raising", "as-small", "bicubic")

@@ -23,6 +23,7 @@ COMMANDS = "|".join(ROOT_COMMAND.commands)
 PIPS = {"--no-deps", "--force-reinstall"}
 TORCHRUNS = {"--nproc-per-node"}
 DOCKERS = {"--shm-size"}
+CALL_PIP = {"installing.py", "packages.py"}
 
 
 def texts(path):
@@ -94,8 +95,8 @@ def test_what_is_not_there_is_found(said):
 def test_options_that_are_named_alone_are_there():
     known, lost = all_options() | PIPS | TORCHRUNS | DOCKERS, []
     for path in SOURCES:
-        if path.name == "packages.py" or {"pretraining", "examples"} & set(path.parts):
-            continue  # packages.py calls pip; the others are programs of their own
+        if path.name in CALL_PIP or {"pretraining", "examples"} & set(path.parts):
+            continue  # programs of their own
         for text in texts(path):
             named = re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", text)
             lost += [(path.name, option) for option in named if option not in known]

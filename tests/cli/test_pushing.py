@@ -9,16 +9,20 @@ import tomllib
 import cv2
 import pytest
 import tomli_w
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_api
+from PIL import Image
 from safetensors import safe_open
 
 from toolkit.runs import Run
+from toolkit_backbones.plugin import POCKET
 
 NAME = "me/mine"
 CHECKPOINT = "checkpoints/step-0000002.safetensors"
+WEIGHTS = "condition/diffusion_pytorch_model.safetensors"
+LORA = "unet/lora/pytorch_lora_weights.safetensors"
 PUSHED = {
-    CHECKPOINT, "README.md", "embeddings.safetensors", "pytorch_lora_weights.safetensors",
-    "recipe.toml",
+    CHECKPOINT, LORA, WEIGHTS, "README.md", "condition/condition.py", "condition/config.json",
+    "model_index.json", "pipeline.py", "recipe.toml", "scheduler/scheduler_config.json",
 }  # fmt: skip
 
 
@@ -49,6 +53,25 @@ def test_what_was_pushed_restores_as_the_run_does(cli, run, pushed, photo, tmp_p
     for name in (f"hub:{NAME}", f"hub:{NAME}@main", f"hub:{NAME}@{pushed['commit']}"):
         theirs = tmp_path / f"{len(name)}.png"
         assert restored(cli, photo, name, theirs) == ours
+
+
+@pytest.mark.parametrize("form", ["diffusers", "merged"])
+def test_diffusers_restores_from_the_hub(
+    cli, run, model_hub, photo, tmp_path, monkeypatch, modules_cache, form
+):
+    from diffusers import DiffusionPipeline
+
+    monkeypatch.setattr(hf_api.api, "endpoint", model_hub.url)  # chosen when it was imported
+    assert cli("export", run, "--to", form, "--push", NAME).code == 0
+    base = {"base": str(POCKET)} if form == "diffusers" else {}
+    pipe = DiffusionPipeline.from_pretrained(NAME, trust_remote_code=True, **base)
+    with Image.open(photo) as image:
+        pipe(image).images[0].save(tmp_path / "theirs.png")
+    result = cli("restore", photo, "--with", run, "--out", tmp_path / "ours.png")
+    assert result.code == 0, result.err
+    theirs, ours = (cv2.imread(str(tmp_path / f"{each}.png")) for each in ("theirs", "ours"))
+    assert abs(theirs.astype(int) - ours).max() <= 1
+    assert not model_hub.downloads(CHECKPOINT)
 
 
 def test_one_commit_has_weights_recipe_and_card(pushed, model_hub, run):

@@ -58,8 +58,8 @@ def test_what_is_told(crashed):
     assert result.err.count("─ Error ─") == 1
     told = " ".join(result.err.replace("│", " ").split())
     assert (
-        "Step 1 was not applied, because this is not finite: the loss 'faulty' (nan). "
-        "It computed mse 0.0"
+        "Step 1 was not applied, because this is not finite: the loss 'faulty' (nan), from the "
+        "loss 'faulty' of faulty-plugin. It computed mse 0.0"
     ) in told
     assert (
         ", faulty nan, generator gradient nan. "
@@ -101,7 +101,10 @@ def test_a_step_is_repeated_for_programs(crashed, cli, tmp_path, monkeypatch):
         assert 0 < found[of]["mse"] < 1
     assert found["guilty"] == ["the loss 'faulty' (nan)"]
     assert "MulBackward0" in found["operation"]
-    assert found.keys() == {"step", "values", "gradients", "guilty", "operation", "figures"}
+    assert found.keys() == {
+        "step", "values", "gradients", "guilty", "operation", "figures", "sources",
+    }  # fmt: skip
+    assert found["sources"] == {"the loss 'faulty' (nan)": "the loss 'faulty' of faulty-plugin"}
     assert files(folder) == before
 
 

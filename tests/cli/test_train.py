@@ -3,12 +3,14 @@
 import tomllib
 
 import pytest
+import torch
 
 from toolkit.component import Component, Options
 from toolkit.discovery import installed
 from toolkit.recipe import Training, resolve
 from toolkit.runs import run_named
 from toolkit.specs import Selection
+from toolkit.training import loop
 
 
 @pytest.mark.parametrize(
@@ -167,3 +169,13 @@ def test_a_generator_is_announced_on_a_backbone_only_if_it_takes_one(
     recipe = Recipe(gen=Selection(use="mine"))
     command._train(Run(tmp_path), recipe, registry, accept=False)
     assert f"Training mine{told} against nad" in capsys.readouterr().err
+
+
+def test_memory_that_does_not_suffice_is_told(mistake, smallest, tmp_path, monkeypatch):
+    def exhausted(*_arguments, **_options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nMore.")
+
+    monkeypatch.setattr(loop, "train_step", exhausted)
+    told = mistake("train", *smallest, "--steps", 1, "--out", tmp_path / "run", code=1)
+    assert "Memory does not suffice: CUDA out of memory. Tried to allocate 20 GiB." in told
+    assert "toolkit train --plan --memory 24GB" in " ".join(told.replace("│", " ").split())

@@ -78,6 +78,20 @@ def test_batches_stay_batches(counting):
     assert counting([]) == []
 
 
+def test_progress_is_told_for_images_of_each_size(counting):
+    told = []
+    counting([array(20, 20), array(8, 8)], tile=12, on_tile=lambda *each: told.append(each))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 1)]
+
+
+def test_it_moves_to_another_device():
+    loaded = toolkit.load("bicubic", device="cpu")
+    moved = loaded.to("meta")
+    assert (moved.device.type, moved.restorer) == ("meta", loaded.restorer)
+    with pytest.raises(UsageError, match="no device 'nowhere'"):
+        loaded.to("nowhere")
+
+
 def test_strength(counting):
     image = torch.rand(3, 9, 9)
     none, half, full = (counting(image, strength=s, colour="none") for s in (0.0, 0.5, 1.0))

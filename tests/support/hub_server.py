@@ -179,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return found
 
-    def model(self, name, steps):
+    def model(self, name, steps):  # noqa: PLR0911
         if not (repository := self.repository(name)):
             return None
         action, revision = (*steps, "revision", "main")[:2] if steps else ("revision", "main")
@@ -196,6 +196,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, {"files": modes})
         if action == "commit":
             return self.commit(repository, name, revision, files)
+        if action == "tree":
+            return self.answer(200, [self.entry(path, data) for path, data in files.items()])
         siblings = [self.sibling(path, data) for path, data in sorted(files.items())]
         return self.answer(200, {"id": name, "private": repository.private, "sha": oid,
                                  "siblings": siblings})  # fmt: skip
@@ -206,6 +208,12 @@ class Handler(BaseHTTPRequestHandler):
             told |= {"size": len(data), "blobId": etag("", data)}
             if is_large(path):
                 told["lfs"] = {"size": len(data), "sha256": etag(path, data), "pointerSize": 130}
+        return told
+
+    def entry(self, path, data):
+        told = {"type": "file", "path": path, "size": len(data), "oid": etag("", data)}
+        if is_large(path):
+            told["lfs"] = {"size": len(data), "oid": etag(path, data), "pointerSize": 130}
         return told
 
     def commit(self, repository, name, branch, files):

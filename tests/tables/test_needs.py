@@ -1,7 +1,5 @@
 """What is said of names that no plugin supplies: how to get it, or that it is misspelled."""
 
-from importlib.metadata import requires
-
 import pytest
 
 from toolkit import suppliers
@@ -47,18 +45,13 @@ def test_what_a_distribution_of_its_own_supplies_is_told_with_it(bare, without):
 
 def test_what_is_apart_supplies_what_is_said_of_it():
     registry = installed()
-    usual = {"restoration-toolkit", *_all_parts()}
+    usual = {"restoration-toolkit", *suppliers.usual_parts()}
     found = {}
     for each in registry.components():
         provider = registry.provider(each)
         if provider.startswith("restoration-toolkit") and provider not in usual:
             found.setdefault(provider, []).append(f"{each.kind}/{each.name}")
     assert found == {name: list(supplied) for name, supplied in suppliers.APART.items()}
-
-
-def _all_parts():
-    lines = requires("restoration-toolkit")
-    return {line.partition(";")[0].strip() for line in lines if "extra ==" in line}
 
 
 def test_a_plugin_that_is_there_and_not_loaded_is_not_to_be_installed(bare):

@@ -183,3 +183,55 @@ def test_rows_are_chosen_by_label():
     with pytest.raises(UsageError, match="no row 'dfsod'") as told:
         select_rows(table, ["dfosd", "dfsod"])
     assert all(row.label in told.value.hint for row in table.rows)
+
+
+SCORED = OWN.replace('"complexity"', '"quality"\ndataset = "photos"')
+RANKED = """
+[[rows]]
+label = "large"
+recipe = { gen = "one-step:sd21" }
+[[claims]]
+claim = "The small one is in front"
+rank = "small"
+at_most = 1
+"""
+
+
+def test_a_claim_on_ranks(own):
+    [claim] = read_table(own(SCORED + RANKED)).claims
+    assert (claim.rank, claim.at_most, claim.among, claim.on) == (["small"], 1, [], "most")
+
+
+def test_a_claim_suits_what_its_table_measures(own):
+    with pytest.raises(OptionsError, match="does not suit a table that measures complexity"):
+        read_table(own(OWN + RANKED))
+    costs = RANKED.replace(
+        'rank = "small"\nat_most = 1', 'less = "small"\nthan = "large"\nfigure = "x"'
+    )
+    assert read_table(own(OWN + costs)).claims[0].than == ["large"]
+    with pytest.raises(OptionsError, match="does not suit a table that measures quality"):
+        read_table(own(SCORED + costs))
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ("at_least = 1", "line 19: option 'claims.0.at_least' is 1"),
+        ("", "it needs either at_most or at_least, such as at_most = 2"),
+        ("at_most = 1\nat_least = 2", "it needs either at_most or at_least"),
+        ('at_most = 2\namong = ["large"]', "rank 3 cannot be taken among 2 rows"),
+        ("at_most = 5", "rank 6 cannot be taken among 2 rows"),
+        ('at_most = 1\namong = ["huge"]', "names a row 'huge' there is not"),
+        (
+            'at_most = 1\nmetrics = ["niqe"]',
+            "names a column 'niqe' there is not; columns: params_m",
+        ),
+        ('at_most = 1\nbetter = "large"', "unknown option 'claims.0.better'"),
+        ('at_most = 1\non = "few"', "'most', 'all' or 'any'"),
+    ],
+)
+def test_what_is_wrong_in_a_claim_on_ranks_is_named(own, new, told):
+    path = own(SCORED + RANKED.replace("at_most = 1", new))
+    with pytest.raises(OptionsError) as error:
+        read_table(path)
+    assert told in str(error.value)

@@ -1,13 +1,25 @@
 """A measured table for programs, as lines, and as Markdown."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toolkit.tables.comparison import ClaimResult
+from toolkit.evaluation.comparison import Difference
+from toolkit.tables.claims import ClaimResult, RankResult
+from toolkit.tables.comparison import RowDifference
+from toolkit.tables.ranking import RankRange
+from toolkit.tables.rendering.claims import claim_lines, claim_reasons
 from toolkit.tables.rendering.page import as_page
-from toolkit.tables.rendering.text import as_lines, as_markdown, claim_lines, more_lines, ranks
+from toolkit.tables.rendering.text import (
+    as_lines,
+    as_markdown,
+    claim_tables,
+    lines_of_claims,
+    more_lines,
+    ranks,
+)
 from toolkit.tables.result import (
     QualityRow,
     QualityTable,
@@ -26,6 +38,30 @@ MEASURED = [
     ({"gmacs": 2132.1318, "params_m": 966.343595, "trunk": 1.5}, []),
     ({}, ["The restorer 'other' is not installed."]),
 ]
+
+
+CLAIM = ClaimResult("A beats B", "a", "b", "contradicted", {"psnr": "worse"})
+RANK = RankResult(
+    claim="A is first",
+    rank=["a"],
+    among=["a", "b", "c"],
+    at_most=1,
+    at_least=None,
+    on="most",
+    outcome="undecided",
+    share=0.25,
+    level=0.99,
+    by_metric={"psnr": RankRange(2, 1, 3, 0.25)},
+    seeds=3,
+)
+
+
+def found():
+    """The difference of a claim's rows, from the other row's side."""
+    inner = Difference("higher", 9, 2.0, 1.5, 0.5, (0.1, 0.9), 0.99, 0.01, 0.04, "better")
+    return RowDifference(
+        "b", "a", "psnr", inner, 1.0, (0.4, 0.6), "better", family="claims", detectable=0.6
+    )
 
 
 @pytest.fixture
@@ -171,19 +207,59 @@ def test_a_claim_is_told_with_what_decided_it_whatever_its_words(table):
     assert f"<li>{claim.claim}: {shown}{reasons}</span></li>" in as_page(result)
 
 
+def test_what_decided_a_claim_is_shown_beside_what_could_have_been(table):
+    rows = [quality_row(table.rows[0], {"psnr": 1.5}, dataset="heldout")]
+    result = quality_table(
+        table, rows, claims=[CLAIM, RANK], differences=[found()], deciding=["psnr"]
+    )
+    [details, ranked] = claim_tables(result)
+    assert details[1] == [
+        ["A beats B", "psnr", "-0.5", "-0.9 to -0.1", "0.040", "0.6", "worse"],
+    ]
+    assert ranked[1] == [["A is first", "psnr", "2", "1 to 3", "25.0%"]]
+    told = lines_of_claims(result)
+    assert told[1] == "    psnr: difference -0.5, interval -0.9 to -0.1, p 0.040, detectable 0.6"
+    assert told[2:4] == [
+        "A is first: undecided (holds in 25.0% of draws)",
+        "    psnr: rank 2, range 1 to 3, holds in 25.0%",
+    ]
+    page, text = as_page(result), as_markdown(result)
+    assert "<td>-0.9 to -0.1</td>" in page
+    assert "| A is first | psnr | 2 | 1 to 3 | 25.0% |" in text.splitlines()
+    for words in ("hold together at 95 % (each at 99.00%)", "which is no test"):
+        assert words in page
+        assert words in text
+    assert QualityTable.model_validate(json.loads(json.dumps(as_document(result)))) == result
+
+
+def test_a_claim_without_a_verdict_tells_why():
+    needs = ClaimResult("", "a", "b", "not measured", {}, ["b", "c"])
+    assert claim_reasons(needs) == "(needs b, c)"
+    one = replace(RANK, seeds=1)
+    assert claim_reasons(one) == "(one training; holds in 25.0% of draws of the photographs)"
+    assert claim_reasons(replace(RANK, share=None)) == "(no metric in common)"
+
+
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.md")), ids=lambda path: path.stem)
 def test_the_results_that_are_kept_are_read_and_shown_as_they_were(path):
+    """Older ones, too, which lack what has been added."""
     text = path.with_suffix(".json").read_text()
     result = QualityTable.model_validate_json(text)
     lines = [line for line in path.read_text().splitlines() if line.startswith(("#", "|", "- "))]
     assert [line for line in as_markdown(result).splitlines() if line in lines] == lines
-    document, kept = as_document(result), json.loads(text)
-    later = {"degradation", "made_by"}  # which is not in results that are older
-    assert drop(document, later) == drop(kept, later)
+    document = as_document(result)
+    assert_holds(document, json.loads(text))
     assert QualityTable.model_validate(document) == result
 
 
-def drop(document, keys):
-    """The document without some keys, of its own and of its rows."""
-    rows = [{k: v for k, v in row.items() if k not in keys} for row in document["rows"]]
-    return {k: v for k, v in document.items() if k not in keys} | {"rows": rows}
+def assert_holds(document, kept):
+    """Everything that is kept is in the document."""
+    if isinstance(kept, dict):
+        for key, value in kept.items():
+            assert_holds(document[key], value)
+    elif isinstance(kept, list):
+        assert len(document) == len(kept)
+        for one, other in zip(document, kept, strict=True):
+            assert_holds(one, other)
+    else:
+        assert document == kept

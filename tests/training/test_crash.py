@@ -63,8 +63,11 @@ CASES = {
 def test_what_is_not_finite_is_named_kept_and_found_again(diverged, case):
     changed, guilty, operation = CASES[case]
     run, error = diverged(**changed)
+    kinds = {"latent": "generator", "weight": "generator", "adversarial": "discriminator"}
+    kind = kinds.get(case, "discriminator" if case == "discriminator" else "loss")
     assert str(error).startswith(
-        f"Step 1 was not applied, because this is not finite: {guilty}. It computed "
+        f"Step 1 was not applied, because this is not finite: {guilty}, from the {kind} 'faulty' "
+        "of tests. It computed "
     )
     folder = run.crashes / "step-0000001"
     assert f"Its images and weights are in {folder}." in str(error)

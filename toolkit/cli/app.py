@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup, TyperOption
 
 from toolkit.cli.bench import bench
 from toolkit.cli.data import data
@@ -20,11 +21,23 @@ from toolkit.cli.train import train
 from toolkit.cli.ui import ui
 from toolkit.cli.weights import weights
 
+
+class _Commands(TyperGroup):
+    """Leaves `--show-completion`, which few need, out of the help text."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters = super().get_params(ctx)
+        for each in parameters:
+            if isinstance(each, TyperOption) and each.name == "show_completion":
+                each.hidden = True
+        return parameters
+
+
 app = typer.Typer(
     name="toolkit",
+    cls=_Commands,
     help="Real-world image restoration in one diffusion step, built from plugins.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.output import load_registry, note, show_json, working
+from toolkit.cli.output import load_registry, note, working
 from toolkit.cli.progress import counting
+from toolkit.cli.tables import ReportFormat, print_documents, print_result, write_result
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
@@ -26,19 +28,14 @@ class SettingChoice(StrEnum):
     pocket = "pocket"
 
 
-class ReportFormat(StrEnum):
-    """How a table is printed."""
-
-    table = "table"
-    json = "json"
-    markdown = "markdown"
-    html = "html"
-
-
 def bench(
     table: Annotated[
-        str, typer.Option(metavar="N|FILE", help="A table of the paper, or a TOML file.")
-    ],
+        str, typer.Option(metavar="N|FILE", help="A table of the paper, or a TOML file.",
+                          show_default=False)
+    ] = "",
+    all_tables: Annotated[
+        bool, typer.Option("--all", help="All tables of the paper, with an index in --out.")
+    ] = False,
     scale: Annotated[
         SettingChoice | None,
         typer.Option(help="The paper's networks, or the small ones that ship.",
@@ -66,6 +63,9 @@ def bench(
     gpu_hours: Annotated[
         float | None, typer.Option(min=0.01, help="The same, in hours of one GPU.")
     ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where to measure: local, ray, ray:ADDRESS.")
+    ] = "local",
     work: Annotated[
         Path, typer.Option(parser=user_path, metavar="PATH",
                      help="Folder of runs, images and scores, shared by all tables.")
@@ -96,32 +96,88 @@ def bench(
       toolkit bench --table 5 --budget 3h --seeds 5 --out results
 
       toolkit bench --table my.toml --format html > my.html
-    """
-    from toolkit.files import check_writable
-    from toolkit.tables.reading import read_table, select_rows
 
-    seconds = _budget(budget, gpu_hours)
-    chosen = read_table(table)
-    rows = select_rows(chosen, only or [])
-    for folder in (out, work if chosen.measures == "quality" else None):
+      toolkit bench --all --out results
+    """
+    from toolkit.restoring.ray_cluster import cluster_named
+    from toolkit.tables.reading import names_of_tables, read_table
+    from toolkit.tables.rendering.index import write_index
+
+    asked = _Asked(
+        scale, only or [], quick, seeds, jobs, _budget(budget, gpu_hours),
+        cluster_named(on, None, compare=False), work, timed,
+    )  # fmt: skip
+    names = names_of_tables() if all_tables else [table]
+    _check_names(table, all_tables, only, out)
+    results = []
+    tables = [read_table(name) for name in names]
+    _check_folders(out, work, tables)
+    registry = load_registry()
+    for name, chosen in zip(names, tables, strict=True):
+        result = _result(chosen, asked, registry)
+        results.append(result)
+        if out:
+            write_result(out, table_name(name), result)
+        if output is not ReportFormat.json:
+            print_result(result, output)
+    if output is ReportFormat.json:
+        print_documents(results, several=all_tables)
+    if all_tables and out:
+        note(f"Written: {write_index(out)}")
+    if any(result.failed for result in results):
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of each table."""
+
+    scale: SettingChoice | None
+    only: list[str]
+    quick: bool
+    seeds: int | None
+    workers: int | None
+    budget: float | None
+    cluster: str | None
+    work: Path
+    timed: bool
+
+
+def _check_names(table: str, all_tables: bool, only: list[str] | None, out: Path | None) -> None:
+    from toolkit.errors import UsageError
+
+    if bool(table) == all_tables:
+        raise UsageError(
+            "--table and --all exclude each other." if table else "Say which table.",
+            "For example: toolkit bench --table 6; or --all --out results.",
+        )
+    if all_tables and (only or not out):
+        reason = "is for a single table: leave out --only" if only else "needs a folder"
+        raise UsageError(f"--all {reason}.", "For example: --all --out results.")
+
+
+def _check_folders(out: Path | None, work: Path, tables: list[Table]) -> None:
+    from toolkit.files import check_writable
+
+    quality = any(table.measures == "quality" for table in tables)
+    for folder in (out, work if quality else None):
         if folder:
             check_writable(
                 folder, "Cannot write into", "Name another folder: --out DIR, --work DIR"
             )
-    registry = load_registry()
-    setting = _setting(chosen, scale)
-    if chosen.measures == "complexity":
-        result = _costs(chosen, rows, registry, setting, timed)
-    else:
-        from toolkit.tables.planning import Request
 
-        request = Request(chosen, setting, work, quick, seeds)
-        result = _quality(request, rows, registry, jobs, seconds)
-    _print(result, output)
-    if out:
-        _write(out, table_name(table), result)
-    if result.failed:
-        raise typer.Exit(1)
+
+def _result(chosen: Table, asked: _Asked, registry: Registry) -> TableResult:
+    """Measures a table."""
+    from toolkit.tables.reading import select_rows
+
+    rows, setting = select_rows(chosen, asked.only), _setting(chosen, asked.scale)
+    if chosen.measures == "complexity":
+        return _costs(chosen, rows, registry, setting, asked.timed)
+    from toolkit.tables.planning import Request
+
+    request = Request(chosen, setting, asked.work, asked.quick, asked.seeds)
+    return _quality(request, rows, registry, asked)
 
 
 def _budget(budget: str | None, gpu_hours: float | None) -> float | None:
@@ -173,13 +229,7 @@ def _costs(
     return costs_table(table, setting, found, failed)
 
 
-def _quality(
-    request: Request,
-    rows: list[Row],
-    registry: Registry,
-    workers: int | None,
-    budget: float | None,
-) -> TableResult:
+def _quality(request: Request, rows: list[Row], registry: Registry, asked: _Asked) -> TableResult:
     from toolkit.cli.progress import measurements_progress
     from toolkit.tables.quality import Tell, measure_table
 
@@ -188,69 +238,7 @@ def _quality(
 
     tell = Tell(todo, lambda length: note(str(length)), measurements_progress)
     with working():
-        return measure_table(request, rows, registry, tell, workers=workers, budget=budget)
-
-
-def _write(out: Path, stem: str, result: TableResult) -> None:
-    import json
-
-    from toolkit.files import write_atomically
-    from toolkit.tables.rendering.page import as_page
-    from toolkit.tables.rendering.text import as_markdown
-    from toolkit.tables.result import as_document
-
-    document = json.dumps(as_document(result), indent=2) + "\n"
-    write_atomically(out / f"{stem}.json", document.encode())
-    write_atomically(out / f"{stem}.md", as_markdown(result).encode())
-    write_atomically(out / f"{stem}.html", as_page(result).encode())
-    note(f"Written: {out / stem}.json, .md and .html")
-
-
-def _print(result: TableResult, output: ReportFormat) -> None:
-    from toolkit.tables.rendering.text import as_markdown
-
-    if output is ReportFormat.json:
-        from toolkit.tables.result import as_document
-
-        show_json(as_document(result))
-    elif output is ReportFormat.markdown:
-        print(as_markdown(result))
-    elif output is ReportFormat.html:
-        from toolkit.tables.rendering.page import as_page
-
-        print(as_page(result))
-    else:
-        _show(result)
-
-
-def _show(result: TableResult) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
-
-    from toolkit.tables.rendering.text import (
-        as_lines,
-        claim_lines,
-        legend,
-        more_lines,
-        name_of,
-        ranks,
-    )
-
-    head, *lines = as_lines(result)
-    found = ranks(result)
-    grid = Grid(title=f"{name_of(result)} ({result.setting} scale): {result.title}")
-    for number, name in enumerate(head):
-        grid.add_column(name, justify="right" if number else "left", no_wrap=True)
-    for number, line in enumerate(lines):
-        styles = ["", *(_STYLES[found.get((number, column), 0)] for column in head[1:])]
-        grid.add_row(
-            *(f"[{s}]{cell}[/]" if s else cell for s, cell in zip(styles, line, strict=True))
-        )
-    Console().print(grid)
-    print(f"{legend(result)}\n")
-    print("\n".join((*more_lines(result), *claim_lines(result))))
-    print(f"\n{result.how}")
-
-
-_STYLES = {0: "", 1: "bold red", 2: "blue"}
-"""As in the paper."""
+        return measure_table(
+            request, rows, registry, tell,
+            workers=asked.workers, budget=asked.budget, cluster=asked.cluster,
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit import defaults
+from toolkit.cli.completion import names_of
 from toolkit.cli.output import Format, load_registry, note, show_json
 from toolkit.cli.progress import counting
 from toolkit.errors import UsageError
@@ -31,6 +32,7 @@ def degrade(
     source: Annotated[
         str,
         typer.Option("--with", metavar="NAME[:VARIANT]",
+                     autocompletion=names_of("degradation"),
                      help="A degradation, such as realesrgan:stablesr or bsrgan."),
     ] = defaults.RECIPE["degradation"],
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit.cli.completion import names_of
 from toolkit.cli.output import load_registry, note, note_all, show_json
 from toolkit.cli.progress import counting
 from toolkit.paths import user_path
@@ -42,7 +43,9 @@ def evaluate(
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="A metric, such as psnr-y. May be repeated."),
+        typer.Option(
+            help="A metric, such as psnr-y. May be repeated.", autocompletion=names_of("metric")
+        ),
     ] = None,
     against: Annotated[
         Path | None,

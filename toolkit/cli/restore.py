@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit import defaults
+from toolkit.cli.completion import names_of
 from toolkit.cli.output import Format, load_registry, note
 from toolkit.cli.restored import show_results
 from toolkit.errors import UsageError
@@ -73,6 +74,7 @@ def restore(
     sources: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="RUN|FILE|NAME|hub:OWNER/NAME", rich_help_panel=_NETWORK,
+                     autocompletion=names_of("restorer"),
                      help="A restorer, the folder of a run, one of its checkpoints, or a run on "
                      "the model hub; several with --compare.", show_default=defaults.RESTORER),
     ] = None,

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit import launcher
+from toolkit.cli.completion import names_of
 from toolkit.cli.output import Format, load_registry, note, note_all, show_json
 from toolkit.cli.stopping import asked_to_stop, stop_printing, terminals
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
+    from toolkit.component import Kind
     from toolkit.recipe import Recipe
     from toolkit.registry import Registry
     from toolkit.runs import Run
     from toolkit.training.loop import Outcome, Report
 
 
-def _slot(meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
-    return typer.Option(metavar=metavar, help=meaning, rich_help_panel="Parts")
+def _slot(kind: Kind, meaning: str, metavar: str = "NAME[:VARIANT]") -> Any:
+    return typer.Option(metavar=metavar, help=meaning, rich_help_panel="Parts",
+                        autocompletion=names_of(kind))  # fmt: skip
 
 
 def train(
@@ -31,22 +34,26 @@ def train(
         Path | None, typer.Option(parser=user_path, metavar="PATH",
                      help="A recipe, such as the recipe.toml of a run.")
     ] = None,
-    gen: Annotated[str | None, _slot("The generator, such as one-step.")] = None,
-    backbone: Annotated[str | None, _slot("Its diffusion model, such as pocket.")] = None,
-    disc: Annotated[str | None, _slot("The discriminator, such as nad or none.")] = None,
+    gen: Annotated[str | None, _slot("generator", "The generator, such as one-step.")] = None,
+    backbone: Annotated[
+        str | None, _slot("backbone", "Its diffusion model, such as pocket.")] = None,
+    disc: Annotated[
+        str | None, _slot("discriminator", "The discriminator, such as nad or none.")] = None,
     loss: Annotated[
         list[str] | None,
-        _slot("A loss, with its weight if it is not 1. One is added to the mean squared error; "
-              "several are taken as they are.", "NAME[=WEIGHT]"),
+        _slot("loss", "A loss, with its weight if it is not 1. One is added to the mean squared "
+              "error; several are taken as they are.", "NAME[=WEIGHT]"),
     ] = None,
-    degradation: Annotated[str | None, _slot("The degradation that makes LR images.")] = None,
-    data: Annotated[str | None, _slot("A dataset, or a folder of photographs.", "NAME|DIR")] = None,
+    degradation: Annotated[
+        str | None, _slot("degradation", "The degradation that makes LR images.")] = None,
+    data: Annotated[
+        str | None, _slot("dataset", "A dataset, or a folder of photographs.", "NAME|DIR")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of training steps in all.")] = None,
     batch: Annotated[int | None, typer.Option(help="Images per step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.")] = None,
     track: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME",
+        typer.Option(metavar="NAME", autocompletion=names_of("tracker"),
                      help="Follow the run with a tracker, such as tensorboard; may be repeated."),
     ] = None,
     start: Annotated[

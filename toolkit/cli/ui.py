@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from toolkit import defaults
+from toolkit.cli.completion import names_of
 from toolkit.cli.output import load_registry, note, working
 
 
 def ui(
     sources: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="RUN|FILE|NAME",
+        typer.Option("--with", metavar="RUN|FILE|NAME", autocompletion=names_of("restorer"),
                      help="Offer this restorer, run or checkpoint first.",
                      show_default=defaults.RESTORER),
     ] = None,

@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from toolkit.abilities import HasForms, HasNetworks, Stepwise
+from toolkit.abilities import HasForms, HasNetworks, Stepwise, networks_of
 from toolkit.component import Context, Kind
-from toolkit.contracts import as_restorer, logits, move
+from toolkit.contracts import as_restorer, logits, move, restored
 from toolkit.costs.complexity import CONVENTIONS, Complexity, complexity, count_parameters
 from toolkit.costs.timing import alternate, peak_bytes
 from toolkit.interfaces import Restorer
+from toolkit.members import with_steps
 from toolkit.registry import Registry
 from toolkit.specs import Selection
 
@@ -67,12 +68,19 @@ def _count_generator(selection: Selection, registry: Registry) -> dict[str, floa
             made = _hollow("generator", selection, registry)
             restorer: Any = as_restorer(made, form) if form else as_restorer(made)
             lr = torch.zeros(1, 3, SIDE // made.scale, SIDE // made.scale)
-            found = complexity(restorer, functools.partial(restorer, lr))
+            found = complexity(restorer, functools.partial(restored, restorer, lr))
             for convention in CONVENTIONS:
                 ending = f"_{convention}_{form}" if form else f"_{convention}"
                 measured |= _figures(found[convention], ending)
-            measured = _figures(found["paper"]) | measured if form == forms[0] else measured
+            if form == forms[0]:
+                parts = networks_of(restorer)
+                sizes = {f"{name}_params_m": _millions(part) for name, part in parts.items()}
+                measured = {**_figures(found["paper"]), **measured, **sizes}
     return measured
+
+
+def _millions(network: nn.Module) -> float:
+    return sum(each.numel() for each in network.parameters()) / 1e6
 
 
 def _count_discriminator(
@@ -98,7 +106,7 @@ def _count_restorer(restorer: Any) -> dict[str, float]:
     if not isinstance(restorer, Stepwise) or restorer.steps <= 2:
         return _figures(_paper_complexity(restorer))
     # Every step takes the same, so that two of them tell the rest, exactly.
-    one, two = (_paper_complexity(restorer.with_steps(steps)) for steps in (1, 2))
+    one, two = (_paper_complexity(with_steps(restorer, steps)) for steps in (1, 2))
     macs = one.macs + (restorer.steps - 1) * (two.macs - one.macs)
     return _figures(replace(one, macs=macs))
 
@@ -106,7 +114,7 @@ def _count_restorer(restorer: Any) -> dict[str, float]:
 def _paper_complexity(restorer: Any) -> Complexity:
     with torch.device("meta"):
         lr = torch.zeros(1, 3, SIDE // restorer.scale, SIDE // restorer.scale)
-        return complexity(restorer, lambda: restorer(lr))["paper"]
+        return complexity(restorer, lambda: restored(restorer, lr))["paper"]
 
 
 def _figures(found: Complexity, ending: str = "") -> dict[str, float]:
@@ -150,4 +158,4 @@ def _time_generator(selection: Selection, registry: Registry) -> dict[str, float
 
 def _restore(restorer: Restorer, lr: Tensor) -> Tensor:
     """Restores, and waits for the GPU."""
-    return restorer(lr).cpu()
+    return restored(restorer, lr).cpu()

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from toolkit.abilities import HasFrozenWeights, networks_of
 from toolkit.contracts import distances
 from toolkit.costs.counting import Meter
+from toolkit.members import frozen_bytes, networks, trainable
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.training.build import build_system
@@ -177,8 +177,8 @@ def _loss_weights(system: System, images: Tensor) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, (_, loss, _) in system.losses.items():
         distances(loss, images, images)
-        if isinstance(loss, HasFrozenWeights):
-            found[name] = loss.frozen_bytes(images)
+        if (size := frozen_bytes(loss, images)) is not None:
+            found[name] = size
     return found
 
 
@@ -188,8 +188,8 @@ def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:
     trained: dict[str, int] = {}
     seen: set[int] = set()
     for name, part in (("generator", system.generator), ("discriminator", system.discriminator)):
-        trained[name] = _bytes(part.trainable().values(), seen)
-        for network, module in networks_of(part).items():
+        trained[name] = _bytes(trainable(part).values(), seen)
+        for network, module in networks(part).items():
             held[f"{name}'s {network}"] = _bytes(module.state_dict().values(), seen)
     if system.average:
         held[_AVERAGE] = _bytes(system.average.weights.values(), seen)
@@ -198,12 +198,12 @@ def _weights(system: System) -> tuple[dict[str, int], dict[str, int]]:
 
 def _largest_block(system: System) -> int:
     """Bytes of the largest block of frozen weights that is gathered at once."""
-    networks = [
+    every = [
         network
         for part in (system.generator, system.discriminator)
-        for network in networks_of(part).values()
+        for network in networks(part).values()
     ]
-    return max((_bytes(block.parameters(), set()) for block in blocks(networks)), default=0)
+    return max((_bytes(block.parameters(), set()) for block in blocks(every)), default=0)
 
 
 def _bytes(tensors: Iterable[Tensor], seen: set[int]) -> int:

@@ -103,12 +103,13 @@ def compare(paired: Mapping[str, PairedFigures]) -> dict[str, Difference]:
             level=level,
             p=p,
             p_corrected=corrected,
-            verdict=_verdict(each.direction, interval, corrected),
+            verdict=verdict_of(each.direction, interval, corrected),
         )
     return made
 
 
-def _verdict(direction: Direction, interval: Interval | None, p_corrected: float) -> Verdict:
+def verdict_of(direction: Direction, interval: Interval | None, p_corrected: float) -> Verdict:
+    """The verdict of an interval and a corrected p, which must agree."""
     if interval is None or interval[0] <= 0 <= interval[1] or p_corrected >= ALPHA:
         return "no difference shown"
     rises = interval[0] > 0

@@ -28,7 +28,13 @@ class _Record(BaseModel):
 
 
 class Method(_Record):
-    """The way in which all figures were computed, in words."""
+    """The way in which all figures were computed, in words.
+
+    Attributes:
+        images: Preparation of the images.
+        interval: Method of the intervals.
+        seed: Seed of their resamples.
+    """
 
     images: str
     interval: str
@@ -36,7 +42,17 @@ class Method(_Record):
 
 
 class MetricSummary(_Record):
-    """A metric over all images, and how it was measured."""
+    """A metric over all images, and how it was measured.
+
+    Attributes:
+        mean: Mean over the images that have a score; None if none has.
+        interval: Low and high end of the 95 % interval of the mean; None for a single image.
+        count: Number of images with a score.
+        direction: Which scores are better.
+        needs_reference: Whether it needs the HR images.
+        fingerprint: All that scores depend on.
+        made_by: The code that computed it, by distribution.
+    """
 
     mean: float | None = None
     interval: Interval | None = None
@@ -48,7 +64,15 @@ class MetricSummary(_Record):
 
 
 class ImageScores(_Record):
-    """One image's figures, and the digests of its file and its original's."""
+    """One image's figures, and the digests of its file and its original's.
+
+    Attributes:
+        name: Name without suffix.
+        sr_sha256: SHA-256 of the restored file.
+        hr_sha256: SHA-256 of the original; None without one.
+        note: What was done to compare them, such as cropping the original.
+        scores: Scores by metric; None if one is missing.
+    """
 
     name: str
     sr_sha256: str = ""
@@ -89,7 +113,13 @@ class ImageCounts(_Record):
 
 
 class Against(_Record):
-    """A comparison with an earlier evaluation."""
+    """A comparison with an earlier evaluation.
+
+    Attributes:
+        file: The earlier document.
+        images: Numbers of images that both have, and that one has alone.
+        metrics: Differences by metric.
+    """
 
     file: str
     images: ImageCounts
@@ -97,7 +127,18 @@ class Against(_Record):
 
 
 class Evaluation(_Record):
-    """The whole document."""
+    """The whole document.
+
+    Attributes:
+        method: Preparation of the images, and method of the intervals.
+        metrics: Results by metric.
+        images: Results by image, in the order of their names.
+        skipped: Images that cannot be read or have no partner.
+        missing: Scores that could not be computed.
+        unavailable: Metrics that could not be loaded.
+        environment: Versions of Python and the toolkit, and the platform.
+        against: The comparison of `--against`; absent without one.
+    """
 
     method: Method | None = Field(default=None, alias="protocol")
     metrics: dict[str, MetricSummary]

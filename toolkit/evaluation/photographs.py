@@ -18,6 +18,7 @@ from toolkit.contracts import read
 from toolkit.errors import DataError, ImageError
 from toolkit.files import write_atomically
 from toolkit.interfaces import Dataset, Degradation, Sample
+from toolkit.members import length, skipped
 from toolkit.provenance import plain, provenance
 from toolkit.registry import Registry
 from toolkit.specs import Selection
@@ -97,23 +98,23 @@ def write_photographs(
     parts += [("degradation", chosen)] if chosen else []
     made = chosen.model_dump(mode="json") if chosen else ""
     asked = {"dataset": dataset, "degradation": made, "seed": SEED, "count": count,
-             "of": len(photos), "tag": tag, "files": material_of(photos),
+             "of": length(photos), "tag": tag, "files": material_of(photos),
              "made_by": plain(provenance(registry, parts))}  # fmt: skip
     mark = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     words = re.sub(r"[^\w.+]+", "-", f"{dataset} {degradation or 'recorded'} {tag}")[-60:]
     folder = parent / f"{words.strip('-')}-{mark}"
     if known := _known(folder):
         return known
-    skipped = list(photos.skipped)
+    set_aside = skipped(photos)
     written = 0
-    for sample in _samples(photos, maker, count, tag, skipped):
+    for sample in _samples(photos, maker, count, tag, set_aside):
         _write(folder, sample)
         written += 1
     if not written:
         raise DataError(f"{dataset} holds no photograph that can be measured on.")
-    content = {**asked, "count": written, "skipped": skipped}
+    content = {**asked, "count": written, "skipped": set_aside}
     write_atomically(folder / _LIST, (json.dumps(content, indent=1) + "\n").encode())
-    return Photographs(folder, written, tuple(skipped))
+    return Photographs(folder, written, tuple(set_aside))
 
 
 def _known(folder: Path) -> Photographs | None:
@@ -134,7 +135,7 @@ def _samples(
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, HR and LR of the first so many photographs; adds to `skipped` those it cannot use."""
     found = 0
-    for index in range(len(photos)):
+    for index in range(length(photos)):
         if found == count:
             return
         try:

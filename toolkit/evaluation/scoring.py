@@ -17,6 +17,7 @@ from toolkit.evaluation.cache import ScoreCache
 from toolkit.evaluation.pairing import MOST_CUT, RestoredImage
 from toolkit.evaluation.scores import Scores, leave_out, refuse_without_metrics
 from toolkit.interfaces import Metric
+from toolkit.makers import maker_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,7 +116,7 @@ def _figure(metric: Metric, pixels: _Pixels) -> float:
     with torch.inference_mode():
         figure = float(figures(metric, sr, hr).item())
     if not math.isfinite(figure):
-        raise DataError(f"it gave {figure}, which is no figure")
+        raise DataError(f"{maker_of(metric) or 'it'} gave {figure}, which is no figure")
     return figure
 
 

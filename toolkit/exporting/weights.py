@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from toolkit import members
 from toolkit.abilities import Exportable
 from toolkit.checkpoints import read_metadata
 from toolkit.errors import UsageError
@@ -18,7 +19,6 @@ from toolkit.exporting.card import (
     training,
 )
 from toolkit.files import appearing_folder
-from toolkit.makers import border
 from toolkit.registry import Registry
 from toolkit.reporting.measured import figures_of
 from toolkit.runs import Run
@@ -58,8 +58,7 @@ def export_run(
                 f"It can restore: toolkit restore photo.jpg --with {run.quoted}",
             )
         base, step = base_of(recipe, registry), int(read_metadata(checkpoint)["step"])
-        with border(generator):
-            use = generator.export(folder, form, keys, base.name)
+        use = members.export(generator, folder, form, keys, base.name)
         tags = (*_TAGS, "lora") if form == "diffusers" else _TAGS
         head = front_matter(base, "diffusers", *tags)
         figures = measured(figures_of(run, checkpoint, registry, step))

@@ -95,10 +95,10 @@ def _drawn(
 ) -> Canvas:
     """Draws a block for each photograph: the whole of it, and beside it the crops."""
     count = max(len(each.images) for each in photographs)
-    across = min(_ACROSS, count)
-    down = math.ceil(count / across)
+    down = math.ceil(count / _ACROSS)
+    across = math.ceil(count / down)  # lines of about the same length
     width = 1.7 * (across + down) + 0.3
-    canvas = new_canvas(width, (2.05 * down) * len(photographs) + 0.6)
+    canvas = new_canvas(width, (2.15 * down) * len(photographs) + 0.6)
     canvas.suptitle(title, fontsize=FONT + 2)
     blocks = canvas.subfigures(len(photographs), 1, squeeze=False)[:, 0]
     for block, photograph, found in zip(blocks, photographs, scores, strict=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from toolkit.abilities import Traceable
+from toolkit.contracts import restored
 from toolkit.errors import UsageError
 from toolkit.graphs.installed import check_installed
 from toolkit.graphs.running import INPUT, OUTPUT, SCALE, GraphRestorer
@@ -113,8 +114,7 @@ def _compare(restorer: Restorer, path: Path) -> None:
         UsageError: The results differ by `TOLERANCE` or more.
     """
     lr = _image(_TRIED)
-    with border(restorer):
-        expected = restorer(lr)
+    expected = restored(restorer, lr)
     try:
         found = GraphRestorer(path)(lr)
     except Exception as error:  # ONNX Runtime has an exception of its own for each state

@@ -32,7 +32,7 @@ class LossTerm(BaseModel):
     """One term of the objective."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
     selection: Selection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.images import Note
     from toolkit.interfaces import Restorer
     from toolkit.restoring.colour import ColourMethod
+    from toolkit.restoring.tiles import OnTile
 
 I = TypeVar("I")  # noqa: E741 - an image, or several
 
@@ -57,7 +58,7 @@ class Loaded:
         """What files record of it; see `note_on`."""
         return note_on(self.restorer, self.called)
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - each is an option of `toolkit restore`, too
         self,
         image: I,
         *,
@@ -68,6 +69,7 @@ class Loaded:
         strength: float = 1.0,
         tile: int | None = None,
         colour: ColourMethod | None = None,
+        on_tile: OnTile | None = None,
     ) -> I:
         """Restores an image, or several.
 
@@ -83,6 +85,8 @@ class Loaded:
             strength: From 0, the enlarged input, to 1, the full restoration.
             tile: Side of the tiles in input pixels; 0 for whole images; None to choose by size.
             colour: `wavelet`, `adain` or `none`; None for `wavelet`, or the restorer's own method.
+            on_tile: Called with (finished tiles, all tiles) after each tile, for images of each
+                size anew.
 
         Returns:
             An image of the kind that was given; a Pillow image for a path; a list for a list.
@@ -99,14 +103,26 @@ class Loaded:
         given: Any = image
         batch = isinstance(given, np.ndarray | torch.Tensor) and given.ndim == 4
         if not batch and not isinstance(given, list | tuple):
-            [made] = self._several([given], treatment)
+            [made] = self._several([given], treatment, on_tile)
             return made  # type: ignore[no-any-return]
-        made = self._several(list(given), treatment)
+        made = self._several(list(given), treatment, on_tile)
         if not batch or not made:
             return made  # type: ignore[return-value]
         return np.stack(made) if isinstance(given, np.ndarray) else torch.stack(made)  # type: ignore[return-value]
 
-    def _several(self, images: Sequence[Any], treatment: Treatment) -> list[Any]:
+    def to(self, device: str) -> Loaded:
+        """Moves the restorer to a device; use what is returned from then on.
+
+        Raises:
+            UsageError: There is no such device.
+        """
+        chosen = choose_device(device)
+        move(self.restorer, chosen)
+        return replace(self, device=chosen)
+
+    def _several(
+        self, images: Sequence[Any], treatment: Treatment, on_tile: OnTile | None
+    ) -> list[Any]:
         pictures = [picture_of(image) for image in images]
         sizes: dict[tuple[int, ...], list[int]] = {}
         for number, picture in enumerate(pictures):
@@ -114,8 +130,9 @@ class Loaded:
         made: list[Any] = [None] * len(images)
         for numbers in sizes.values():
             restored, _ = restore_pictures(
-                self.restorer, [pictures[n] for n in numbers], treatment, device=self.device
-            )
+                self.restorer, [pictures[n] for n in numbers], treatment,
+                device=self.device, on_tile=on_tile,
+            )  # fmt: skip
             for number, picture in zip(numbers, restored, strict=True):
                 made[number] = converted(picture, images[number])
         return made

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from toolkit.abilities import HasNetworks
 from toolkit.errors import UnknownComponentError, UsageError
 from toolkit.hub import PREFIX, run_from_hub
 from toolkit.images import Note
+from toolkit.members import networks
 from toolkit.paths import user_path
 from toolkit.provenance import CORE
 from toolkit.runs import Run, run_of
@@ -70,10 +70,11 @@ def note_on(restorer: Restorer, name: str) -> Note:
 
 def digest_of_weights(restorer: Restorer) -> str:
     """Returns a digest of all weights of a restorer; empty if it has none."""
-    if not isinstance(restorer, HasNetworks):
+    found = networks(restorer)
+    if not found:
         return ""
     digest = hashlib.sha256()
-    for network in restorer.networks.values():
+    for network in found.values():
         add_weights(digest, network)
     return digest.hexdigest()[:16]
 

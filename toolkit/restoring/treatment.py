@@ -11,6 +11,7 @@ from toolkit.abilities import HasStrength, matches_colours, tiles_itself
 from toolkit.errors import UsageError
 from toolkit.images import bicubic_rows
 from toolkit.images.resizing import rows_needed, rows_of
+from toolkit.members import with_strength
 from toolkit.restoring.colour import ColourMethod, check_method, matched_strips
 from toolkit.restoring.sizes import Size
 from toolkit.restoring.tiles import check_tiles, restored_strips
@@ -62,7 +63,7 @@ class Treatment:
         """
         treatment = self
         if self.strength < 1 and isinstance(restorer, HasStrength):
-            restorer = restorer.with_strength(self.strength)
+            restorer = with_strength(restorer, self.strength)
             treatment = replace(treatment, strength=1.0)
         if self.tile is None and tiles_itself(restorer):
             treatment = replace(treatment, tile=0)

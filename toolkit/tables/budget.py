@@ -10,7 +10,7 @@ import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,6 +100,7 @@ def plan_length(
     seconds: float,
     workers: int,
     folder: Path,
+    timing: Callable[[Mapping[str, Recipe], int], dict[str, float]] | None = None,
 ) -> Length | None:
     """Returns how long a table's trainings may be; None if nothing is to be trained.
 
@@ -111,6 +112,7 @@ def plan_length(
         seconds: The budget.
         workers: Number of trainings at once.
         folder: Where answers are recorded.
+        timing: Returns the seconds of a step of each recipe; by default `time_steps`.
 
     Raises:
         UsageError: The budget does not suffice for restoring and scoring.
@@ -127,7 +129,7 @@ def plan_length(
     if path.is_file():
         return Length(**json.loads(path.read_bytes()))
     beside = _BEGINNING + max(map(_seconds_after_training, references), default=0.0)
-    timed = time_steps(recipes, workers)
+    timed = (timing or time_steps)(recipes, workers)
     left = seconds * workers - seeds * len(recipes) * beside
     steps = int(left / (seeds * sum(timed.values())))
     if steps < 1:
@@ -148,13 +150,13 @@ def time_steps(recipes: Mapping[str, Recipe], workers: int) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         found = {
-            label: pool.submit(_time_step, recipe, threads) for label, recipe in recipes.items()
+            label: pool.submit(time_step, recipe, threads) for label, recipe in recipes.items()
         }
         return {label: future.result() for label, future in found.items()}
 
 
-def _time_step(recipe: Recipe, threads: int) -> float:
-    """Trains for a few steps in a temporary folder."""
+def time_step(recipe: Recipe, threads: int) -> float:
+    """Trains for a few steps in a temporary folder; returns the seconds of a step."""
     import torch
 
     from toolkit.discovery import installed

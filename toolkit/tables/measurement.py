@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from toolkit.abilities import fingerprint_of, networks_of
+from toolkit.abilities import fingerprint_of
 from toolkit.component import Kind
 from toolkit.errors import UsageError
 from toolkit.evaluation.comparison import Direction
+from toolkit.members import identity, networks
 from toolkit.provenance import Made, plain, provenance
 from toolkit.recipe import Recipe, compose, resolve
 from toolkit.registry import Registry
@@ -162,7 +163,7 @@ def measurement_of_recipe(
     """
     recipe = resolve(compose(tables, {"train.seed": seed}, []), registry)
     backbones = [recipe.backbone, *recipe.own_backbones().values()]
-    prints = {str(each): registry.make("backbone", each).fingerprint for each in backbones}
+    prints = {str(each): identity(registry.make("backbone", each)) for each in backbones}
     material = material_of(registry.make("dataset", recipe.data))
     started = recipe.train.start and digest(run_named(recipe.train.start, registry).latest())
     content = recipe.model_dump(mode="json")
@@ -219,7 +220,7 @@ def _is_known(kind: Kind, selection: Selection, registry: Registry) -> bool:
 def _weights_mark(restorer: Any) -> str:
     """Digest of all weights of the networks that it names."""
     found = hashlib.sha256()
-    for network in networks_of(restorer).values():
+    for network in networks(restorer).values():
         for name, tensor in network.state_dict().items():
             found.update(f"{name} {tuple(tensor.shape)}".encode())
             found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

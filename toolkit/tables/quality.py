@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from toolkit.recipe import Recipe
 from toolkit.registry import Registry
-from toolkit.tables.budget import Length, plan_length
+from toolkit.tables.budget import Length, plan_length, time_steps
 from toolkit.tables.measurement import Measurement
 from toolkit.tables.planning import (
     PlannedRow,
@@ -45,6 +47,7 @@ def measure_table(
     *,
     workers: int | None = None,
     budget: float | None = None,
+    cluster: str | None = None,
 ) -> QualityTable:
     """Measures what is left of a table.
 
@@ -56,35 +59,101 @@ def measure_table(
         workers: Number of measurements at once; None for as many as fit.
         budget: Seconds that the rows may take, which decide the number of steps; None for the
             request's own number.
+        cluster: Address of a Ray cluster, empty for the default; None for processes of this
+            machine.
 
     Raises:
         OptionsError: A row gives a component an option that it does not have.
         UsageError: The budget is too small.
         ToolkitError: The photographs cannot be written.
     """
+    runner = _Local(workers) if cluster is None else _OnRay(workers, cluster)
     references = plan_references(request, rows, registry)
-    failed = _measure(references, workers, tell)
+    failed = _measure(references, runner, tell)
     planned = plan_rows(request, rows, registry, references)
     if budget:
         count = sum(len(row.measurements) for row in planned)
         folder = request.work / request.setting_name / "lengths"
-        length = plan_length(planned, references, budget, workers or workers_for(count), folder)
+        length = plan_length(
+            planned, references, budget, runner.size(count), folder, runner.time_steps
+        )
         if length:
             tell.length(length)
             request = replace(request, steps=length.steps)
             planned = plan_rows(request, rows, registry, references)
-    failed += _measure(planned, workers, tell)
+    failed += _measure(planned, runner, tell)
     return quality_table(request, planned, failed, references)
 
 
-def _measure(planned: Sequence[PlannedRow], workers: int | None, tell: Tell) -> int:
+def _measure(planned: Sequence[PlannedRow], runner: _Runner, tell: Tell) -> int:
     """Runs what is not finished; returns the number of failures."""
     failed = sum(bool(each.failures) for each in planned)
     measurements: list[Measurement] = [each for row in planned for each in row.measurements]
     todo = [each for each in measurements if not each.finished]
-    if todo:
-        tell.todo(len(todo), len(measurements))
+    if not todo:
+        return failed
+    tell.todo(len(todo), len(measurements))
     with tell.progress(len(todo)) as show:
-        failures = run_measurements(todo, workers or workers_for(len(todo)), show)
+        failures = runner.run(todo, show)
     note_failures(planned, failures)
     return failed + len(failures)
+
+
+class _Runner(Protocol):
+    """Where measurements run."""
+
+    def size(self, count: int) -> int:
+        """How many of so many measurements run at once."""
+
+    def time_steps(self, recipes: Mapping[str, Recipe], size: int) -> dict[str, float]:
+        """Returns the seconds of a step of each recipe."""
+
+    def run(
+        self, measurements: Sequence[Measurement], on_event: Callable[[Event], None]
+    ) -> dict[Measurement, str]:
+        """Runs measurements; returns the reasons of failures."""
+
+
+@dataclass(frozen=True)
+class _Local:
+    """Processes of this machine."""
+
+    workers: int | None
+
+    def size(self, count: int) -> int:
+        return self.workers or workers_for(count)
+
+    def time_steps(self, recipes: Mapping[str, Recipe], size: int) -> dict[str, float]:
+        return time_steps(recipes, size)
+
+    def run(
+        self, measurements: Sequence[Measurement], on_event: Callable[[Event], None]
+    ) -> dict[Measurement, str]:
+        # Restoring is short: where little is trained, each training gets more cores.
+        trained = sum(isinstance(each.system, Recipe) for each in measurements)
+        return run_measurements(measurements, self.size(max(1, trained)), on_event)
+
+
+@dataclass(frozen=True)
+class _OnRay:
+    """Tasks on a Ray cluster."""
+
+    workers: int | None
+    cluster: str
+
+    def size(self, _count: int) -> int:
+        from toolkit.tables.on_ray import workers_on_ray
+
+        return workers_on_ray(self.workers, cluster=self.cluster)
+
+    def time_steps(self, recipes: Mapping[str, Recipe], size: int) -> dict[str, float]:
+        from toolkit.tables.on_ray import time_steps_on_ray
+
+        return time_steps_on_ray(recipes, size, cluster=self.cluster)
+
+    def run(
+        self, measurements: Sequence[Measurement], on_event: Callable[[Event], None]
+    ) -> dict[Measurement, str]:
+        from toolkit.tables.on_ray import run_on_ray
+
+        return run_on_ray(measurements, self.workers, on_event, cluster=self.cluster)

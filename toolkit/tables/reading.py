@@ -34,14 +34,24 @@ def table_path(name: str) -> Path:
             return path
     except (OSError, RuntimeError):  # a name too long, a home of nobody
         pass
-    known = {path.stem.removeprefix("table"): path for path in PAPER_TABLES.glob("*.toml")}
+    known = _papers()
     if name in known:
         return known[name]
     raise UsageError(
         f"There is no table {name!r}.",
-        f"Tables: {', '.join(sorted(known)) or 'none'}. Or name a file of your own: "
-        "--table my.toml",
+        f"Tables: {', '.join(known) or 'none'}. Or name a file of your own: --table my.toml",
     )
+
+
+def names_of_tables() -> list[str]:
+    """Returns the names of the tables that ship: their numbers in the paper, then others."""
+    return list(_papers())
+
+
+def _papers() -> dict[str, Path]:
+    """Returns the files of the tables that ship, by name."""
+    return {path.stem.removeprefix("table"): path for path in sorted(PAPER_TABLES.glob("*.toml"),
+            key=lambda path: (not path.stem.startswith("table"), path.stem))}  # fmt: skip
 
 
 def read_table(name: str) -> Table:

@@ -15,7 +15,8 @@ from toolkit.evaluation.comparison import Direction
 from toolkit.evaluation.document import environment
 from toolkit.evaluation.photographs import Tag
 from toolkit.evaluation.statistics import Interval
-from toolkit.tables.comparison import ClaimResult, RowDifference
+from toolkit.tables.claims import AnyResult, CostResult, decide_costs
+from toolkit.tables.comparison import RowDifference
 from toolkit.tables.measurement import MadeBy
 from toolkit.tables.spec import PAPER, Row, SettingName, Table
 
@@ -53,10 +54,12 @@ class ColumnResult(_Record):
 
     Attributes:
         mean: Mean over photographs and seeds.
-        interval: Interval of the mean over the photographs; None for a single photograph.
+        interval: Interval of the mean over trainings and photographs, or over photographs if there
+            is one training or none; None for a single photograph.
         seeds: Mean of each seed.
         images: Mean over the seeds of each photograph.
         direction: Which figures are better.
+        figures: Figures of each seed, in the order of `images`; empty in older results.
     """
 
     mean: float
@@ -64,6 +67,7 @@ class ColumnResult(_Record):
     seeds: list[float]
     images: dict[str, float]
     direction: Direction
+    figures: list[list[float]] = Field(default_factory=list)
 
 
 class QualityRow(RowResult):
@@ -126,11 +130,13 @@ class CostsTable(_TableRecord):
         rows: Rows from top to bottom.
         failed: Number of rows that failed.
         environment: Versions of the libraries.
+        claims: What became of the paper's.
     """
 
     rows: list[RowResult]
     failed: int
     environment: dict[str, str]
+    claims: list[CostResult] = Field(default_factory=list)
 
 
 class Statistics(_Record):
@@ -153,6 +159,7 @@ class QualityTable(_TableRecord):
         statistics: How intervals and tests were made.
         differences: Of every two rows by every metric.
         claims: What became of the paper's.
+        deciding: The columns that decide claims.
         failed: How many rows and measurements failed.
         references: What the rows start from, and restorers to compare them with.
     """
@@ -165,7 +172,8 @@ class QualityTable(_TableRecord):
     quick: bool
     statistics: Statistics
     differences: list[RowDifference]
-    claims: list[ClaimResult]
+    claims: list[AnyResult]
+    deciding: list[str] = Field(default_factory=list)
     failed: int
     references: list[QualityRow] = Field(default_factory=list)
 
@@ -200,6 +208,7 @@ def costs_table(
         rows=list(rows),
         failed=failed,
         environment=table_environment(),
+        claims=decide_costs(table.claims, {row.label: row.measured for row in rows}),
     )
 
 

@@ -119,7 +119,7 @@ def run_measurements(
     return failures
 
 
-def _threads_of(measurement: Measurement, threads: int) -> int:
+def threads_of(measurement: Measurement, threads: int) -> int:
     """Number of threads: the same as when it was begun, as it changes the last digits of sums."""
     path = measurement.folder / "threads"
     if path.is_file():
@@ -133,7 +133,7 @@ def _threads_of(measurement: Measurement, threads: int) -> int:
 def _start(measurement: Measurement, place: int, threads: int) -> tuple[Connection, _Worker]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    threads = _threads_of(measurement, threads)
+    threads = threads_of(measurement, threads)
     process = context.Process(
         target=_child, args=(measurement, place, threads, theirs), daemon=True
     )
@@ -158,10 +158,7 @@ def _child(measurement: Measurement, place: int, threads: int, connection: Conne
     from toolkit.discovery import installed
     from toolkit.tables.measuring import measure
 
-    log = measurement.folder / "log.txt"
-    _speak_into(log)
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("toolkit").setLevel(logging.DEBUG)  # with the traceback of what failed
+    log = log_into(measurement.folder)
     torch.set_num_threads(threads)
     if torch.cuda.is_available():
         torch.cuda.set_device(place)
@@ -174,12 +171,14 @@ def _child(measurement: Measurement, place: int, threads: int, connection: Conne
     except (BrokenPipeError, KeyboardInterrupt):
         return  # what is finished lies in the measurement's folder
     except Exception as error:  # noqa: BLE001 - whatever it is, the other rows go on
-        connection.send(_Message("failed", reason=_reason(error, measurement.folder, log)))
+        connection.send(
+            _Message("failed", reason=reason_of_failure(error, measurement.folder, log))
+        )
     else:
         connection.send(_Message("done"))
 
 
-def _reason(error: Exception, folder: Path, log: Path) -> str:
+def reason_of_failure(error: Exception, folder: Path, log: Path) -> str:
     """The reason of a failure, for users."""
     if isinstance(error, ComponentError):
         traceback.print_exception(error)
@@ -194,9 +193,13 @@ def _reason(error: Exception, folder: Path, log: Path) -> str:
     return f"{type(error).__name__}: {error}\n{''.join(traceback.format_exception(error))}"
 
 
-def _speak_into(path: Path) -> None:
-    """Redirects stdout and stderr, which libraries print to, into a file."""
+def log_into(folder: Path) -> Path:
+    """Redirects this process's stdout and stderr, which libraries print to, into a log file."""
+    path = folder / "log.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("toolkit").setLevel(logging.DEBUG)  # with the traceback of what failed
+    return path

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from toolkit.evaluation.comparison import Direction
-from toolkit.evaluation.statistics import LEVEL, RESAMPLES, bootstrap_interval, mean
-from toolkit.tables.comparison import Figures, RowDifference, decide, differences
+from toolkit.evaluation.statistics import mean
+from toolkit.tables.claims import decide, pairs_of, ranks_of
+from toolkit.tables.comparison import differences, mean_interval
 from toolkit.tables.measurement import MeasurementResult
+from toolkit.tables.pairs import Figures, Rows, as_array, shared_images
 from toolkit.tables.planning import PlannedRow, Request
 from toolkit.tables.result import (
     ColumnResult,
@@ -18,11 +20,16 @@ from toolkit.tables.result import (
 )
 
 _STATISTICS = Statistics(
-    interval=f"{LEVEL:.0%} of the mean over the photographs, BCa bootstrap of "
-    f"{RESAMPLES} resamples",
-    tests="every two rows by every metric, on each photograph's mean over the seeds: "
-    "paired bootstrap interval and Wilcoxon's signed-rank test, corrected for all of them "
-    "(Bonferroni, Holm); a difference is shown where both agree, and all seeds",
+    interval="95% of the mean over trainings and photographs (crossed random effects, t interval, "
+    "Satterthwaite's degrees of freedom); over photographs alone with one training or none",
+    tests="every two rows by every metric, on differences of the same seed and photograph: t-test "
+    "with seeds and photographs as crossed random effects, with the seeds' variance over all "
+    "trained rows if it is the larger one; corrected (Holm, and simultaneous intervals by "
+    "Bonferroni) for all tests of the table's claims, and apart from these for all other "
+    "differences; where no row is trained, t-test and Wilcoxon's signed-rank test over photographs "
+    "must agree; with one training there is no verdict; ranks by these tests of all rows and "
+    "metrics of a claim, and shares of draws of a multiplier bootstrap over seeds and photographs "
+    "together",
 )
 
 
@@ -38,8 +45,12 @@ def quality_table(
     directions: dict[str, Direction] = {**table.directions}
     for row in rows:
         directions |= {name: each.direction for name, each in row.columns.items()}
-    found = _differences(request, planned, directions)
-    deciding = [each for each in found if each.metric in request.deciding]
+    figures = _rows(request, planned)
+    deciding = request.deciding
+    labels = [each.row.label for each in planned]
+    ranked = ranks_of(table.claims, labels, figures, deciding)
+    more = sum(each.is_testable for each in ranked)
+    found = differences(figures, directions, pairs_of(table.claims, deciding), more)
     return QualityTable(
         number=table.number,
         title=table.title,
@@ -56,7 +67,8 @@ def quality_table(
         quick=request.quick,
         statistics=_STATISTICS,
         differences=found,
-        claims=decide(table.claims, deciding),
+        claims=decide(table.claims, found, ranked, directions, figures, deciding),
+        deciding=deciding,
         failed=failed,
     )
 
@@ -92,18 +104,19 @@ def columns(planned: PlannedRow, metrics: Mapping[str, str]) -> dict[str, Column
     """The columns that were measured of a row, over the seeds that are finished."""
     results = _results(planned)
     found = {}
-    for column, seeds in _figures(planned, metrics).items():
-        shared = [name for name in seeds[0] if all(name in other for other in seeds)]
+    for column, figures in _figures(planned, metrics).items():
+        shared = shared_images(figures)
         if not shared:
             continue
-        images = {name: mean([figures[name] for figures in seeds]) for name in shared}
-        values = list(images.values())
+        values = as_array(figures, list(figures), shared)
+        images = dict(zip(shared, map(mean, values.T.tolist()), strict=True))
         found[column] = ColumnResult(
-            mean=mean(values),
-            interval=bootstrap_interval(values),
-            seeds=[mean([figures[name] for name in shared]) for figures in seeds],
+            mean=mean(list(images.values())),
+            interval=mean_interval(values),
+            seeds=list(map(mean, values.tolist())),
             images=images,
             direction=results[0].directions[metrics[column]],
+            figures=values.tolist(),
         )
     return found
 
@@ -129,22 +142,16 @@ def _figures(planned: PlannedRow, metrics: Mapping[str, str]) -> dict[str, Figur
     results = _results(planned)
     found: dict[str, Figures] = {}
     for column, metric in metrics.items():
-        seeds = [figures for each in results if (figures := each.figures.get(metric))]
+        seeds = {each.seed: figures for each in results if (figures := each.figures.get(metric))}
         if seeds:
             found[column] = seeds
     return found
 
 
-def _differences(
-    request: Request, planned: Sequence[PlannedRow], directions: Mapping[str, Direction]
-) -> list[RowDifference]:
-    """Differences between rows that are measured on the same photographs."""
-    found: list[RowDifference] = []
-    for dataset in dict.fromkeys(each.dataset for each in planned):
-        rows = {
-            each.row.label: _figures(each, request.metrics())
-            for each in planned
-            if each.dataset == dataset
-        }
-        found += differences(rows, directions)
+def _rows(request: Request, planned: Sequence[PlannedRow]) -> Rows:
+    """Figures by dataset, label and column."""
+    found: dict[str, dict[str, dict[str, Figures]]] = {}
+    for each in planned:
+        figures = {} if each.needs else _figures(each, request.metrics())
+        found.setdefault(each.dataset, {})[each.row.label] = figures
     return found

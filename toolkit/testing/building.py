@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolkit.testing.samples import modules_of
+from toolkit import members
+from toolkit.errors import ComponentError
+from toolkit.testing.samples import image, modules_of
 from toolkit.testing.subject import Subject, demand
 
 _LARGE = 100_000_000
@@ -16,8 +18,15 @@ _LARGE = 100_000_000
 
 def contract(subject: Subject) -> None:
     """Checks that `build` returns an object with the members of its kind, small with `tiny`."""
-    made = subject.made
-    if subject.component.kind == "backbone":
+    made, kind = subject.made, subject.component.kind
+    if kind in ("backbone", "generator"):
+        members.identity(made)
+    if kind == "dataset":
+        members.skipped(made)
+        members.files(made)
+    if kind == "loss":
+        members.frozen_bytes(made, image(2))
+    if kind == "backbone":
         return
     count = sum(
         parameter.numel()
@@ -34,8 +43,14 @@ def contract(subject: Subject) -> None:
 
 def meta(subject: Subject) -> None:
     """Checks networks built with `context.read_weights` false: the same shapes, without values."""
-    with torch.device("meta"):
-        hollow = subject.build(read_weights=False)
+    try:
+        with torch.device("meta"):
+            hollow = subject.build(read_weights=False)
+    except ComponentError as error:
+        raise AssertionError(
+            "cannot be built on the meta device, as for counting costs; if "
+            f"`context.read_weights` is false, read no files: {error}"
+        ) from error
     parts, real = _networks(subject, hollow), _networks(subject, subject.made)
     demand(
         parts.keys() == real.keys(),

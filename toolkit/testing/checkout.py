@@ -11,10 +11,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from toolkit.discovery import installed
+from toolkit.discovery import installed, plain_name
 from toolkit.errors import UsageError
 from toolkit.hookspecs import ENTRY_POINT_GROUP
-from toolkit.testing.distributions import plain
 
 _ROOTS = (".", "src", "lib", "python")
 """Folders of a checkout that packages are in."""
@@ -110,7 +109,11 @@ class _Finder(DistributionFinder):
     ) -> Iterable[Distribution]:
         """Returns the checkout, if it is asked for."""
         name = context.name if context else None
-        return [self.checkout] if name is None or plain(name) == plain(self.checkout.label) else []
+        return (
+            [self.checkout]
+            if name is None or plain_name(name) == plain_name(self.checkout.label)
+            else []
+        )
 
 
 @contextmanager

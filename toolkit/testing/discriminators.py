@@ -8,6 +8,7 @@ from torch import Tensor
 from toolkit import contracts
 from toolkit.abilities import JudgesBoth
 from toolkit.interfaces import Discriminator
+from toolkit.members import trainable
 from toolkit.streams import torch_stream
 from toolkit.testing.calls import input_of, same
 from toolkit.testing.losses import check_precision
@@ -33,7 +34,7 @@ def gradients(subject: Subject) -> None:
     """Checks that gradients reach every trainable parameter and what is judged."""
     judge: Discriminator = subject.made
     if _judges_nothing(judge):
-        demand(not contracts.trainable(judge), "it judges nothing, but has trainable parameters")
+        demand(not trainable(judge), "it judges nothing, but has trainable parameters")
         return
     check_gradients(judge, _logits(judge, input_of(subject)).mean())
     x = input_of(subject).requires_grad_(True)

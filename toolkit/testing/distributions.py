@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from toolkit.component import Component
-from toolkit.discovery import installed
+from toolkit.discovery import installed, plain_name
 from toolkit.errors import PluginWarning
 from toolkit.registry import Registry
 
@@ -56,14 +55,9 @@ def providers(registry: Registry) -> set[str]:
 
 def matches(name: str, pattern: str) -> bool:
     """Whether a distribution has a name, which may contain `*`; as pip compares names."""
-    return fnmatchcase(plain(name), plain(pattern))
-
-
-def plain(name: str) -> str:
-    """Normalizes a distribution's name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+    return fnmatchcase(plain_name(name), plain_name(pattern))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns the known distribution of this name; empty if there is none."""
-    return next((each for each in known if plain(each) == plain(name)), "")
+    return next((each for each in known if plain_name(each) == plain_name(name)), "")

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from typing import Literal
 
 from toolkit.component import Component
+from toolkit.discovery import plain_name
 from toolkit.errors import DataError, ToolkitError, WeightsError
 from toolkit.testing.checks import Check, checks_of
 from toolkit.testing.subject import Subject
@@ -108,7 +109,7 @@ def _in_extra(distribution: str, module: str) -> bool:
     except (PackageNotFoundError, ValueError):
         return False
     optional = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" in line}
-    return module.replace("_", "-") in {each.lower().replace("_", "-") for each in optional}
+    return plain_name(module) in {plain_name(each) for each in optional}
 
 
 def _message(subject: Subject, error: Exception) -> str:

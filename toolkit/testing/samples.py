@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from toolkit.abilities import networks_of
 from toolkit.component import Context
+from toolkit.members import networks
 from toolkit.registry import Registry
 from toolkit.streams import torch_stream
 
@@ -34,7 +34,7 @@ def latents(registry: Registry, count: int = 2, side: int = 16) -> Tensor:
 
 def modules_of(part: Any) -> dict[str, nn.Module]:
     """Returns the networks of an object: those that it names, itself, and its attributes."""
-    found = dict(networks_of(part))
+    found = dict(networks(part))
     if isinstance(part, nn.Module):
         found["itself"] = part
     return found | dict(_attributes(part))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from toolkit import contracts
+from toolkit import members
 from toolkit.errors import CheckpointError, ToolkitError
 from toolkit.testing.calls import input_of, output, same
 from toolkit.testing.subject import Subject, demand
@@ -14,8 +14,8 @@ from toolkit.testing.subject import Subject, demand
 def state(subject: Subject) -> None:
     """Loads an altered state, into the object and into a new one, which must then do the same."""
     part = subject.made
-    held = {name: tensor.clone() for name, tensor in contracts.state(part).items()}
-    for name, parameter in contracts.trainable(part).items():
+    held = {name: tensor.clone() for name, tensor in members.state(part).items()}
+    for name, parameter in members.trainable(part).items():
         demand(
             held[name].shape == parameter.shape,
             f"state() has {name!r} as {list(held[name].shape)}, the parameter is "
@@ -24,9 +24,9 @@ def state(subject: Subject) -> None:
     empty = sorted(name for name, tensor in held.items() if not tensor.numel())
     demand(not empty, f"state() has tensors without elements: {empty[:3]}")
     altered = {name: _altered(tensor) for name, tensor in held.items()}
-    contracts.load_state(part, altered)
-    _compare(contracts.state(part), altered, "load_state")
-    for name, parameter in contracts.trainable(part).items():
+    members.load_state(part, altered)
+    _compare(members.state(part), altered, "load_state")
+    for name, parameter in members.trainable(part).items():
         demand(
             torch.equal(parameter.detach(), altered[name]),
             f"load_state() did not restore the parameter {name!r}",
@@ -34,7 +34,7 @@ def state(subject: Subject) -> None:
     if held:
         _check_refusal(subject, held)
         _check_another(subject, altered)
-    contracts.load_state(part, held)
+    members.load_state(part, held)
 
 
 def _altered(tensor: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def _check_refusal(subject: Subject, held: dict[str, Tensor]) -> None:
     """Checks that a state without one of its names is refused."""
     lost = min(held)
     try:
-        contracts.load_state(
+        members.load_state(
             subject.made, {name: tensor for name, tensor in held.items() if name != lost}
         )
     except CheckpointError:
@@ -72,8 +72,8 @@ def _check_refusal(subject: Subject, held: dict[str, Tensor]) -> None:
 def _check_another(subject: Subject, altered: dict[str, Tensor]) -> None:
     """Checks that the state decides what an object does: another one with it does the same."""
     other = subject.build()
-    contracts.load_state(subject.made, altered)
-    contracts.load_state(other, altered)
+    members.load_state(subject.made, altered)
+    members.load_state(other, altered)
     x = input_of(subject)
     with torch.no_grad():
         first, second = (output(subject, each, x) for each in (subject.made, other))

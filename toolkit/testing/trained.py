@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from toolkit.contracts import trainable
 from toolkit.interfaces import Trainable
+from toolkit.members import trainable
 from toolkit.testing.subject import demand
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
+
+from toolkit.members import load_state, state
 
 
 class Stateful(Protocol):
@@ -34,14 +36,15 @@ class Average:
     """
 
     def __init__(self, generator: Stateful, decay: float) -> None:
-        self._generator, self._decay = generator, decay
-        self.weights = {name: tensor.clone() for name, tensor in generator.state().items()}
+        self._generator = cast("Any", generator)
+        self._decay = decay
+        self.weights = {name: tensor.clone() for name, tensor in state(self._generator).items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Updates the average after step `step`, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, tensor in self._generator.state().items():
+        for name, tensor in state(self._generator).items():
             kept = self.weights[name]
             if kept.is_floating_point():
                 kept.lerp_(tensor.to(kept), 1 - decay)
@@ -57,9 +60,9 @@ class Average:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Loads the averaged weights into the generator for the duration of a block."""
-        trained = {name: tensor.clone() for name, tensor in self._generator.state().items()}
-        self._generator.load_state(self.weights)
+        trained = {name: tensor.clone() for name, tensor in state(self._generator).items()}
+        load_state(self._generator, self.weights)
         try:
             yield
         finally:
-            self._generator.load_state(trained)
+            load_state(self._generator, trained)

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from toolkit import defaults
-from toolkit.abilities import networks_of
 from toolkit.component import Context
-from toolkit.contracts import move, state, trainable
+from toolkit.contracts import move
 from toolkit.devices import choose_device, choose_precision
 from toolkit.discovery import installed
 from toolkit.errors import UsageError
 from toolkit.interfaces import Trainable
+from toolkit.members import networks, state, trainable
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.streams import torch_stream
@@ -46,14 +46,14 @@ def build_system(
     judge = _seeded(seed, "discriminator", lambda: context.make("discriminator", recipe.disc))
     for part in (generator, judge):
         move(part, ranks.device)
-        prepare(networks_of(part), recipe.train)
+        prepare(networks(part), recipe.train)
     learners = {"generator": _learner(generator, recipe.train.lr, recipe, ranks)}
     if trainable(judge):
         learners["discriminator"] = _learner(judge, recipe.train.disc_lr, recipe, ranks)
     if recipe.train.shard:
-        networks = [*networks_of(generator).values(), *networks_of(judge).values()]
+        every = [*networks(generator).values(), *networks(judge).values()]
         kept = [each for learner in learners.values() for each in learner.parameters.values()]
-        shard(networks, kept, ranks)
+        shard(every, kept, ranks)
     losses = _losses(recipe, context, ranks.device)
     trained_by = any(term.weight for term in losses.values())
     if not (trained_by or recipe.objective.latent or judge.judges != "nothing"):

@@ -43,11 +43,13 @@ class Crash:
         folder: Where it is kept.
         step: Counted from 1.
         guilty: What is to blame, in words.
+        source: The component that computed it; empty if it is not known.
     """
 
     folder: Path
     step: int
     guilty: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ def keep_crash(run: Run, system: System, batch: Batch, step: int, error: NotFini
     numbers = [each for share in ranks.gather(batch.numbers) for each in share]
     names = [each for share in ranks.gather(batch.names) for each in share]
     whole = Batch(ranks.join(batch.lr.to(ranks.device)), ranks.join(batch.hr.to(ranks.device)))
-    crash = Crash(run.crashes / f"step-{step + 1:07d}", step + 1, found.guilty[0])
+    guilty = found.guilty[0]
+    folder = run.crashes / f"step-{step + 1:07d}"
+    crash = Crash(folder, step + 1, guilty, found.sources.get(guilty, ""))
     if ranks.first:
         report = {
             "step": crash.step,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from toolkit.contracts import predict
 from toolkit.errors import lacks_memory
 from toolkit.expectations import finite_or_not
+from toolkit.makers import maker_of
 from toolkit.training.data import Batch
 from toolkit.training.step import Terms, discriminator_terms, generator_terms
 from toolkit.training.system import Learner, Piece, System, frozen
@@ -26,11 +27,19 @@ class Diagnosis:
         values: Losses by name.
         gradients: Norms of the gradients of the trained parameters, by loss.
         guilty: What is not finite, in words, causes before their effects.
+        sources: The components that computed it, by these words, where they are known.
     """
 
     values: dict[str, float] = field(default_factory=dict)
     gradients: dict[str, float] = field(default_factory=dict)
     guilty: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def blame(self, words: str, part: object = None) -> None:
+        """Adds what is not finite, and the object that computed it."""
+        self.guilty.append(words)
+        if maker := maker_of(part):
+            self.sources[words] = f"the {maker.kind} {maker.name!r} of {maker.distribution}"
 
     def document(self) -> dict[str, Any]:
         """Returns it as JSON's types; numbers that are not finite become texts."""
@@ -79,35 +88,46 @@ def merged(diagnoses: Sequence[Diagnosis]) -> Diagnosis:
         gradients = [each.gradients[name] for each in diagnoses if name in each.gradients]
         whole.gradients[name] = _largest(gradients)
     whole.guilty = list(dict.fromkeys(words for each in diagnoses for words in each.guilty))
+    whole.sources = {words: told for each in diagnoses for words, told in each.sources.items()}
     return whole
 
 
 def _diagnosed(system: System, piece: Piece, *, first_loss_only: bool) -> Diagnosis:
     found = Diagnosis()
     with torch.no_grad(), system.autocast():
-        latent = predict(system.generator, piece.lr).latent
-    found.guilty += _not_finite("the generator's latents", latent)
+        prediction = predict(system.generator, piece.lr)
+        made = {"latents": prediction.latent}
+        if system.losses or not system.judges_latents:
+            made["images"] = prediction.image
+    for name, tensor in made.items():
+        if not tensor.isfinite().all():
+            found.blame(f"the generator's {name}", system.generator)
     with frozen(system.discriminator_parameters):
         terms = generator_terms(system, piece, first_loss_only=first_loss_only)
-        _add(terms, system.learners["generator"], found)
+        _add(terms, "generator", system, found)
     if system.discriminator_parameters and not first_loss_only:
         terms = discriminator_terms(system, piece, terms.output.detach())
-        _add(terms, system.learners["discriminator"], found)
+        _add(terms, "discriminator", system, found)
     return found
 
 
-def _add(terms: Terms, learner: Learner, found: Diagnosis) -> None:
+def _add(terms: Terms, learner: str, system: System, found: Diagnosis) -> None:
     """Adds values and gradients of a piece's losses."""
+    parts: dict[str, object] = {name: term.loss for name, term in system.losses.items()}
+    parts |= dict.fromkeys(("adversarial", "discriminator"), system.discriminator)
+    parts["latent"] = system.generator  # which encodes what its latents are compared with
     for name, loss in terms.losses.items():
         found.values[name] = value = loss.item()
         if not math.isfinite(value):
-            found.guilty.append(f"the loss {name!r} ({value})")
+            found.blame(f"the loss {name!r} ({value})", parts.get(name))
         if not loss.requires_grad:
             continue
-        gradients = _gradients(loss, learner)
+        gradients = _gradients(loss, system.learners[learner])
         found.gradients[name] = norm = nn.utils.get_total_norm(gradients.values()).item()
         if math.isfinite(value) and not math.isfinite(norm):
-            found.guilty.append(f"the gradient of the loss {name!r}{_place(gradients)}")
+            place = _place(gradients)  # at some weights, and so not by what all of them share
+            part = system.learners[learner].part if place else parts.get(name)
+            found.blame(f"the gradient of the loss {name!r}{place}", part)
 
 
 def _gradients(loss: Tensor, learner: Learner) -> dict[str, Tensor]:

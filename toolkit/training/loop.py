@@ -193,8 +193,9 @@ def _not_finite(training: OpenRun, batch: Batch, error: NotFiniteError) -> str:
     run, limit = training.run, training.recipe.train.max_skipped_steps
     with writing_to(run):
         crash = keep_crash(run, training.system, batch, training.step, error)
+    source = f", from {crash.source}" if crash.source else ""
     message = (
-        f"Step {crash.step} was not applied, because this is not finite: {crash.guilty}. "
+        f"Step {crash.step} was not applied, because this is not finite: {crash.guilty}{source}. "
         f"It computed {error.figures}. Its images and weights are in {crash.folder}."
     )
     skipped = training.ranks.share(sum(SKIPPED in figures for _, figures in run.read_log()))

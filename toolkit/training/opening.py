@@ -10,6 +10,7 @@ from pathlib import Path
 from toolkit.checkpoints import checkpoints
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.files import locked, remove_leftovers
+from toolkit.members import state as state_of
 from toolkit.recipe import Recipe, share_of_batch
 from toolkit.registry import Registry
 from toolkit.runs import Run, load_generator, run_named
@@ -159,7 +160,7 @@ def _begin(system: System, recipe: Recipe, registry: Registry) -> int:
         origin.recipe()  # says so where there is no run
         load_generator(system.generator, origin.latest())
         if system.average:
-            system.average.load(system.generator.state())
+            system.average.load(state_of(system.generator))
     return 0
 
 

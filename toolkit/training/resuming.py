@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.abilities import HasFiles
 from toolkit.errors import UsageError
 from toolkit.files import write_atomically
 from toolkit.interfaces import Dataset
+from toolkit.members import files
 from toolkit.provenance import changed
 from toolkit.recipe import Recipe, difference, resolve
 from toolkit.registry import Registry
@@ -74,15 +74,15 @@ def material_of(dataset: Dataset) -> dict[str, tuple[int, str]]:
 
     Of more than 5,000 files, one digest of all names and sizes: reading them would take hours.
     """
-    files = dataset.files if isinstance(dataset, HasFiles) else {}
-    if len(files) <= _LISTED:
-        return {name: _told(path) for name, path in files.items() if path.is_file()}
+    named = files(dataset)
+    if len(named) <= _LISTED:
+        return {name: _told(path) for name, path in named.items() if path.is_file()}
     total, digest = 0, hashlib.sha256()
-    for name in sorted(files):
-        size = files[name].stat().st_size if files[name].is_file() else -1
+    for name in sorted(named):
+        size = named[name].stat().st_size if named[name].is_file() else -1
         digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
         total += max(0, size)
-    return {f"names and sizes of {len(files)} files": (total, digest.hexdigest())}
+    return {f"names and sizes of {len(named)} files": (total, digest.hexdigest())}
 
 
 def save_material(material: Material, folder: Path) -> None:

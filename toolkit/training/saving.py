@@ -19,9 +19,10 @@ from toolkit.checkpoints import (
     save_checkpoint,
     verify,
 )
-from toolkit.contracts import load_state
 from toolkit.errors import CheckpointError
 from toolkit.files import remove_leftovers
+from toolkit.members import identity, load_state
+from toolkit.members import state as state_of
 from toolkit.runs import Run, load_generator
 from toolkit.training.state import load_optimizer_state, optimizer_state
 from toolkit.training.system import System
@@ -36,7 +37,7 @@ def parts_of(system: System) -> dict[str, Mapping[str, Tensor]]:
     """Returns all that a step changes; "generator" holds the weights used for restoring."""
     parts: dict[str, Mapping[str, Tensor]] = {}
     for name, learner in system.learners.items():
-        parts[name] = learner.part.state()
+        parts[name] = state_of(learner.part)
         parts[f"{name}.optimizer"] = optimizer_state(learner.optimizer, learner.parameters)
     if system.average:
         parts[_TRAINED], parts["generator"] = parts["generator"], system.average.weights
@@ -63,7 +64,7 @@ def save(run: Run, system: System, step: int, keep: int, metadata: Mapping[str, 
 def write(path: Path, system: System, metadata: Mapping[str, Any]) -> None:
     """Writes a checkpoint to a file of any name."""
     texts = {key: json.dumps(value) for key, value in metadata.items()}
-    save_checkpoint(path, parts_of(system), {**texts, "fingerprint": system.generator.fingerprint})
+    save_checkpoint(path, parts_of(system), {**texts, "fingerprint": identity(system.generator)})
 
 
 def load(path: Path, system: System) -> dict[str, Any]:
@@ -74,8 +75,8 @@ def load(path: Path, system: System) -> dict[str, Any]:
     """
     load_generator(system.generator, path)
     if system.average:
-        system.average.load(system.generator.state())
-        system.generator.load_state(load_part(path, _TRAINED))
+        system.average.load(state_of(system.generator))
+        load_state(system.generator, load_part(path, _TRAINED))
     for name, learner in system.learners.items():
         if name != "generator":
             load_state(learner.part, load_part(path, name))

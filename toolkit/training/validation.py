@@ -14,6 +14,7 @@ from toolkit.contracts import figures, predict
 from toolkit.errors import DataError, UsageError
 from toolkit.files import link_atomically
 from toolkit.interfaces import Metric
+from toolkit.members import length
 from toolkit.recipe import Recipe
 from toolkit.registry import Registry
 from toolkit.reporting.validation import best_point
@@ -71,7 +72,7 @@ class Validation:
 
     def score(self, system: System, step: int) -> dict[str, float]:
         """Scores the generator, or its average, on all ranks together, and records the means."""
-        ranks, count = system.ranks, len(self._pairs.dataset)
+        ranks, count = system.ranks, length(self._pairs.dataset)
         # As many on every rank, some perhaps twice: the ranks gather sharded weights together.
         rounds = range(ranks.rank, -(-count // ranks.size) * ranks.size, ranks.size)
         mine = [number % count for number in rounds]

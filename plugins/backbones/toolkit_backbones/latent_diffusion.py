@@ -12,11 +12,13 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
+from toolkit.plugin import UsageError
 from toolkit_backbones import lora
 from toolkit_backbones.architecture import PARTS, Architecture, Part
 from toolkit_backbones.condition import Condition
 from toolkit_backbones.convolution import use_products
 from toolkit_backbones.precision import default_dtype
+from toolkit_backbones.shipped import is_second_half
 from toolkit_backbones.sources import Source
 
 TRAIN_TIMESTEPS = 1000
@@ -138,7 +140,10 @@ class LatentDiffusion:
     ) -> _MODEL:
         """Returns the network with weights from the source, or random ones."""
         if self._source:
-            network.load_state_dict(self._source.read(part, network, precision), assign=True)
+            weights = self._source.read(part, network, precision)
+            if not weights.keys() >= network.state_dict().keys():
+                network = _first_half(network)
+            network.load_state_dict(weights, assign=True)
             return network
         network = _random(model, self._architecture[part])
         nn.Module.to(network, precision)  # diffusers' override gives an unfounded warning
@@ -165,6 +170,21 @@ def _shared_weights(
     cached = {name: _SHARED.get((identity, name)) for name, _ in network.named_parameters()}
     weights = {name: parameter for name, parameter in cached.items() if parameter is not None}
     return weights if len(weights) == len(cached) else None
+
+
+def _first_half(network: _MODEL) -> _MODEL:
+    """Removes what follows the middle block of a UNet; it can then be a trunk, but not predict."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise UsageError(
+            "This backbone has only the half of a UNet that discriminators use.",
+            "Train the generator on another one: --backbone pocket",
+        )
+
+    for part in [part for part, _ in network.named_children() if is_second_half(part)]:
+        delattr(network, part)
+    network.forward = refuse
+    return network
 
 
 def _random(model: type[_MODEL], config: Mapping[str, Any]) -> _MODEL:

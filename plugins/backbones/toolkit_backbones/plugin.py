@@ -56,7 +56,7 @@ def _pocket(options: BackboneOptions, context: Context) -> Backbone:
     custom = options.weights if options.weights not in _RANDOM else ""
     path = look_up(custom) if custom else POCKET
     has_sums = not custom or (path / SUMS).exists()
-    folder = Shipped(path, "pocket") if has_sums else Folder(path, "pocket")
+    folder = Shipped(path, "pocket", base=POCKET) if has_sums else Folder(path, "pocket")
     return _assemble("pocket", folder.architecture(), folder, options, context)
 
 

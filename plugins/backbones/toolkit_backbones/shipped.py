@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,46 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from toolkit.plugin import Checkpoint
     from toolkit_backbones.architecture import Part
 
 SUMS = "SHA256SUMS"
+_SECOND_HALF = ("up_blocks", "conv_norm_out", "conv_out")
 
 
+@dataclass(frozen=True)
 class Shipped(Folder):
-    """A folder with `SHA256SUMS`, verified once."""
+    """A folder with `SHA256SUMS`, verified once.
+
+    Its UNet may have the half alone that discriminators use, up to the middle block.
+
+    Attributes:
+        base: The shipped folder whose autoencoder is used if this one has none.
+    """
+
+    base: Path | None = None
+
+    def part(self, part: Part) -> Path:
+        """See `Folder`."""
+        own = super().part(part)
+        return self.base / part if self.base and not own.exists() else own
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
         """See `Source`."""
-        check_sums(self.path)
+        check_sums(self.part(part).parent)
         return super().read(part, network, precision)
+
+    def wanted(self, network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """Leaves out the UNet's second half if the checkpoint has nothing of it."""
+        tensors = super().wanted(network, checkpoint)
+        if any(is_second_half(name) for name in checkpoint.names):
+            return tensors
+        return {name: each for name, each in tensors.items() if not is_second_half(name)}
+
+
+def is_second_half(name: str) -> bool:
+    """Whether a tensor or module belongs to what follows a UNet's middle block."""
+    return name.partition(".")[0] in _SECOND_HALF
 
 
 @functools.cache

@@ -62,9 +62,13 @@ class Folder:
     owner: str
     expected: Architecture | None = None
 
+    def part(self, part: Part) -> Path:
+        """Returns the folder of a part."""
+        return self.path / part
+
     def config(self, part: Part) -> dict[str, Any]:
         """Reads the part's configuration."""
-        return read_json(self.path / part / "config.json")
+        return read_json(self.part(part) / "config.json")
 
     def architecture(self) -> Architecture:
         """Reads both configurations; raises `WeightsError` if a required setting is missing."""
@@ -79,16 +83,21 @@ class Folder:
 
     def files(self, part: Part) -> list[Path]:
         """Returns the weight files, and the configuration unless the architecture is given."""
-        config = [] if self.expected else [self.path / part / "config.json"]
-        return [*config, *part_files(self.path / part, self.owner)]
+        config = [] if self.expected else [self.part(part) / "config.json"]
+        return [*config, *part_files(self.part(part), self.owner)]
 
     def read(self, part: Part, network: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
         """See `Source`."""
         if self.expected:
-            check_same(self.owner, part, self.expected[part], self.config(part), self.path / part)
+            check_same(self.owner, part, self.expected[part], self.config(part), self.part(part))
         self._check_prediction()
-        checkpoint = Checkpoint.read(*part_files(self.path / part, self.owner))
-        return fill(network.state_dict(), checkpoint, _diffusers_names, precision=precision)
+        checkpoint = Checkpoint.read(*part_files(self.part(part), self.owner))
+        wanted = self.wanted(network, checkpoint)
+        return fill(wanted, checkpoint, _diffusers_names, precision=precision)
+
+    def wanted(self, network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:  # noqa: ARG002
+        """Returns the tensors of a network that a checkpoint must have: all."""
+        return network.state_dict()
 
     def _check_prediction(self) -> None:
         schedule = self.path / hub.SCHEDULE

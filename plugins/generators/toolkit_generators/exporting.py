@@ -1,13 +1,17 @@
-"""Exports a one-step generator in diffusers' layout, with example code.
+"""Exports a one-step generator in diffusers' layout, with a pipeline that restores.
 
-- diffusers: LoRA, with diffusers' or ComfyUI's key names, and embeddings.
-- merged: UNet with merged LoRA, VAE, scheduler, and embeddings.
+- diffusers: LoRA, with diffusers' or ComfyUI's key names, which the pipeline adds to the base.
+- merged: VAE, and UNet with merged LoRA.
+
+Both have a scheduler, and the embeddings as `condition/`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +23,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from toolkit.plugin import ToolkitError
+from toolkit_generators.custom_pipeline import condition, pipeline
 
 if TYPE_CHECKING:
     from toolkit_generators.model import OneStepModel
 
 _LORA = {"diffusers": "pytorch_lora_weights.safetensors", "comfyui": "lora_comfyui.safetensors"}
 """File names of the LoRA by key format; diffusers looks for the first by default."""
-_EMBEDDINGS = "embeddings.safetensors"
+_LORA_FOLDER = "unet/lora"
+"""Below a component's folder, of which diffusers' pipelines download all."""
+_CONDITION = "condition"
 
 
 def export(generator: OneStepModel, folder: Path, form: str, keys: str, base: str) -> str:
@@ -48,24 +55,24 @@ def export(generator: OneStepModel, folder: Path, form: str, keys: str, base: st
         )
     state = {name: tensor.cpu() for name, tensor in generator.state().items()}
     lora = {name: tensor for name, tensor in state.items() if name.startswith("unet.")}
-    embeddings = {name: tensor for name, tensor in state.items() if name not in lora}
     try:
-        save_file(embeddings, folder / _EMBEDDINGS)
+        _write_pipeline(generator, folder, None if form == "merged" else base)
         if form == "merged":
             _write_merged(generator, folder)
         else:
-            _write_lora(generator, lora, folder / _LORA[keys], keys)
+            _write_lora(generator, lora, folder / _LORA_FOLDER / _LORA[keys], keys)
     except SafetensorError as error:
         raise ToolkitError(
             f"Cannot write the export ({error}).",
             "Check free space, or export to another folder: --out DIR",
         ) from None
-    sections = _about(generator, len(lora) // 2, form), _usage(generator, form, keys, base)
+    sections = _about(generator, len(lora) // 2, form), _usage(form, keys, base)
     return "\n".join(sections)
 
 
 def _write_lora(generator: OneStepModel, lora: Mapping[str, Tensor], path: Path, keys: str) -> None:
     """Writes the LoRA, with alpha / rank in the B matrices for programs that ignore alpha."""
+    path.parent.mkdir(parents=True)
     scale = generator.lora_alpha / generator.lora_rank
     scaled = {name: scale * w if ".lora_B." in name else w for name, w in lora.items()}
     if keys == "comfyui":
@@ -84,7 +91,43 @@ def _write_merged(generator: OneStepModel, folder: Path) -> None:
     generator.backbone.merge_lora(generator.unet)
     generator.unet.save_pretrained(folder / "unet")
     generator.vae.save_pretrained(folder / "vae")
+
+
+def _write_pipeline(generator: OneStepModel, folder: Path, base: str | None) -> None:
+    """Writes all but the networks: the pipeline's code and settings, scheduler and embeddings."""
+    shutil.copyfile(str(pipeline.__file__), folder / "pipeline.py")
     _scheduler(generator).save_pretrained(folder / "scheduler")
+    embeddings = _embeddings(generator)
+    embeddings.save_pretrained(folder / _CONDITION)
+    shutil.copyfile(str(condition.__file__), folder / _CONDITION / "condition.py")
+    own = base is None
+    index = {
+        "_class_name": ["pipeline", pipeline.OneStepPipeline.__name__],
+        "_diffusers_version": version("diffusers"),
+        "vae": ["diffusers", "AutoencoderKL"] if own else [None, None],
+        "unet": ["diffusers", "UNet2DConditionModel"] if own else [None, None],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "condition": [_CONDITION, condition.OneStepCondition.__name__],
+        "timestep": generator.timestep,
+        "scale": generator.scale,
+        "posterior": generator.posterior,
+        "base": base,
+    }
+    text = json.dumps(index, indent=2) + "\n"
+    (folder / "model_index.json").write_text(text, encoding="utf-8")
+
+
+@torch.no_grad()
+def _embeddings(generator: OneStepModel) -> condition.OneStepCondition:
+    """Returns the generator's embeddings as a part of the pipeline."""
+    made: condition.OneStepCondition
+    own: Any = generator.condition
+    added = own(1, torch.float32).get("added_cond_kwargs")
+    sizes = [] if added is None else added["time_ids"][0].tolist()
+    pooled = 0 if added is None else own.pooled.shape[1]
+    made = condition.OneStepCondition(*own.text.shape[1:], pooled, sizes)
+    made.load_state_dict({name: tensor.cpu() for name, tensor in own.state_dict().items()})
+    return made
 
 
 def _scheduler(generator: OneStepModel) -> Any:
@@ -116,7 +159,7 @@ noise is subtracted (eq. 1) and the result decoded.
 - Backbone: {generator.backbone.name}; its VAE is unchanged.
 - LoRA on the UNet: rank {generator.lora_rank}, alpha {generator.lora_alpha:g}, \
 {layers} layers.{merged}
-- `{_EMBEDDINGS}`: {_shapes(generator)}.
+- Embeddings, in `{_CONDITION}/`: {_shapes(generator)}.
 """
 
 
@@ -125,92 +168,45 @@ def _shapes(generator: OneStepModel) -> str:
     return ", ".join(f"`{name}` {list(parameter.shape)}" for name, parameter in parameters)
 
 
-def _usage(generator: OneStepModel, form: str, keys: str, base: str) -> str:
-    notes = [
-        "`toolkit restore` also corrects colours, and processes large images in tiles.",
-    ]
-    if generator.posterior == "sample":
-        notes.append(
-            "It takes a sample of the encoder's posterior, where this code takes the mode."
-        )
+def _usage(form: str, keys: str, base: str) -> str:
+    needs, more = "", ""
+    if form != "merged":
+        needs = " and peft" if keys == "diffusers" else ", peft and transformers"
+        if "/" not in base:
+            more = f', base="{base}"'
+    notes = [f"It needs diffusers{needs}. The code that it trusts is `pipeline.py` in this folder."]
+    if more:
+        notes.append(f"`base` is the folder that contains `unet/` and `vae/` of `{base}`.")
+    notes.append(
+        "Large images are processed in tiles, and colours are corrected, as by `toolkit restore`;\n"
+        "see the arguments `tile`, `colour` and `strength`."
+    )
     if form == "diffusers" and keys == "diffusers":
         notes.append(
-            "`load_lora_weights` of diffusers' Stable Diffusion pipelines also reads this folder."
+            "`load_lora_weights` of diffusers' Stable Diffusion pipelines also reads the LoRA,\n"
+            f'with `subfolder="{_LORA_FOLDER}"`.'
         )
     if form == "diffusers" and keys == "comfyui":
         notes.append(
-            f"In ComfyUI, put `{_LORA['comfyui']}` into `models/loras`; the workflow must supply\n"
-            "the embedding and eq. 1, which a LoRA cannot contain."
+            f"In ComfyUI, put `{_LORA_FOLDER}/{_LORA['comfyui']}` into `models/loras`; the\n"
+            "workflow must supply the embedding and eq. 1, which a LoRA cannot contain."
         )
-    code = _example(generator, form, keys, base)
-    return f"## Use\n\n```python\n{code}```\n\n" + "\n".join(notes) + "\n"
-
-
-def _example(generator: OneStepModel, form: str, keys: str, base: str) -> str:
-    pipeline = ", StableDiffusionPipeline" if form == "diffusers" and keys == "comfyui" else ""
-    more = _more_conditions(generator)
-    return f"""\
-import numpy as np
-import torch
-from diffusers import AutoencoderKL, DDIMScheduler{pipeline}, UNet2DConditionModel
-from PIL import Image
-from safetensors.torch import load_file
-from torch.nn.functional import interpolate, pad
-
-FOLDER = "."  # with the files of this model
-{_networks(generator, form, keys, base)}
-embeddings = load_file(f"{{FOLDER}}/{_EMBEDDINGS}")
-
-photo = torch.from_numpy(np.array(Image.open("photo.png").convert("RGB")))
-lr = photo.movedim(-1, 0)[None] / 255  # [1, 3, h, w], in [0, 1]
-h, w = lr.shape[-2:]
-lr = pad(lr, (0, -w % {generator.multiple}, 0, -h % {generator.multiple}), mode="replicate")
-enlarged = interpolate(lr, scale_factor={generator.scale}, mode="bicubic", antialias=True)
-with torch.inference_mode():
-    z_l = vae.encode(2 * enlarged - 1).latent_dist.mode() * vae.config.scaling_factor
-    noise = unet(z_l, {generator.timestep}, embeddings["text"]{more}).sample
-    signal = scheduler.alphas_cumprod[{generator.timestep}]
-    z_h = (z_l - (1 - signal).sqrt() * noise) / signal.sqrt()  # eq. 1
-    sr = (vae.decode(z_h / vae.config.scaling_factor).sample + 1) / 2
-sr = sr[..., : {generator.scale} * h, : {generator.scale} * w].clamp(0, 1)
-pixels = (255 * sr[0]).round().byte().movedim(0, -1)
-Image.fromarray(pixels.numpy()).save("restored.png")
-"""
-
-
-def _networks(generator: OneStepModel, form: str, keys: str, base: str) -> str:
-    """Returns the lines that load `vae`, `unet` and `scheduler`."""
-    if form == "merged":
-        return """\
-vae = AutoencoderKL.from_pretrained(FOLDER, subfolder="vae")
-unet = UNet2DConditionModel.from_pretrained(FOLDER, subfolder="unet")
-scheduler = DDIMScheduler.from_pretrained(FOLDER, subfolder="scheduler")"""
-    name = _LORA[keys]
-    load = f'unet.load_lora_adapter(FOLDER, prefix="unet", weight_name="{name}")'
-    if keys == "comfyui":
-        load = f"""\
-lora, alphas = StableDiffusionPipeline.lora_state_dict(FOLDER, weight_name="{name}")
-unet.load_lora_adapter(lora, prefix="unet", network_alphas=alphas)"""
-    schedule = _scheduler(generator).config
-    comment = "on the model hub" if "/" in base else "the folder that contains its unet/ and vae/"
-    return f"""\
-BASE = "{base}"  # {comment}
-vae = AutoencoderKL.from_pretrained(BASE, subfolder="vae")
-unet = UNet2DConditionModel.from_pretrained(BASE, subfolder="unet")
-{load}
-scheduler = DDIMScheduler(
-    beta_schedule="scaled_linear", beta_start={schedule.beta_start}, beta_end={schedule.beta_end}
-)"""
-
-
-@torch.no_grad()
-def _more_conditions(generator: OneStepModel) -> str:
-    """Returns code for SDXL's `added_cond_kwargs`, or "" for UNets conditioned on text only."""
-    added = generator.condition(1, torch.float32).get("added_cond_kwargs")
-    if added is None:
-        return ""
-    sizes = added["time_ids"].tolist()
     return (
-        ', added_cond_kwargs={\n        "text_embeds": embeddings["pooled"],\n'
-        f'        "time_ids": torch.tensor({sizes}),\n    }}'
+        f"""\
+## Use
+
+```python
+import torch
+from diffusers import DiffusionPipeline
+from PIL import Image
+
+FOLDER = "."  # with the files of this model, or its name on the model hub
+pipe = DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True{more})
+# pipe.to("cuda", torch.float16)
+pipe(Image.open("photo.png")).images[0].save("restored.png")
+```
+
+"""
+        + "\n".join(notes)
+        + "\n"
     )

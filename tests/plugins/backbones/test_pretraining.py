@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 
 from toolkit.checkpoints import checkpoints, load_part
 from toolkit.discovery import installed
@@ -66,6 +67,15 @@ def test_a_published_run_restores_as_the_run_itself_and_holds_no_more(tmp_path):
     with torch.no_grad():
         first, second = run.restorer(installed())(lr), shipped.restorer(installed())(lr)
     torch.testing.assert_close(first, second, atol=2e-2, rtol=0)
+
+
+def test_a_judge_is_published_without_what_follows_its_middle_block(tmp_path):
+    names = ["conv_in.weight", "down_blocks.0.a", "mid_block.b", "up_blocks.0.c", "conv_out.bias"]
+    path = tmp_path / "unet.safetensors"
+    save_file({name: torch.full((2,), float(i)) for i, name in enumerate(names)}, path)
+    publish.keep_first_half(path)
+    kept = load_file(path)
+    assert [kept[name][0].item() for name in sorted(kept)] == [0, 1, 2]
 
 
 def test_sums_follow_the_files(tmp_path):

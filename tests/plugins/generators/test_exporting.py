@@ -17,6 +17,7 @@ from toolkit_backbones.latent_diffusion import alphas_cumprod
 RANK, ALPHA = 2, 6.0
 T_L = 399
 DIFFUSERS, COMFYUI = "pytorch_lora_weights.safetensors", "lora_comfyui.safetensors"
+LORA = "unet/lora"
 
 COMFYUI_KEY = re.compile(
     r"lora_unet_(?:(?:down|up)_blocks_\d+|mid_block)_(?:"
@@ -86,7 +87,7 @@ def pipeline():
 
 
 def noise_of(unet, latent, folder):
-    text = load_file(folder / "embeddings.safetensors")["text"]
+    text = load_file(folder / "condition" / "diffusion_pytorch_model.safetensors")["text"]
     with torch.inference_mode():
         return unet(latent, T_L, text).sample
 
@@ -94,17 +95,17 @@ def noise_of(unet, latent, folder):
 @pytest.mark.parametrize(("keys", "name"), [("diffusers", DIFFUSERS), ("comfyui", COMFYUI)])
 def test_diffusers_loads_the_lora(exported, keys, name, latent, expected):
     folder = exported("diffusers", keys)
-    files = {path.name for path in folder.iterdir()}
-    assert files == {name, "embeddings.safetensors", "README.md"}
+    assert [path.name for path in (folder / LORA).iterdir()] == [name]
     loaded = pipeline()
     # The file that diffusers looks for by itself needs no name.
-    loaded.load_lora_weights(folder, **({"weight_name": name} if keys == "comfyui" else {}))
+    named = {"weight_name": name} if keys == "comfyui" else {}
+    loaded.load_lora_weights(folder, subfolder=LORA, **named)
     found = noise_of(loaded.unet, latent, folder)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_lora_means_the_same_without_its_alpha(exported, trained):
-    path = exported("diffusers") / DIFFUSERS
+    path = exported("diffusers") / LORA / DIFFUSERS
     with safe_open(path, "pt") as stream:
         told = json.loads(stream.metadata()["lora_adapter_metadata"])
     assert told["unet.r"] == told["unet.lora_alpha"] == RANK
@@ -119,7 +120,7 @@ def test_the_lora_means_the_same_without_its_alpha(exported, trained):
 def test_comfyui_knows_every_layer(tmp_path, backbone):
     made = generator(backbone)
     made.export(tmp_path, "diffusers", "comfyui", backbone)
-    written = load_file(tmp_path / COMFYUI)
+    written = load_file(tmp_path / LORA / COMFYUI)
     layers = {
         name.removeprefix("unet.").removesuffix(".lora_A.weight")
         for name in made.state()
@@ -163,49 +164,23 @@ def test_our_own_backbone_loads_the_merged_networks(exported, latent, expected):
     assert backbone.latent_scaling == toolkit.make("backbone", "pocket").latent_scaling
 
 
-@pytest.mark.parametrize(("form", "base"), [("diffusers", True), ("merged", False)])
-def test_the_card_says_what_it_is(exported, form, base):
-    card = (exported(form) / "README.md").read_text()
-    assert ('BASE = "OWNER/NAME"  # on the model hub' in card) is base
+def test_the_card_says_what_it_is(exported):
+    card = (exported("merged") / "README.md").read_text()
     assert f"T_L = {T_L}" in card
     assert f"rank {RANK}, alpha {ALPHA:g}, " in card
     assert "`text` [1, 77, 64]" in card
 
 
-@pytest.mark.parametrize("keys", ["diffusers", "comfyui"])
-def test_the_cards_code_loads_the_lora(exported, keys, latent, expected):
-    folder = exported("diffusers", keys)
-    card = (folder / "README.md").read_text()
-    names = re.search(r"^from diffusers import (.*)$", card, re.MULTILINE)[1].split(", ")
-    assert ("StableDiffusionPipeline" in names) is (keys == "comfyui")
-    assert ("`models/loras`" in card) is (keys == "comfyui")
-    assert ("pipelines also reads this folder" in card) is (keys == "diffusers")
-    unet = toolkit.make("backbone", "pocket").unet()
-    known = {
-        "unet": unet,
-        "FOLDER": str(folder),
-        "StableDiffusionPipeline": StableDiffusionPipeline,
-    }
-    code = re.search(r"^unet = .*\n((?:.*\n)+?)scheduler = ", card, re.MULTILINE)[1]
-    exec(code, known)
-    found = noise_of(unet, latent, folder)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_the_code_tells_sdxl_all_that_it_needs(tmp_path):
-    made = generator("sdxl:tiny")
-    latent = torch.randn(1, 4, 8, 8, generator=torch_stream(0, "latent"))
-    with torch.inference_mode():
-        expected = made.noise(latent)
-    card = made.export(tmp_path, "merged", "diffusers", "sdxl")
-    call = re.search(r"noise = (unet\(.*?\)\.sample)\n", card, re.DOTALL)[1]
-    unet = UNet2DConditionModel.from_pretrained(tmp_path, subfolder="unet")
-    known = {"embeddings": load_file(tmp_path / "embeddings.safetensors"), "torch": torch}
-    with torch.inference_mode():
-        found = eval(call, known | {"unet": unet, "z_l": latent})
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_a_sampled_posterior_is_told(tmp_path):
-    card = generator(posterior="sample").export(tmp_path, "diffusers", "diffusers", "pocket")
-    assert "takes a sample of the encoder's posterior" in card
+@pytest.mark.parametrize(
+    ("form", "keys", "base", "told"),
+    [
+        ("diffusers", "diffusers", "me/base", ['subfolder="unet/lora"', "diffusers and peft."]),
+        ("diffusers", "comfyui", "me/base", ["`models/loras`"]),
+        ("diffusers", "diffusers", "pocket", ['base="pocket")', "`vae/` of `pocket`"]),
+        ("merged", "diffusers", "pocket", ["It needs diffusers. "]),
+    ],
+)
+def test_the_card_tells_how_to_load_it(tmp_path, form, keys, base, told):
+    card = generator().export(tmp_path, form, keys, base)
+    assert all(each in card for each in told)
+    assert ("base=" in card) is (form == "diffusers" and base == "pocket")

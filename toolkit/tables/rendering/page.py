@@ -9,10 +9,11 @@ from toolkit.reporting.pages import as_markup, render
 from toolkit.reporting.plots import colours_of, curve_plot, interval_plot
 from toolkit.runs import Run
 from toolkit.tables.measurement import restored_images
+from toolkit.tables.rendering.claims import claim_reasons, explanations
 from toolkit.tables.rendering.crops import Crops, crops
 from toolkit.tables.rendering.text import (
     as_lines,
-    claim_reasons,
+    claim_tables,
     decimals,
     more_lines,
     name_of,
@@ -38,7 +39,9 @@ def as_page(result: TableResult) -> str:
         head=[name + _ARROWS.get(result.directions.get(name, ""), "") for name in head],
         rows=_rows(result, head, lines),
         notes=more_lines(result),
-        claims=_claims(quality) if quality else [],
+        claims=_claims(result),
+        details=claim_tables(result),
+        explanations=explanations(result),
         intervals=as_markup(_intervals(quality)) if quality else [],
         crops=[{"name": e.name, **e.images} for e in _crops(quality)] if quality else [],
         curves=as_markup(_curves(quality)) if quality else [],
@@ -56,12 +59,14 @@ def _where(result: TableResult) -> str:
 
 def _rows(result: TableResult, head: list[str], lines: list[list[str]]) -> list[dict[str, Any]]:
     found, rows = ranks(result), []
+    references = result.references if isinstance(result, QualityTable) else []
+    shown = [*result.rows, *references]
     for number, (label, *figures) in enumerate(lines):
         cells = [
             {
                 "figure": figure,
                 "rank": _CLASSES.get(found.get((number, column), 0), ""),
-                "interval": _interval(result, result.rows[number], column),
+                "interval": _interval(result, shown[number], column),
             }
             for column, figure in zip(head[1:], figures, strict=True)
         ]
@@ -77,7 +82,7 @@ def _interval(result: TableResult, row: RowResult, column: str) -> str:
     return f"{low} to {high}"
 
 
-def _claims(result: QualityTable) -> list[dict[str, str]]:
+def _claims(result: TableResult) -> list[dict[str, str]]:
     return [
         {"claim": each.claim, "outcome": each.outcome, "reasons": claim_reasons(each)}
         for each in result.claims

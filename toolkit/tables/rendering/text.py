@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.tables.comparison import ClaimResult
+from toolkit.tables.rendering.claims import (
+    DETAILS,
+    RANKS,
+    claim_lines,
+    claim_texts,
+    detail_rows,
+    explanations,
+    rank_rows,
+)
 from toolkit.tables.result import QualityRow, QualityTable, TableResult, dataset_of, is_papers
 
 _NOTES = 10
@@ -102,10 +110,29 @@ def as_markdown(result: TableResult) -> str:
             line[place] = f"{star}{line[place]}{star}"
     lines = [f"# {name_of(result)}: {result.title}", ""]
     lines += [f"Scale: {result.setting}. {legend(result)}", ""]
-    lines += [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body), ""]
-    told = (*more_lines(result), *claim_lines(result))
-    lines += ["- " + line.replace("\n", "  \n  ") for line in told]  # breaks, within the item
+    lines += [*_grid(head, body), ""]
+    items = (*more_lines(result), *claim_lines(result))
+    lines += ["- " + line.replace("\n", "  \n  ") for line in items]  # breaks, within the item
+    for names, rows in claim_tables(result):
+        lines += ["", *_grid(names, rows)]
+    for told in explanations(result):
+        lines += ["", told]
     return "\n".join([*lines, "", result.how, ""])
+
+
+def claim_tables(result: TableResult) -> list[tuple[list[str], list[list[str]]]]:
+    """Tables of what decided the claims: head and lines, of those that have lines."""
+    tables = [(DETAILS, detail_rows(result, _all_decimals(result))), (RANKS, rank_rows(result))]
+    return [each for each in tables if each[1]]
+
+
+def lines_of_claims(result: TableResult) -> list[str]:
+    """Lines for a terminal: each claim, and below it what decided it."""
+    return claim_texts(result, _all_decimals(result))
+
+
+def _all_decimals(result: TableResult) -> dict[str, int]:
+    return {column: decimals(result, column) for column in result.directions}
 
 
 def name_of(result: TableResult) -> str:
@@ -113,29 +140,11 @@ def name_of(result: TableResult) -> str:
     return "Table" if result.number is None else f"Table {result.number}"
 
 
-def claim_lines(result: TableResult) -> list[str]:
-    """A line for each claim, with its outcome."""
-    claims = result.claims if isinstance(result, QualityTable) else []
-    return [f"{each.claim}: {each.outcome} {claim_reasons(each)}" for each in claims]
-
-
-def claim_reasons(claim: ClaimResult) -> str:
-    """The metrics that decided a claim, in brackets, by verdict.
-
-    Example:
-        >>> claim_reasons(ClaimResult("", "a", "b", "reproduced", {"dists": "better"}))
-        '(better by dists)'
-    """
-    metrics: dict[str, list[str]] = {}
-    for name, verdict in claim.by_metric.items():
-        metrics.setdefault(verdict, []).append(name)
-    told = "; ".join(f"{verdict} by {', '.join(names)}" for verdict, names in metrics.items())
-    return f"({told})"
-
-
 def legend(result: TableResult) -> str:
     """Explanation of brackets and marks."""
     marks = "Best and second best are marked."
+    if isinstance(result, QualityTable) and result.references:
+        marks += " Rows in brackets are for comparison."
     return f"In brackets: the paper's figures. {marks}" if is_papers(result) else marks
 
 
@@ -154,6 +163,11 @@ def _decimals(value: float) -> int:
         return 0
     text = f"{value:.{3 if value >= 1 else 4}f}"
     return len(text.rstrip("0").partition(".")[2])
+
+
+def _grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown."""
+    return [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body)]
 
 
 def _line(cells: Sequence[str]) -> str:

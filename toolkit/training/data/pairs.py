@@ -13,6 +13,7 @@ from toolkit.contracts import target
 from toolkit.degrading.samples import degrade
 from toolkit.errors import DataError
 from toolkit.interfaces import Dataset, Degradation
+from toolkit.members import skipped
 from toolkit.streams import stream
 from toolkit.training.data.batch import Batch
 from toolkit.training.data.fitting import Fitting
@@ -81,7 +82,7 @@ class Pairs:
     def skipped(self) -> list[tuple[str, str]]:
         """Photographs that were skipped so far: (name, reason)."""
         found = ((each.name, each.reason) for each in self._set_aside.all)
-        return [*self._dataset.skipped, *dict.fromkeys(found)]
+        return [*skipped(self._dataset), *dict.fromkeys(found)]
 
     def set_aside(self) -> list[list[Any]]:
         """Returns the unusable photographs so far as JSON's types, for `recall`.

@@ -12,6 +12,7 @@ from toolkit.abilities import Streamed
 from toolkit.contracts import draw, read
 from toolkit.errors import DataError, ImageError
 from toolkit.interfaces import Dataset, Sample
+from toolkit.members import length, skipped
 from toolkit.streams import stream
 from toolkit.training.data.fitting import Fitting
 from toolkit.training.data.unusable import SetAside, Unusable, listed
@@ -60,7 +61,7 @@ class Photographs:
 
     def _in_order(self, number: int) -> Iterator[tuple[int, Sample | None]]:
         """Yields the sample's photograph and those after it; None for unusable ones."""
-        count = len(self._dataset)
+        count = length(self._dataset)
         if not count:
             raise DataError(
                 f"The dataset {self._dataset.name} is empty: it has no photographs.",
@@ -107,11 +108,11 @@ class Photographs:
 
     def _nothing_usable(self) -> DataError:
         dataset = self._dataset
-        reasons = [*dataset.skipped, *((each.name, each.reason) for each in self._set_aside.all)]
+        reasons = [*skipped(dataset), *((each.name, each.reason) for each in self._set_aside.all)]
         told = (
             f"{_ATTEMPTS} images that {dataset.name} chose"
             if isinstance(dataset, Streamed)
-            else f"{len(dataset)} images of {dataset.name}"
+            else f"{length(dataset)} images of {dataset.name}"
         )
         message = f"Of the {told} none can be used ({listed(reasons)})."
         return DataError(message, self._fitting.way_out())

@@ -1,7 +1,8 @@
 """Packages a backbone and, optionally, a run trained on it for distribution.
 
 The folder contains `vae`, `unet`, for a run `restorer` with its recipe and compact generator, and
-`SHA256SUMS`.
+`SHA256SUMS`. With `--judge`, only the half of the UNet that discriminators use, and no `vae`, which
+is that of `pocket`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from safetensors.torch import load_file, save_file
 
 from toolkit.checkpoints import checkpoint_path, read_metadata, save_checkpoint
 from toolkit.discovery import installed
 from toolkit.files import write_atomically
 from toolkit.runs import Run
+from toolkit_backbones.files import WEIGHTS
 from toolkit_backbones.plugin import POCKET
-from toolkit_backbones.shipped import write_sums
+from toolkit_backbones.shipped import is_second_half, write_sums
 
 _PARTS = ("vae", "unet")
 
@@ -30,14 +33,27 @@ def main() -> None:
     parser.add_argument("--backbone", type=Path, required=True, help="folder of vae and unet")
     parser.add_argument("--run", type=Path, help="folder of the run")
     parser.add_argument("--out", type=Path, default=POCKET)
+    parser.add_argument("--judge", action="store_true", help="only what discriminators use")
     args = parser.parse_args()
-    for part in _PARTS:
+    for part in _PARTS[args.judge :]:
         (args.out / part).mkdir(parents=True, exist_ok=True)
         for source in (args.backbone / part).iterdir():
             shutil.copyfile(source, args.out / part / source.name)
+    if args.judge:
+        keep_first_half(args.out / "unet" / WEIGHTS)
     if args.run:
         publish_run(Run(args.run), args.out / "restorer")
     write_sums(args.out)
+
+
+def keep_first_half(path: Path) -> None:
+    """Rewrites a UNet's weights without what follows its middle block."""
+    tensors = load_file(path)
+    save_file(
+        {name: each for name, each in tensors.items() if not is_second_half(name)},
+        path,
+        {"format": "pt"},
+    )
 
 
 def publish_run(run: Run, folder: Path) -> None:

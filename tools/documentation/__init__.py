@@ -1,0 +1,1 @@
+"""Makes the documentation's site: pages of the repository, a reference from the code, Zensical."""
