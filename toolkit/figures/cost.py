@@ -137,14 +137,14 @@ def _drawn(photograph: Photograph, points: Mapping[str, Mapping[str, float]]) ->
         _scatter(axes, points, (quality, cost))
         axes.set_xlabel(unit, fontsize=FONT)
         axes.set_ylabel(f"{name} (lower is better)", fontsize=FONT)
-        axes.tick_params(labelsize=FONT - 1)
+        axes.tick_params(which="both", labelsize=FONT - 1)
     return canvas
 
 
 def _told(costs: Mapping[str, float]) -> str:
     if not costs:
         return ""
-    macs = f"{costs['gmacs']:,.0f} G MACs\n" if costs.get("gmacs") else "\n"
+    macs = f"{costs['gmacs']:,.0f} G MACs\n" if costs.get("gmacs") else "no networks\n"
     return f"{macs}{costs['seconds']:.2g} s"
 
 
@@ -163,6 +163,8 @@ def _scatter(axes: Any, points: Mapping[str, Mapping[str, float]], what: Sequenc
             color=colour, ms=8, label=label,
         )  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.margins(0.15)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=FONT - 1, frameon=False)
