@@ -162,9 +162,12 @@ def _scatter(axes: Any, points: Mapping[str, Mapping[str, float]], what: Sequenc
             figures[cost], figures[quality], MARKERS[index % len(MARKERS)],
             color=colour, ms=8, label=label,
         )  # fmt: skip
+    from matplotlib.ticker import LogFormatter
+
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    # Between powers of ten only if there are few of them.
+    axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.5, 0.5)))
     axes.margins(0.15)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=FONT - 1, frameon=False)
