@@ -137,6 +137,40 @@ class Traceable(Protocol):
 
 
 @runtime_checkable
+class HasFeatureMaps(Protocol):
+    """A perceptual loss that shows the feature maps which it compares."""
+
+    def feature_maps(self, image: Tensor) -> Mapping[str, Sequence[Tensor]]:
+        """Returns maps from fine to coarse, by what they are of: "image", "edges".
+
+        Args:
+            image: `[b, 3, h, w]`, in [0, 1].
+
+        Returns:
+            `[b, channels, h / 2^i, w / 2^i]` for each stage i of the network.
+        """
+        ...
+
+
+@runtime_checkable
+class HasTrunkFeatures(Protocol):
+    """A discriminator of latents that shows the features which its head judges."""
+
+    def trunk_features(self, x: Tensor, t: int, rng: torch.Generator) -> Tensor:
+        """Returns features of latents that are noised to one timestep.
+
+        Args:
+            x: Scaled latents, `[b, c, h, w]`.
+            t: The timestep, from 0 to 999.
+            rng: Draws the noise.
+
+        Returns:
+            `[b, width, h / 2^n, w / 2^n]`.
+        """
+        ...
+
+
+@runtime_checkable
 class UsesAutocast(Protocol):
     """A loss or discriminator that may be called within autocast.
 

@@ -13,6 +13,7 @@ from toolkit.cli.data import data
 from toolkit.cli.degrade import degrade
 from toolkit.cli.evaluate import evaluate
 from toolkit.cli.export import export
+from toolkit.cli.figure import figure
 from toolkit.cli.plugins import plugins
 from toolkit.cli.restore import restore
 from toolkit.cli.show import show
@@ -49,6 +50,7 @@ app.command("degrade")(degrade)
 app.command("export")(export)
 app.command("eval")(evaluate)
 app.command("bench")(bench)
+app.command("figure")(figure)
 app.add_typer(plugins, name="plugins")
 app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")

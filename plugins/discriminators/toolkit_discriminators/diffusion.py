@@ -87,15 +87,31 @@ class DiffusionDiscriminator:
                 f"channels, but the generator's have {x.shape[1]}.",
                 "Use the generator's backbone by omitting the variant: --disc nad",
             )
-        t = self.noising.draw(x.shape[0], rng, x.device)
+        return self._noised_to(x, self.noising.draw(x.shape[0], rng, x.device), rng)
+
+    def _noised_to(self, x: Tensor, t: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns F(x, t) of eq. 4 in the trunk's precision, and t."""
         signal = self._alphas_cumprod.to(x.device)[t]
         if self.noising.clean_at_zero:
             signal = signal.where(t > 0, torch.ones_like(signal))
         noise = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         return add_noise(x, noise, signal).to(self.trunk.conv_in.weight.dtype), t
 
+    def trunk_features(self, x: Tensor, t: int, rng: torch.Generator) -> Tensor:
+        """Returns mid-block features of scaled latents, `[b, c, h, w]`, noised to one timestep.
+
+        Returns:
+            `[b, width, h/2^n, w/2^n]`, which the head judges.
+        """
+        noisy, steps = self._noised_to(x, torch.full((len(x),), t, device=x.device), rng)
+        return self._features(noisy, steps).float()
+
+    def _features(self, noisy: Tensor, t: Tensor) -> Tensor:
+        features: Tensor = self.trunk(noisy, t, self.condition(len(noisy), noisy.dtype))
+        return features
+
     def _judge(self, noisy: Tensor, t: Tensor) -> Tensor:
-        features = self.trunk(noisy, t, self.condition(len(noisy), noisy.dtype))
+        features = self._features(noisy, t)
         if min(features.shape[2:]) < MINIMUM_SIDES[self._head]:
             raise UsageError(
                 f"The head {self._head!r} needs feature maps with sides of at least "

@@ -77,6 +77,11 @@ class EdgeAware:
         image_distances, edge_distances = self._distance(*inputs).chunk(2)
         return self._weights[0] * image_distances + self._weights[1] * edge_distances
 
+    def feature_maps(self, image: Tensor) -> dict[str, list[Tensor]]:
+        """Returns the distance's features of images and of their edges, under their names."""
+        of_edges = self._distance.feature_maps(sobel(at_least_float32(image), self._edges))
+        return {**self._distance.feature_maps(image), "edges": of_edges["image"]}
+
     def frozen_bytes(self, like: Tensor) -> int:
         """Returns the size of the distance's network; see `FeatureLoss.frozen_bytes`."""
         return self._distance.frozen_bytes(like)

@@ -69,6 +69,11 @@ class FeatureLoss:
         pairs = zip(_slices(prediction), _slices(target), strict=True)
         return torch.cat([self._distance(*pair) for pair in pairs])
 
+    def feature_maps(self, image: Tensor) -> dict[str, Features]:
+        """Returns the features of images `[b, 3, h, w]`, in [0, 1], under "image"."""
+        with torch.no_grad():
+            return {"image": self._features(image)}
+
     def frozen_bytes(self, like: Tensor) -> int:
         """Returns the bytes of the network's weights, which losses on the same network share."""
         layers = self._network(like).layers

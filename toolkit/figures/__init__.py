@@ -1,0 +1,1 @@
+"""The paper's figures, drawn from the plugins and runs of the tables, with all data beside them."""
