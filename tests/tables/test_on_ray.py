@@ -19,17 +19,17 @@ pytestmark = [
 def test_rows_on_ray(request_of, tmp_path):
     request = request_of()
     [mse, bicubic] = plan_rows(request, request.table.rows[:2], installed())
-    measurements = [mse.measurements[0], *bicubic.measurements]
+    measurements = bicubic.measurements
     broken = plan_rows(request, request.table.rows[:1], installed())[0].measurements[1]
     broken.folder.parent.mkdir(parents=True)
     broken.folder.write_text("in the way")
     told = []
     ray_cluster.check_ray()
-    with ray_cluster.connected("", cores=2):
-        failures = run_on_ray([*measurements, broken], 2, lambda e: told.append(e.stage))
+    with ray_cluster.connected("", cores=1):
+        failures = run_on_ray([*measurements, broken], 1, lambda e: told.append(e.stage))
         timed = time_steps_on_ray({"mse": mse.measurements[0].system}, 1)
     assert failures.keys() == {broken}
-    assert sorted(told) == ["done", "done", "failed", "queued", "queued", "queued"]
+    assert sorted(told) == ["done", "failed", "queued", "queued"]
     assert timed["mse"] > 0
     ours = [each.result().figures for each in measurements]
     for each in measurements:

@@ -13,9 +13,10 @@ import torch
 from toolkit.abilities import HasTrunkFeatures
 from toolkit.checkpoints import checkpoints, load_part, read_metadata
 from toolkit.colour_profiles import read_photo
-from toolkit.contracts import encode, load_state, predict
+from toolkit.contracts import encode, predict
 from toolkit.errors import CheckpointError, UsageError
 from toolkit.image_files import find_images
+from toolkit.members import load_state
 from toolkit.runs import Run, load_generator, run_named
 from toolkit.streams import torch_stream
 from toolkit.training.build import build_system
