@@ -16,7 +16,8 @@ def test_tables_and_figures_are_linked_and_other_files_left_out(tmp_path):
             shutil.copy(RESULTS / f"{name}{suffix}", tmp_path)
     (tmp_path / "speed.json").write_text('{"seconds": 1}')
     (tmp_path / "torn.json").write_text('{"table": 1')
-    figure = {"figure": "8", "title": "Losses <b>", "shows": "Edges are sharper."}
+    lacking = [{"label": "swinir", "needs": "Its weights."}]
+    figure = {"figure": "figure8", "title": "Losses <b>", "needs": lacking}
     (tmp_path / "figure8.json").write_text(json.dumps(figure))
     (tmp_path / "figure8.png").write_bytes(b"PNG")
     (tmp_path / "figure9.json").write_text(json.dumps(figure))  # without its picture
@@ -29,8 +30,8 @@ def test_tables_and_figures_are_linked_and_other_files_left_out(tmp_path):
     assert all((tmp_path / link).is_file() for link in links if not link.startswith("data:"))
     assert "Table 6: Discriminators" in page
     assert re.search(r"Claims: \d \w+", page)
-    assert "Losses &lt;b&gt;" in page
-    assert "Edges are sharper." in page
+    assert "Figure 8: Losses &lt;b&gt;" in page
+    assert "Without swinir, which could not be made here." in page
     assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 

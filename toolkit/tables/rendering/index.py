@@ -81,9 +81,12 @@ def _figure(path: Path, document: Any) -> Entry | None:
                   if path.with_suffix(each).is_file()), None)  # fmt: skip
     if not (isinstance(document, dict) and "figure" in document and image):
         return None
-    name = f"Figure {document['figure']}"
-    title, told = (str(document.get(key, "")) for key in ("title", "shows"))
-    return Entry(name, title, told, image.name, path.name, image.name)
+    name = str(document["figure"])
+    number = name.removeprefix("figure")
+    named = f"Figure {number}" if number.isdigit() else name.capitalize()
+    lacks = ", ".join(each["label"] for each in document.get("needs", []))
+    told = f"Without {lacks}, which could not be made here." if lacks else ""
+    return Entry(named, str(document.get("title", "")), told, image.name, path.name, image.name)
 
 
 def shows(result: TableResult) -> str:
