@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit.errors import OptionsError
 
+_NOT_A_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
+"""pydantic's errors for a value in place of a mapping."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -50,6 +52,8 @@ def _place(item: Mapping[str, Any], given: Any) -> tuple[str | int, ...]:
                 given = given[part]
             except (KeyError, IndexError, TypeError):
                 continue  # a member of a union
+        elif item["type"] in _NOT_A_MAPPING:
+            continue  # the same, of which a member was expected
         place.append(part)  # also of a value that stands for several, as a weight for a loss
     return (*place, last) if item["type"] == "missing" else tuple(place) or item["loc"]
 
