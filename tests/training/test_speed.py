@@ -2,6 +2,7 @@
 
 import math
 import sys
+from functools import partialmethod
 
 import pytest
 import torch
@@ -159,6 +160,9 @@ class TestCompiling:
             check_compiler(torch.device("cpu"))
         except UsageError as error:
             pytest.skip(str(error))
+        # Tracing and its gradients are ours to test; code for processors takes minutes to generate.
+        traced = partialmethod(torch.nn.Module.compile, backend="aot_eager")
+        monkeypatch.setattr(torch.nn.Module, "compile", traced)
         trained = build(compile=True, disc="none", backbone="sd21:tiny", batch=1)
         assert networks_of(trained.generator)["unet"]._compiled_call_impl is not None
         plain = build(disc="none", backbone="sd21:tiny", batch=1)
