@@ -38,7 +38,7 @@ def test_an_original_gives_scores(cli, photo, tmp_path, photo_folder):
     ("words", "said", "hint"),
     [
         (["9"], "There is no figure '9'", "toolkit figure 5"),
-        (["2"], "diagram of the method", "docs/method.md"),
+        (["2"], "diagram of the method", "docs/how/method.md"),
         (["crops", "--with", "pocket"], "needs --image", "--image photo.jpg"),
         (["crops", "--image", "PHOTO"], "needs --with", "--with pocket"),
         (["5", "--with", "pocket"], "--with is for figure crops", "toolkit figure crops"),

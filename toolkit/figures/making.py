@@ -27,7 +27,7 @@ def check_number(number: str) -> None:
     """
     if number in (*NUMBERS, CROPS):
         return
-    drawn = " Figure 2 is a diagram of the method: see docs/method.md." if number == "2" else ""
+    drawn = " Figure 2 is a diagram of the method: see docs/how/method.md." if number == "2" else ""
     raise UsageError(
         f"There is no figure {number!r}.{drawn}",
         f"Figures: {', '.join(NUMBERS)}, and {CROPS} for your own images. For example: "
