@@ -201,12 +201,19 @@ def table_name(table: str) -> str:
 
 def _setting(table: Table, asked: SettingChoice | None) -> SettingName:
     """The one asked for; else the paper's where it takes no GPU, or where there is one."""
+    from toolkit.tables.spec import PAPER
+
+    if asked is None and table.measures == "complexity":
+        return PAPER
+    return setting_for(asked)
+
+
+def setting_for(asked: SettingChoice | None) -> SettingName:
+    """The setting asked for; else the paper's if there is a GPU."""
     from toolkit.tables.spec import PAPER, SMALL
 
     if asked is not None:
         return PAPER if asked is SettingChoice.paper else SMALL
-    if table.measures == "complexity":
-        return PAPER
     import torch
 
     return PAPER if torch.cuda.is_available() else SMALL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.bench import SettingChoice
+from toolkit.cli.bench import SettingChoice, setting_for
 from toolkit.cli.output import Format, load_registry, note, show_json, working
 from toolkit.errors import UsageError
 from toolkit.paths import user_path
@@ -15,7 +15,6 @@ from toolkit.paths import user_path
 if TYPE_CHECKING:
     from toolkit.figures.document import Figure
     from toolkit.registry import Registry
-    from toolkit.tables.spec import SettingName
 
 
 def figure(
@@ -90,7 +89,9 @@ def figure(
     else:
         from toolkit.figures.systems import Asked
 
-        asked = Asked(_setting(scale), work, quick, tuple(image or ()), crop, (sources or [""])[0])
+        asked = Asked(
+            setting_for(scale), work, quick, tuple(image or ()), crop, (sources or [""])[0]
+        )
         made = _of_paper(number, asked, registry)
     _finish(made, out, output)
 
@@ -108,16 +109,6 @@ def _check_options(number: str, image: list[str], sources: list[str], hr: list[s
             f"{option} is for figure crops: the systems of figure {number} are the paper's.",
             f"For your own: {example}",
         )
-
-
-def _setting(asked: SettingChoice | None) -> SettingName:
-    from toolkit.tables.spec import PAPER, SMALL
-
-    if asked is not None:
-        return PAPER if asked is SettingChoice.paper else SMALL
-    import torch
-
-    return PAPER if torch.cuda.is_available() else SMALL
 
 
 def _of_paper(number: str, asked: object, registry: Registry) -> Figure:

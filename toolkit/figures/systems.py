@@ -10,16 +10,9 @@ from typing import Any
 from toolkit.errors import UsageError
 from toolkit.registry import Registry
 from toolkit.tables.measurement import Measurement
-from toolkit.tables.planning import (
-    PlannedRow,
-    Request,
-    note_failures,
-    plan_references,
-    plan_rows,
-)
-from toolkit.tables.quality import Tell
+from toolkit.tables.planning import PlannedRow, Request, plan_references, plan_rows
+from toolkit.tables.quality import Tell, measure_planned
 from toolkit.tables.reading import read_table
-from toolkit.tables.run import run_measurements, workers_for
 from toolkit.tables.spec import Row, SettingName, Table
 
 METRICS = ("psnr", "ssim", "lpips", "dists")
@@ -149,19 +142,10 @@ def _measured(
     request: Request, rows: list[Row], registry: Registry, tell: Tell
 ) -> list[PlannedRow]:
     references = plan_references(request, rows, registry)
-    _run(references, tell)
+    measure_planned(references, tell)
     planned = plan_rows(request, rows, registry, references)
-    _run(planned, tell)
+    measure_planned(planned, tell)
     return [*(each for each in references if "restorer" in each.recipe), *planned]
-
-
-def _run(planned: Sequence[PlannedRow], tell: Tell) -> None:
-    measurements = [each for row in planned for each in row.measurements]
-    todo = [each for each in measurements if not each.finished]
-    if todo:
-        tell.todo(len(todo), len(measurements))
-    with tell.progress(len(todo)) as show:
-        note_failures(planned, run_measurements(todo, workers_for(len(todo)), show))
 
 
 def _add(systems: Systems, row: PlannedRow) -> None:

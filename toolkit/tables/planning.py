@@ -128,14 +128,13 @@ def plan_references(request: Request, rows: Sequence[Row], registry: Registry) -
     """
     shared = registry.sharing()
     without = _absent_metrics(request, shared)
-    found = [
-        _planned(request, Row(label=name, recipe={"restorer": name}), None, shared, without)
-        for name in request.setting.references
-        if name not in {row.label for row in rows}
-    ]
+    labels = {row.label for row in rows}
+    names = [name for name in request.setting.references if name not in labels]
+    restorers = [Row(label=name, recipe={"restorer": name}) for name in names]
+    found = [_planned(request, row, row.recipe, shared, without) for row in restorers]
     starts: dict[str, PlannedRow] = {}
     for row in rows_in(request.table, list(rows), request.setting_name):
-        start = _start_of(request, row)
+        start = _start_of(request, _recipe_of(request, row))
         if isinstance(start, dict) and repr(start) not in starts:
             number = f" {len(starts) + 1}" if starts else ""
             parts = {slot: start[slot] for slot in ROW_SLOTS if slot in start}
@@ -168,15 +167,21 @@ def plan_rows(
     starts = {repr(each.recipe): each for each in references}
     found = []
     for row in rows_in(request.table, list(rows), request.setting_name):
-        start = _start_of(request, row)
+        recipe = _recipe_of(request, row)
+        start = _start_of(request, recipe)
         begun = starts.get(repr(start)) if isinstance(start, dict) else start
-        found.append(_planned(request, row, None, shared, without, start=begun))
+        if request.steps and "restorer" not in recipe:
+            recipe = layered(recipe, {"train": {"steps": request.steps}})
+        found.append(_planned(request, row, recipe, shared, without, start=begun))
     return found
 
 
-def _start_of(request: Request, row: Row) -> dict[str, Any] | str:
+def _recipe_of(request: Request, row: Row) -> dict[str, Any]:
+    return recipe_in(request.table, row, request.setting_name, quick=request.quick)
+
+
+def _start_of(request: Request, recipe: dict[str, Any]) -> dict[str, Any] | str:
     """The recipe of a row's warm start, or a run; empty where it starts from its backbone."""
-    recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
     if "restorer" in recipe:
         return ""
     return start_in(request.table, recipe, request.setting_name, quick=request.quick)
@@ -200,7 +205,7 @@ def _absent_metrics(request: Request, registry: Registry) -> dict[str, str]:
 def _planned(
     request: Request,
     row: Row,
-    recipe: dict[str, Any] | None,
+    recipe: dict[str, Any],
     registry: Registry,
     without: dict[str, str],
     *,
@@ -212,16 +217,12 @@ def _planned(
     Args:
         request: What is to be measured.
         row: The row.
-        recipe: Its recipe, if that is not what the request makes of it.
+        recipe: Its recipe in the setting.
         registry: Supplies the components.
         without: Columns without a metric, and why.
         start: What its trainings start from.
         seeds: Number of trainings; 0 for the request's own.
     """
-    if recipe is None:
-        recipe = recipe_in(request.table, row, request.setting_name, quick=request.quick)
-        if request.steps and "restorer" not in recipe:
-            recipe = layered(recipe, {"train": {"steps": request.steps}})
     dataset = request.dataset(row)
     if "restorer" in recipe:
         lacks = restorer_lacks(Selection.model_validate(recipe["restorer"]), registry)

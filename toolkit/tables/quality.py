@@ -69,7 +69,7 @@ def measure_table(
     """
     runner = _Local(workers) if cluster is None else _OnRay(workers, cluster)
     references = plan_references(request, rows, registry)
-    failed = _measure(references, runner, tell)
+    failed = measure_planned(references, tell, runner)
     planned = plan_rows(request, rows, registry, references)
     if budget:
         count = sum(len(row.measurements) for row in planned)
@@ -81,12 +81,21 @@ def measure_table(
             tell.length(length)
             request = replace(request, steps=length.steps)
             planned = plan_rows(request, rows, registry, references)
-    failed += _measure(planned, runner, tell)
+    failed += measure_planned(planned, tell, runner)
     return quality_table(request, planned, failed, references)
 
 
-def _measure(planned: Sequence[PlannedRow], runner: _Runner, tell: Tell) -> int:
-    """Runs what is not finished; returns the number of failures."""
+def measure_planned(planned: Sequence[PlannedRow], tell: Tell, runner: Runner | None = None) -> int:
+    """Runs what is not finished of rows, and notes in them what failed.
+
+    Args:
+        planned: The rows.
+        tell: Told of the progress.
+        runner: Where measurements run; by default in processes of this machine.
+
+    Returns:
+        The number of failures.
+    """
     failed = sum(bool(each.failures) for each in planned)
     measurements: list[Measurement] = [each for row in planned for each in row.measurements]
     todo = [each for each in measurements if not each.finished]
@@ -94,12 +103,12 @@ def _measure(planned: Sequence[PlannedRow], runner: _Runner, tell: Tell) -> int:
         return failed
     tell.todo(len(todo), len(measurements))
     with tell.progress(len(todo)) as show:
-        failures = runner.run(todo, show)
+        failures = (runner or _Local(None)).run(todo, show)
     note_failures(planned, failures)
     return failed + len(failures)
 
 
-class _Runner(Protocol):
+class Runner(Protocol):
     """Where measurements run."""
 
     def size(self, count: int) -> int:
