@@ -176,6 +176,12 @@ def _faults(component: Component) -> Iterator[str]:
         yield f"the build of {name!r} does not take two arguments, options and context"
 
 
+def is_named(component: Component, name: str) -> bool:
+    """Returns whether a component has a name, written as `name` or `kind/name`."""
+    kind, _, bare = name.rpartition("/")
+    return component.name == bare and kind in ("", component.kind)
+
+
 def takes_path(component: Component) -> bool:
     """Returns whether a component is written as `name:path`, like the dataset `folder:DIR`."""
     field = component.options.model_fields.get(component.variant)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, note, show_json, working
+from toolkit.component import is_named
 from toolkit.errors import UnknownComponentError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -150,15 +151,13 @@ def _narrow(reports: list[_Report], only: str) -> None:
     Raises:
         UnknownComponentError: There is none.
     """
-    kind, _, name = only.rpartition("/")
     known = [each for report in reports for each in report.components]
     for report in reports:
-        report.components = [
-            each for each in report.components if each.name == name and kind in ("", each.kind)
-        ]
+        report.components = [each for each in report.components if is_named(each, only)]
     if not any(report.components or report.fault for report in reports):
+        meant = did_you_mean(only.rpartition("/")[2], [each.name for each in known])
         raise UnknownComponentError(
-            f"There is no component {only!r}.{did_you_mean(name, [each.name for each in known])}",
+            f"There is no component {only!r}.{meant}",
             f"Those to be checked: {', '.join(f'{each.kind}/{each.name}' for each in known)}.",
         )
 

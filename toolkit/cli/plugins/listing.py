@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.cli.output import Format, load_registry, note, show_json
+from toolkit.component import is_named
 from toolkit.errors import UnknownComponentError, did_you_mean
 
 if TYPE_CHECKING:
@@ -129,11 +130,10 @@ def show(
 
 def _named(name: str, registry: Registry) -> list[Component]:
     """Returns the components of a name, `name` or `kind/name`."""
-    kind, _, bare = name.rpartition("/")
-    found = [c for c in registry.components() if c.name == bare and kind in ("", c.kind)]
+    found = [component for component in registry.components() if is_named(component, name)]
     if not found:
         names = sorted({component.name for component in registry.components()})
-        meant = did_you_mean(bare, names, cutoff=0.5)
+        meant = did_you_mean(name.rpartition("/")[2], names, cutoff=0.5)
         raise UnknownComponentError(
             f"There is no component named {name!r}.{meant}", "To see all: toolkit plugins list"
         )
