@@ -23,7 +23,9 @@ from toolkit.registry import Registry
 from toolkit.specs import Selection
 
 CORE = "restoration-toolkit"
-_WITHOUT_EFFECT = {"cli", "costs", "evaluation", "reporting", "tables", "testing"}
+_WITHOUT_EFFECT = frozenset(
+    {"cli", "costs", "evaluation", "figures", "reporting", "scaffolding", "tables", "testing"}
+)
 """Parts of the core that do not affect a restoration or a training."""
 _LARGE = 1 << 20
 """Size in bytes from which only the size of a data file counts: weights have fingerprints."""
