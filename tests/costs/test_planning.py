@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.component import Component, Options
 from toolkit.costs import planning
-from toolkit.costs.planning import parse_memory, plan_training
+from toolkit.costs.planning import fit_batch, parse_memory, plan_training
 from toolkit.costs.training_step import StepCost
 from toolkit.discovery import installed
 from toolkit.errors import UsageError
@@ -83,6 +83,24 @@ def test_each_process_has_its_share_and_frozen_weights_may_be_sharded(asked, mon
     for overrides, ranks in ((["train.batch=6"], 4), (["train.shard=true"], 1)):
         with pytest.raises(UsageError):
             plan_training(recipe(*overrides), installed(), None, ranks)
+
+
+@pytest.mark.parametrize(
+    ("memory", "pieces"), [(10_000, 1), (600, 4), (550, 6), (300, 12), (50, 12)]
+)
+def test_a_batch_is_split_into_as_few_pieces_as_a_memory_asks_for(asked, memory, pieces):
+    # 140 MB are taken before any image, and 120 MB by each; a tenth of the memory is left.
+    made = recipe("train.precision=float32", "train.batch=12")
+    found = fit_batch(made, installed(), memory * MB)
+    assert asked == [("float32", False)]
+    assert found.train.accumulate == pieces
+    assert found.train.model_copy(update={"accumulate": 1}) == made.train
+    assert found.model_copy(update={"train": made.train}) == made
+
+
+def test_a_batch_that_fits_stays_in_its_pieces(asked):
+    made = recipe("train.precision=float32", "train.batch=12", "train.accumulate=6")
+    assert fit_batch(made, installed(), 10_000 * MB) is made
 
 
 def test_an_average_is_whole_in_every_process():

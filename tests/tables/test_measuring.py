@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from toolkit import provenance, suppliers
 from toolkit.discovery import installed
 from toolkit.errors import OptionsError, UnknownComponentError, WeightsError
-from toolkit.tables.measuring import measure
+from toolkit.tables.measuring import fit_device, measure
 from toolkit.tables.planning import plan_rows
 from toolkit.tables.rendering.page import as_page
 from toolkit.tables.rendering.text import as_markdown
@@ -133,6 +134,23 @@ def test_what_stands_beside_is_measured_but_decides_no_claim(request_of):
     assert list(made["columns"]) == ["psnr", "ssim"]
     assert {each["metric"] for each in made["differences"]} == {"psnr", "ssim"}
     assert [list(each["by_metric"]) for each in made["claims"]] == [["psnr"]]
+
+
+def test_a_batch_is_split_where_a_gpu_has_little_memory(request_of, monkeypatch):
+    request = request_of()
+    one = plan_rows(request, request.table.rows[:1], installed())[0].measurements[0]
+    larger = one.system.train.model_copy(update={"batch": 2})
+    one = replace(one, system=one.system.model_copy(update={"train": larger}))
+    little = SimpleNamespace(total_memory=1)
+    with monkeypatch.context() as gpu:
+        gpu.setattr("torch.cuda.is_available", lambda: True)
+        gpu.setattr("torch.cuda.get_device_properties", lambda _: little)
+        fitted = fit_device(one.system, installed())
+    assert fitted.train == larger.model_copy(update={"accumulate": 2})
+    assert fit_device(one.system, installed()) is one.system
+    monkeypatch.setattr("toolkit.tables.measuring.fit_device", lambda *_: fitted)
+    measure(one, installed(), lambda *_: None)
+    assert one.run.recipe().train.accumulate == 2
 
 
 def test_another_recipe_is_another_run(request_of):

@@ -114,8 +114,7 @@ def plan_training(
             "train.shard shards weights over several processes, and there is one.",
             "Plan for several: --plan --ranks 2",
         )
-    # What `auto` comes to depends on the machine; those that need a plan compute in bfloat16.
-    own: Precision = "float32" if train.precision == "float32" else "bfloat16"
+    own = _precision(recipe)
     cost = _cost(recipe, registry, own, None, ranks)
     images = share // train.accumulate
     asked = _held_in(cost, own, recipe.backbone.options.get("precision", own))
@@ -133,6 +132,26 @@ def plan_training(
     found = [_choose(*key, each, share, memory, known) for key, each in costs.items()]
     choices = sorted(found, key=lambda each: (not each.fits, each.gmacs, each.accumulate))
     return Plan(asked, images, train.accumulate, ranks, tuple(choices))
+
+
+def fit_batch(recipe: Recipe, registry: Registry, memory: int) -> Recipe:
+    """Returns the recipe with its batch in as many pieces as a memory asks for.
+
+    The result of a training changes by rounding alone. If not even one image fits, its pieces are
+    single images.
+
+    Args:
+        recipe: Resolved.
+        registry: Supplies the components.
+        memory: In bytes.
+    """
+    train = recipe.train
+    pieces, _ = _fewest_pieces(
+        _cost(recipe, registry, _precision(recipe), None, 1), train.batch, memory
+    )
+    if pieces <= train.accumulate:
+        return recipe
+    return recipe.model_copy(update={"train": train.model_copy(update={"accumulate": pieces})})
 
 
 def parse_memory(text: str) -> int:
@@ -160,17 +179,29 @@ def _choose(
     memory: int,
     known: Collection[str],
 ) -> Choice:
-    """Chooses the fewest pieces that fit; one image a piece if none do."""
-    room = memory * _ROOM
-    divisors = [pieces for pieces in range(1, batch + 1) if batch % pieces == 0]
-    fitting = [pieces for pieces in divisors if cost.peak(batch // pieces) <= room]
-    pieces = fitting[0] if fitting else batch
+    pieces, fits = _fewest_pieces(cost, batch, memory)
     gmacs = sum(cost.macs.values()) * batch / 1e9
     peak = cost.peak(batch // pieces)
     options = {"precision": precision, "checkpointing": str(checkpointing).lower()}
     settings = [f"backbone.{name}={value}" for name, value in options.items() if name in known]
     settings = [f"train.precision={precision}", *settings, f"train.accumulate={pieces}"]
-    return Choice(precision, checkpointing, batch, pieces, peak, gmacs, bool(fitting), settings)
+    return Choice(precision, checkpointing, batch, pieces, peak, gmacs, fits, settings)
+
+
+def _fewest_pieces(cost: StepCost, batch: int, memory: int) -> tuple[int, bool]:
+    """Returns the fewest pieces that fit, and True; or one image a piece, and False."""
+    divisors = (pieces for pieces in range(1, batch + 1) if batch % pieces == 0)
+    fitting = (pieces for pieces in divisors if cost.peak(batch // pieces) <= memory * _ROOM)
+    pieces = next(fitting, None)
+    return (batch, False) if pieces is None else (pieces, True)
+
+
+def _precision(recipe: Recipe) -> Precision:
+    """What the recipe computes in.
+
+    What `auto` comes to depends on the machine; those that need a plan compute in bfloat16.
+    """
+    return "float32" if recipe.train.precision == "float32" else "bfloat16"
 
 
 def _cost(

@@ -161,6 +161,7 @@ def time_step(recipe: Recipe, threads: int) -> float:
 
     from toolkit.discovery import installed
     from toolkit.runs import Run
+    from toolkit.tables.measuring import fit_device
     from toolkit.training.loop import train
 
     logging.getLogger("toolkit").setLevel(logging.ERROR)
@@ -171,11 +172,12 @@ def time_step(recipe: Recipe, threads: int) -> float:
     objective = recipe.objective.model_copy(update={"first_loss_steps": 0})
     short = recipe.model_copy(update={"train": training, "objective": objective})
     ends: list[float] = []
+    registry = installed()
     with TemporaryDirectory() as folder:
         train(
             Run(Path(folder) / "run"),
-            short,
-            installed(),
+            fit_device(short, registry),
+            registry,
             on_step=lambda _report: ends.append(time.monotonic()),
         )
     settled = ends[_SETTLING - 1 : -1]  # the last step also writes a checkpoint

@@ -73,7 +73,16 @@ def _train(measurement: Measurement, recipe: Recipe, registry: Registry, tell: T
     def on_step(report: Report) -> None:
         tell("training", report.step, recipe.train.steps)
 
-    train(measurement.run, recipe, registry, on_step=on_step)
+    train(measurement.run, fit_device(recipe, registry), registry, on_step=on_step)
+
+
+def fit_device(recipe: Recipe, registry: Registry) -> Recipe:
+    """Returns the recipe with its batch in as many pieces as the GPU's memory asks for."""
+    if not torch.cuda.is_available():
+        return recipe
+    from toolkit.costs.planning import fit_batch
+
+    return fit_batch(recipe, registry, torch.cuda.get_device_properties(0).total_memory)
 
 
 def _restore(measurement: Measurement, registry: Registry, tell: Tell) -> None:
