@@ -22,6 +22,7 @@ from toolkit.recipe import (
     recipe,
     resolve,
 )
+from toolkit.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,17 @@ def test_the_recipe_holds_its_backbone_once(registry):
     assert made.own_backbones() == {}
     own = resolved(registry, "backbone.weights=/elsewhere", disc="nad:pocket")
     assert own.own_backbones()["disc"].options["weights"] == ""
+
+
+@pytest.mark.parametrize("parts", [{"disc": "nad:pocket"}, {"gen": "one-step:pocket"}])
+def test_a_part_that_names_the_recipes_own_backbone_shares_it(registry, tmp_path, parts):
+    made = resolved(registry, backbone="pocket", **parts)
+    assert made.own_backbones() == {}
+    assert difference(made, resolved(registry, backbone="pocket")) == []
+    # Read back, it must be the same: a run that was stopped goes on by its file.
+    run = Run(tmp_path)
+    made.save(run.recipe_path)
+    assert difference(made, run.recipe()) == []
 
 
 @pytest.mark.parametrize(("override", "slot"), [("backbone", None), ("gen.backbone", "gen")])

@@ -41,6 +41,8 @@ def resolve(tables: Mapping[str, Any], registry: Registry) -> Recipe:
     full: dict[str, Any] = {
         slot: _full(registry, kind, recipe.selection(slot)) for slot, kind in SLOTS.items()
     }
+    for slot in full.keys() - {"backbone"}:
+        full[slot] = _on_shared_backbone(full[slot], full["backbone"])
     full["loss"] = {
         name: term.model_copy(update={"selection": _full(registry, "loss", term.selection)})
         for name, term in recipe.loss.items()
@@ -59,6 +61,15 @@ def _full(registry: Registry, kind: Kind, selection: Selection) -> Selection:
     if isinstance(backbone, Selection):
         options = options.model_copy(update={"backbone": _full(registry, "backbone", backbone)})
     return _named(registry.find(kind, selection.name), options)
+
+
+def _on_shared_backbone(selection: Selection, shared: Selection) -> Selection:
+    """Leaves out a part's own backbone if it is the recipe's, which it uses anyway."""
+    own = selection.options.get("backbone")
+    if own is None or Selection.model_validate(own) != shared:
+        return selection
+    rest = {name: value for name, value in selection.options.items() if name != "backbone"}
+    return Selection(use=selection.use, options=rest)
 
 
 def _validating(registry: Registry, train: Training) -> Training:

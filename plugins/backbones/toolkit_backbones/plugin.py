@@ -1,4 +1,4 @@
-"""Registers the backbones and the restorer `pocket`."""
+"""Registers the backbones, and the restorers that ship with `pocket`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BackboneOptions(Options):
 
 
 class RestorerOptions(Options):
-    """Options of the restorer `pocket`."""
+    """Options of the restorers that ship."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Data type of the networks."""
@@ -60,18 +60,32 @@ def _pocket(options: BackboneOptions, context: Context) -> Backbone:
     return _assemble("pocket", folder.architecture(), folder, options, context)
 
 
-def _restorer(options: RestorerOptions, context: Context) -> Restorer:
-    from toolkit.runs import Run
+def _restorer(name: str, folder: str, summary: str) -> Component:
+    """A restorer that ships as a run, in a folder of the backbone `pocket`."""
 
-    run = Run(_run())
-    return run.restorer(context.registry, options.precision, read_weights=context.read_weights)
+    def run() -> Path:
+        from toolkit_backbones.shipped import check_sums
 
+        check_sums(POCKET)
+        return POCKET / folder
 
-def _run() -> Path:
-    from toolkit_backbones.shipped import check_sums
+    def build(options: RestorerOptions, context: Context) -> Restorer:
+        from toolkit.runs import Run
 
-    check_sums(POCKET)
-    return POCKET / "restorer"
+        return Run(run()).restorer(
+            context.registry, options.precision, read_weights=context.read_weights
+        )
+
+    return Component(
+        kind="restorer",
+        name=name,
+        summary=summary,
+        build=build,
+        options=RestorerOptions,
+        uses=("backbone/pocket", "generator/one-step"),
+        run=run,
+        paper="DFOSD, at the scale of pocket",
+    )
 
 
 def _stable_diffusion(
@@ -124,15 +138,9 @@ def toolkit_components() -> Iterator[Component]:
         variant="weights",
         paper="Architecture after Rombach et al., High-Resolution Image Synthesis with LDMs, 2022",
     )
-    yield Component(
-        kind="restorer",
-        name="pocket",
-        summary="The one-step model that ships with the toolkit",
-        build=_restorer,
-        options=RestorerOptions,
-        uses=("backbone/pocket", "generator/one-step"),
-        run=_run,
-        paper="DFOSD, at the scale of pocket",
+    yield _restorer("pocket", "restorer", "The one-step model that ships with the toolkit")
+    yield _restorer(
+        "pocket-regression", "regression", "A start for trainings: pocket's first stage, smooth"
     )
     yield Component(
         kind="backbone",
