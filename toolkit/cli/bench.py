@@ -11,7 +11,13 @@ import typer
 
 from toolkit.cli.output import load_registry, note, working
 from toolkit.cli.progress import counting
-from toolkit.cli.tables import ReportFormat, print_documents, print_result, write_result
+from toolkit.cli.tables import (
+    ReportFormat,
+    print_documents,
+    print_result,
+    telling,
+    write_result,
+)
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
@@ -237,15 +243,10 @@ def _costs(
 
 
 def _quality(request: Request, rows: list[Row], registry: Registry, asked: _Asked) -> TableResult:
-    from toolkit.cli.progress import measurements_progress
-    from toolkit.tables.quality import Tell, measure_table
+    from toolkit.tables.quality import measure_table
 
-    def todo(left: int, count: int) -> None:
-        note(f"{left} of {count} runs are to be measured, in {request.work}")
-
-    tell = Tell(todo, lambda length: note(str(length)), measurements_progress)
     with working():
         return measure_table(
-            request, rows, registry, tell,
+            request, rows, registry, telling(request.work),
             workers=asked.workers, budget=asked.budget, cluster=asked.cluster,
         )  # fmt: skip

@@ -9,11 +9,13 @@ import typer
 
 from toolkit.cli.bench import SettingChoice, setting_for
 from toolkit.cli.output import Format, load_registry, note, show_json, working
+from toolkit.cli.tables import telling
 from toolkit.errors import UsageError
 from toolkit.paths import user_path
 
 if TYPE_CHECKING:
     from toolkit.figures.document import Figure
+    from toolkit.figures.systems import Asked
     from toolkit.registry import Registry
 
 
@@ -111,20 +113,11 @@ def _check_options(number: str, image: list[str], sources: list[str], hr: list[s
         )
 
 
-def _of_paper(number: str, asked: object, registry: Registry) -> Figure:
-    from toolkit.cli.progress import measurements_progress
+def _of_paper(number: str, asked: Asked, registry: Registry) -> Figure:
     from toolkit.figures.making import make_figure
-    from toolkit.figures.systems import Asked
-    from toolkit.tables.quality import Tell
-
-    assert isinstance(asked, Asked)
-
-    def todo(left: int, count: int) -> None:
-        note(f"{left} of {count} runs are to be made, in {asked.work}")
 
     with working():
-        tell = Tell(todo, lambda length: note(str(length)), measurements_progress)
-        return make_figure(number, asked, registry, tell)
+        return make_figure(number, asked, registry, telling(asked.work))
 
 
 def _own(

@@ -1,4 +1,4 @@
-"""Prints and writes tables' results."""
+"""Tells how the measuring of tables goes on; prints and writes their results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from toolkit.cli.output import note, show_json
 
 if TYPE_CHECKING:
+    from toolkit.tables.quality import Tell
     from toolkit.tables.result import TableResult
 
 
@@ -19,6 +20,17 @@ class ReportFormat(StrEnum):
     json = "json"
     markdown = "markdown"
     html = "html"
+
+
+def telling(work: Path) -> Tell:
+    """Returns what prints the progress of measurements in a folder."""
+    from toolkit.cli.progress import measurements_progress
+    from toolkit.tables.quality import Tell
+
+    def todo(left: int, count: int) -> None:
+        note(f"{left} of {count} runs are to be measured, in {work}")
+
+    return Tell(todo, lambda length: note(str(length)), measurements_progress)
 
 
 def write_result(out: Path, stem: str, result: TableResult) -> None:
