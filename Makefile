@@ -49,14 +49,16 @@ pocket-photos: install
 		--packages $(MADE)/packages --extra $(MADE)/photos/extra
 
 # The restorer's training in the background, at the lowest priority, from a clone beside this checkout, so
-# that work on the code does not disturb it. Each starts from where the last was stopped.
+# that work on the code does not disturb it. Each starts from where the last was stopped,
+# or from what ships.
 TRAINING ?= $(CURDIR)-training
 KEPT := plugins/backbones/training
+BEGUN = $(firstword $(wildcard $(KEPT)) $(POCKET)/restorer)
 BACKGROUND = cd $(TRAINING) && $(BIN)/python -m toolkit_backbones.pretraining.background
 pocket-train:
 	test -d $(TRAINING) || git clone --quiet . $(TRAINING)
 	$(MAKE) -C $(TRAINING) pocket-photos
-	$(BACKGROUND) start --photos $(MADE)/photos --out $(MADE)/restorer --kept $(KEPT)
+	$(BACKGROUND) start --photos $(MADE)/photos --out $(MADE)/restorer --kept $(BEGUN)
 
 pocket-status pocket-pause pocket-continue pocket-stop:
 	@$(BACKGROUND) $(@:pocket-%=%) --out $(MADE)/restorer

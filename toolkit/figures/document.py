@@ -55,7 +55,7 @@ def write_figure(figure: Figure, folder: Path) -> list[Path]:
     written = []
     for suffix in FORMATS:
         path = folder / f"{figure.name}.{suffix}"
-        write_atomically(path, _rendered(figure.canvas, suffix))
+        write_atomically(path, rendered(figure.canvas, suffix))
         written.append(path)
     path = folder / f"{figure.name}.json"
     content = json.dumps(as_document(figure), indent=1, ensure_ascii=False, sort_keys=True)
@@ -68,7 +68,7 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _rendered(canvas: Canvas, suffix: str) -> bytes:
+def rendered(canvas: Canvas, suffix: str) -> bytes:
     """Renders a drawing; the same drawing gives the same bytes."""
     import matplotlib as mpl
 

@@ -16,6 +16,7 @@ from toolkit_backbones.plugin import POCKET
 from toolkit_backbones.pretraining import publish
 from toolkit_backbones.pretraining.linear import LinearAutoencoder
 from toolkit_backbones.pretraining.patches import PatchDiscriminator
+from toolkit_backbones.pretraining.progress import PROGRESS
 from toolkit_backbones.pretraining.shapes import UNET, VAE
 from toolkit_backbones.shipped import check_sums, write_sums
 
@@ -57,7 +58,13 @@ def test_a_published_run_restores_as_the_run_itself_and_holds_no_more(tmp_path):
     plan = {"steps": 1, "batch": 1, "crop": 32, "device": "cpu", "sample_every": 0, "ema": 0.9}
     recipe = resolve({"loss": "mse", "data": "photos:heldout", "train": plan}, installed())
     train(run, recipe, installed())
+    record = tmp_path / PROGRESS  # of the training that the run is a stage of
+    record.write_text('{"stage": "run", "step": 1}\n')
     publish.publish_run(run, tmp_path / "restorer")
+    assert (tmp_path / "restorer" / PROGRESS).read_text() == record.read_text()
+    record.unlink()
+    publish.publish_run(run, tmp_path / "restorer")
+    assert not (tmp_path / "restorer" / PROGRESS).exists()
     shipped = Run(tmp_path / "restorer")
     [checkpoint] = checkpoints(shipped.checkpoints)
     weights = load_part(checkpoint, "generator")

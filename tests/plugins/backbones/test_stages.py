@@ -6,7 +6,7 @@ import pytest
 
 from toolkit.discovery import installed
 from toolkit.recipe import compose, resolve
-from toolkit_backbones.pretraining import background
+from toolkit_backbones.pretraining import background, curve
 from toolkit_backbones.pretraining.progress import ORIGIN, PROGRESS, position, write_record
 from toolkit_backbones.pretraining.restorer import STAGES, read_stages
 
@@ -49,3 +49,24 @@ def test_the_status_says_what_is_known(tmp_path):
     told = background.status(tmp_path)
     assert "4.25 crops per second" in told
     assert "regression, step 9, 72 crops, 0.50 h: bicubic: dists 0.2" in told
+
+
+def test_the_curve_is_drawn_of_the_record_alone(tmp_path):
+    def line(stage, hours, score):
+        scores = {"dists": score, "lpips": 2 * score}
+        return {"stage": stage, "hours": hours, "realesrgan": scores, "bicubic": scores}
+
+    def drawn(*lines, beside=None):
+        curve.draw(lines, beside or {}, tmp_path / "curve.svg")
+        return (tmp_path / "curve.svg").read_bytes()
+
+    record = [line("regression", 1.0, 0.3), line("textures", 2.0, 0.2)]
+    first = drawn(*record)
+    assert first == drawn(*record)
+    assert first.startswith(b"<?xml")
+    others = [
+        drawn(record[0], line("textures", 2.0, 0.1)),
+        drawn(record[0], line("regression", 2.0, 0.2)),
+        drawn(*record, beside={"real-esrgan": line("", 0.0, 0.15)}),
+    ]
+    assert len({first, *others}) == 4

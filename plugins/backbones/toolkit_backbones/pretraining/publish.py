@@ -22,6 +22,7 @@ from toolkit.files import write_atomically
 from toolkit.runs import Run
 from toolkit_backbones.files import WEIGHTS
 from toolkit_backbones.plugin import POCKET
+from toolkit_backbones.pretraining.progress import PROGRESS
 from toolkit_backbones.shipped import is_second_half, write_sums
 
 _PARTS = ("vae", "unet")
@@ -57,7 +58,10 @@ def keep_first_half(path: Path) -> None:
 
 
 def publish_run(run: Run, folder: Path) -> None:
-    """Writes a run for inference and as a starting point, without the optimiser's state."""
+    """Writes a run for inference and as a starting point, without the optimiser's state.
+
+    If it is a stage of a longer training, the record of that comes with it.
+    """
     latest = run.latest()
     metadata = read_metadata(latest)
     generator: Any = run.generator(installed())
@@ -74,6 +78,11 @@ def publish_run(run: Run, folder: Path) -> None:
             if isinstance(value, str) and Path(value).is_absolute():
                 table[key] = _relative(Path(value))
     write_atomically(folder / "recipe.toml", tomli_w.dumps(recipe).encode())
+    (folder / PROGRESS).unlink(missing_ok=True)
+    for record in (run.folder / PROGRESS, run.folder.parent / PROGRESS):
+        if record.is_file():
+            shutil.copyfile(record, folder / PROGRESS)
+            break
 
 
 def _relative(path: Path) -> str:
