@@ -49,8 +49,7 @@ pocket-photos: install
 		--packages $(MADE)/packages --extra $(MADE)/photos/extra
 
 # The restorer's training in the background, at the lowest priority, from a clone beside this checkout, so
-# that work on the code does not disturb it. Each starts from where the last was stopped,
-# or from what ships.
+# that work on the code does not disturb it. Each starts from where the last was stopped, or from what ships.
 TRAINING ?= $(CURDIR)-training
 KEPT := plugins/backbones/training
 BEGUN = $(firstword $(wildcard $(KEPT)) $(POCKET)/restorer)
