@@ -96,12 +96,12 @@ def test_rows_share_the_start_that_ships_and_can_load_it(number, quick):
     table = read_table(number)
     rows = [recipe_in(table, row, "pocket") for row in table.rows]
     starts = [start_in(table, recipe, "pocket", quick=quick) for recipe in rows]
-    assert starts == [{"restorer": "pocket-regression"}] * len(rows)
-    trained = run_named("pocket-regression", installed()).recipe()
+    assert starts == [{"restorer": "pocket-start"}] * len(rows)
+    trained = run_named("pocket-start", installed()).recipe()
     assert (trained.disc.name, trained.losses, trained.objective.latent) == ("none", "none", 1.0)
     made = resolve(compose(rows[0], {}, []), installed())
     generator = installed().make("generator", made.gen, made.context(installed()))
-    load_generator(generator, run_named("pocket-regression", installed()).latest())
+    load_generator(generator, run_named("pocket-start", installed()).latest())
 
 
 def test_rows_of_a_generator_of_their_own_share_a_start_without_their_terms():

@@ -73,10 +73,10 @@ def test_rows_start_from_what_ships_without_waiting_for_its_figures(tmp_path):
     references = plan_references(request, table.rows, installed())
     assert [each.row.label for each in references] == ["bicubic", "warm start"]
     [shown] = references[1].measurements
-    assert shown.system.use == "pocket-regression"
+    assert shown.system.use == "pocket-start"
     for row in plan_rows(request, table.rows, installed(), references):
         assert not row.failures
-        assert [each.system.train.start for each in row.measurements] == ["pocket-regression"]
+        assert [each.system.train.start for each in row.measurements] == ["pocket-start"]
 
 
 def test_another_start_makes_other_rows(started, request_of, monkeypatch):

@@ -140,7 +140,7 @@ def toolkit_components() -> Iterator[Component]:
     )
     yield _restorer("pocket", "restorer", "The one-step model that ships with the toolkit")
     yield _restorer(
-        "pocket-regression", "regression", "A start for trainings: pocket's first stage, smooth"
+        "pocket-start", "regression", "A start for trainings: pocket's first stage, smooth"
     )
     yield Component(
         kind="backbone",
