@@ -37,7 +37,7 @@ def completed(words):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("toolkit restore photo.jpg --with poc", ["pocket", "pocket-start"]),
+        ("toolkit restore photo.jpg --with poc", ["pocket"]),
         ("toolkit train --disc na", ["nad"]),
         ("toolkit train --loss ea-", ["ea-dists", "ea-lpips"]),
         ("toolkit restore --with ./runs/", []),  # the shell offers files

@@ -8,8 +8,7 @@ import pytest
 from toolkit.checkpoints import load_part
 from toolkit.discovery import installed
 from toolkit.tables.measuring import measure
-from toolkit.tables.planning import Request, plan_references, plan_rows
-from toolkit.tables.reading import read_table
+from toolkit.tables.planning import plan_references, plan_rows
 from toolkit.tables.rendering.text import as_lines
 from toolkit.tables.result import as_document
 from toolkit.tables.summary import quality_table
@@ -65,18 +64,6 @@ def test_rows_start_from_one_training(started):
     assert str(started.work) not in json.dumps([row["recipe"] for row in document["rows"]])
     compared = {name for each in result.differences for name in (each.here, each.there)}
     assert compared == {"mse", "bicubic"}
-
-
-def test_rows_start_from_what_ships_without_waiting_for_its_figures(tmp_path):
-    table = read_table("ablation")
-    request = Request(table, "pocket", tmp_path, quick=True)
-    references = plan_references(request, table.rows, installed())
-    assert [each.row.label for each in references] == ["bicubic", "warm start"]
-    [shown] = references[1].measurements
-    assert shown.system.use == "pocket-start"
-    for row in plan_rows(request, table.rows, installed(), references):
-        assert not row.failures
-        assert [each.system.train.start for each in row.measurements] == ["pocket-start"]
 
 
 def test_another_start_makes_other_rows(started, request_of, monkeypatch):

@@ -248,15 +248,13 @@ class UnfinishedStartError(ToolkitError):
 
 
 def _started(start: PlannedRow | str) -> str:
-    """The run that a row starts from: its folder, or the name of a restorer that ships as one.
+    """The folder of the run that a row starts from.
 
     Raises:
         UnfinishedStartError: It has failed.
     """
     if isinstance(start, str):
         return start
-    if "restorer" in start.recipe:
-        return str(start.recipe["restorer"])
     finished = [each for each in start.measurements if each.result()]
     if not finished:
         reasons = " ".join(start.needs + start.failures) or "It was not trained yet."

@@ -16,8 +16,8 @@ from toolkit.specs import Selection
 from toolkit.tables.spec import PAPER, SMALL, Row, SettingName, Table
 from toolkit.validation import validate
 
-_LEARNT = ("backbone", "gen", "degradation", "data")
-"""Sections of a row's recipe that decide what its warm start learns, and what of."""
+_STARTED = ("backbone", "gen", "degradation", "data", "train")
+"""Sections of a row's recipe that its warm start has, too."""
 _FILE = Path(__file__).with_name("settings.toml")
 
 
@@ -63,9 +63,6 @@ class Setting(Options):
     start: dict[str, Any] | str = ""
     """Recipe of the warm start: a training that is done once, and that all trained rows start from.
     It has their backbone, generator, degradation and data. Or a run's folder; empty for none."""
-    shipped_start: str = ""
-    """A restorer that ships as a run, which takes the place of that training for rows with the
-    setting's own backbone, generator, degradation and data."""
     references: list[str] = Field(default_factory=list)
     """Restorers whose figures are given beside the rows', and the warm start's."""
     quick: Quick
@@ -166,8 +163,6 @@ def start_in(
 ) -> dict[str, Any] | str:
     """The recipe of the warm start of a row; or the folder of a run, empty for none.
 
-    A start that ships is `{"restorer": …}`.
-
     Args:
         table: The table.
         recipe: The recipe of a row that is trained, by `recipe_in`.
@@ -177,22 +172,11 @@ def start_in(
     setting = setting_of(table, name)
     if isinstance(setting.start, str):
         return setting.start
-    if setting.shipped_start and _learns_as(read_settings().of(name), recipe):
-        return {"restorer": setting.shipped_start}
-    shared = {section: recipe[section] for section in (*_LEARNT, "train") if section in recipe}
+    shared = {section: recipe[section] for section in _STARTED if section in recipe}
     start = layered(shared, setting.start)
     if quick:
         start["train"] = _lowered(start.get("train", {}), setting.quick.start)
     return start
-
-
-def _learns_as(setting: Setting, recipe: Mapping[str, Any]) -> bool:
-    """Whether a recipe has the backbone, generator, degradation and data of a setting."""
-
-    def part(of: Mapping[str, Any], section: str) -> Selection | None:
-        return Selection.model_validate(of[section]) if section in of else None
-
-    return all(part(recipe, section) == part(setting.recipe, section) for section in _LEARNT)
 
 
 def _lowered(old: Mapping[str, Any], quick: Mapping[str, Any]) -> dict[str, Any]:

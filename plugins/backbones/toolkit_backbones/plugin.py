@@ -1,4 +1,4 @@
-"""Registers the backbones, and the restorers that ship with `pocket`."""
+"""Registers the backbones and the restorer `pocket`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BackboneOptions(Options):
 
 
 class RestorerOptions(Options):
-    """Options of the restorers that ship."""
+    """Options of the restorer `pocket`."""
 
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Data type of the networks."""
@@ -60,32 +60,18 @@ def _pocket(options: BackboneOptions, context: Context) -> Backbone:
     return _assemble("pocket", folder.architecture(), folder, options, context)
 
 
-def _restorer(name: str, folder: str, summary: str) -> Component:
-    """A restorer that ships as a run, in a folder of the backbone `pocket`."""
+def _restorer(options: RestorerOptions, context: Context) -> Restorer:
+    from toolkit.runs import Run
 
-    def run() -> Path:
-        from toolkit_backbones.shipped import check_sums
+    run = Run(_run())
+    return run.restorer(context.registry, options.precision, read_weights=context.read_weights)
 
-        check_sums(POCKET)
-        return POCKET / folder
 
-    def build(options: RestorerOptions, context: Context) -> Restorer:
-        from toolkit.runs import Run
+def _run() -> Path:
+    from toolkit_backbones.shipped import check_sums
 
-        return Run(run()).restorer(
-            context.registry, options.precision, read_weights=context.read_weights
-        )
-
-    return Component(
-        kind="restorer",
-        name=name,
-        summary=summary,
-        build=build,
-        options=RestorerOptions,
-        uses=("backbone/pocket", "generator/one-step"),
-        run=run,
-        paper="DFOSD, at the scale of pocket",
-    )
+    check_sums(POCKET)
+    return POCKET / "restorer"
 
 
 def _stable_diffusion(
@@ -138,9 +124,15 @@ def toolkit_components() -> Iterator[Component]:
         variant="weights",
         paper="Architecture after Rombach et al., High-Resolution Image Synthesis with LDMs, 2022",
     )
-    yield _restorer("pocket", "restorer", "The one-step model that ships with the toolkit")
-    yield _restorer(
-        "pocket-start", "regression", "A start for trainings: pocket's first stage, smooth"
+    yield Component(
+        kind="restorer",
+        name="pocket",
+        summary="The one-step model that ships with the toolkit",
+        build=_restorer,
+        options=RestorerOptions,
+        uses=("backbone/pocket", "generator/one-step"),
+        run=_run,
+        paper="DFOSD, at the scale of pocket",
     )
     yield Component(
         kind="backbone",
