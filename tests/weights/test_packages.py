@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import sys
 import tarfile
 import zipfile
+from types import ModuleType
 
 import pytest
 
@@ -170,3 +172,9 @@ def test_a_wheel_of_another_platform_is_asked_for_by_its_tags():
     assert "--abi none" in asked
     assert "--only-binary :all:" in asked
     assert packages._wheel("") == []
+
+
+def test_pip_is_found_without_a_warning_where_distutils_is_imported(monkeypatch):
+    # setuptools warns when a module is looked for then.
+    monkeypatch.setitem(sys.modules, "distutils", ModuleType("distutils"))
+    assert packages.has_pip()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.figures.comparison import system_records
 from toolkit.figures.document import Figure, file_digest
-from toolkit.figures.drawing import COLOURS, FONT, bare, check_library, new_canvas
+from toolkit.figures.drawing import COLOURS, FONT, MARKERS, bare, check_library, new_canvas
 from toolkit.figures.heldout import heldout
 from toolkit.figures.latents import CROP, Samples, check_run, kept_steps, samples_at
 from toolkit.figures.reducing import NEEDS_UMAP, REDUCTIONS, reduced, separability
@@ -46,15 +46,15 @@ def separability_figure(asked: Asked, registry: Registry, tell: Tell) -> Figure:
     check_run(run, registry)
     moments = {
         step: samples_at(run, checkpoint, TIMESTEPS, photographs, registry)
-        for step, checkpoint in _ends(kept_steps(run))
+        for step, checkpoint in kept_steps(run)
     }
     figures = {
         step: {t: asdict(separability(samples)) for t, samples in each.items()}
         for step, each in moments.items()
     }
     maps = {
-        step: {t: {how: reduced(each[t], how) for how in REDUCTIONS} for t in _MAPPED}
-        for step, each in moments.items()
+        step: {t: {how: reduced(moments[step][t], how) for how in REDUCTIONS} for t in _MAPPED}
+        for step in (min(moments), max(moments))
     }
     data: dict[str, Any] = {
         "scale": asked.setting,
@@ -88,11 +88,6 @@ def _run(asked: Asked, registry: Registry, tell: Tell) -> tuple[Run, Path, dict[
     return measured.run, measured.photographs, records
 
 
-def _ends(kept: list[tuple[int, Path | None]]) -> list[tuple[int, Path | None]]:
-    """The start and the end of a training."""
-    return [kept[0], kept[-1]]
-
-
 def _checkpoints(run: Run) -> dict[str, str]:
     return {path.name: file_digest(path) for _, path in kept_steps(run) if path}
 
@@ -115,7 +110,7 @@ def _plain(maps: Any, moments: Moments) -> dict[str, Any]:
 
 
 def _drawn(maps: Any, moments: Moments, figures: Any) -> Canvas:
-    steps, count = list(moments), len(REDUCTIONS)
+    steps, count = list(maps), len(REDUCTIONS)
     canvas = new_canvas(1.75 * count * len(steps) + 0.4, 1.85 * len(_MAPPED) + 3.0)
     canvas.suptitle(TITLE, fontsize=FONT + 2)
     above, below = canvas.subfigures(2, 1, squeeze=False, height_ratios=[len(_MAPPED), 1.35])[:, 0]
@@ -148,21 +143,24 @@ def _points(axes: Any, points: Any, samples: Samples) -> None:
         spine.set_color("lightgrey")
 
 
-def _accuracies(axes: Any, figures: Any, handles: Any) -> None:
-    """Draws the accuracy against the timestep, for each step of the training."""
-    for index, (step, by_time) in enumerate(figures.items()):
-        places = [place + (index - 0.5) * 0.12 for place in range(len(by_time))]
-        found = list(by_time.values())
+def _accuracies(axes: Any, figures: Mapping[int, Mapping[int, Any]], handles: Any) -> None:
+    """Draws the accuracy over the steps of the training, for each timestep of the noise."""
+    steps = list(figures)
+    apart = 0.012 * (max(steps) - min(steps))  # so that intervals do not hide each other
+    for index, t in enumerate(TIMESTEPS):
+        found = [figures[step][t] for step in steps]
         middle = [each["accuracy"] for each in found]
         below = [each["accuracy"] - each["low"] for each in found]
         above = [each["high"] - each["accuracy"] for each in found]
-        axes.errorbar(places, middle, yerr=[below, above], fmt="sD"[index % 2], capsize=3,
-                      color=COLOURS[2 + index], label=f"training step {step}")  # fmt: skip
+        places = [step + (index - 1.5) * apart for step in steps]
+        axes.errorbar(places, middle, yerr=[below, above], fmt=f"{MARKERS[index]}-", capsize=3,
+                      lw=1, color=COLOURS[2 + index], label=f"t = {t}")  # fmt: skip
     axes.axhline(0.5, color="grey", lw=0.8, ls="--")
-    axes.set_xticks(range(len(TIMESTEPS)), [f"t = {t}" for t in TIMESTEPS])
+    axes.set_xticks(steps)
+    axes.set_xlabel("training step", fontsize=FONT)
     axes.set_ylim(0.3, 1.03)
     axes.set_ylabel("accuracy, 95 % interval", fontsize=FONT)
-    first = axes.legend(fontsize=FONT, frameon=False, loc="lower left")
+    first = axes.legend(fontsize=FONT, frameon=False, loc="lower left", ncols=2)
     axes.add_artist(first)
     axes.legend(*handles, fontsize=FONT, frameon=False, loc="lower right", title="points above",
                 title_fontsize=FONT)  # fmt: skip
