@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+VERDICT = re.compile(r"^- .*: (?:reproduced|contradicted|undecided|not measured) .*", re.MULTILINE)
 QUOTE = re.compile(r"<!-- from (\S+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
 PAGES = [ROOT / "README.md", ROOT / "docs/paper/index.md"]
 
@@ -18,7 +19,7 @@ def result(path):
     """The figures and the verdicts of a result in Markdown."""
     text = path.read_text(encoding="utf-8")
     figures = re.search(r"^\|.*?\n\n", text, re.DOTALL | re.MULTILINE)[0]
-    verdicts = re.findall(r"^- .*: (?:reproduced|contradicted|undecided|not measured) .*", text, re.M)
+    verdicts = VERDICT.findall(text)
     assert verdicts
     return "\n".join([figures.strip(), *verdicts])
 
